@@ -1,0 +1,57 @@
+#pragma once
+// An HTTP exchange as plain values: what handlers see. Sockets, parsing and TLS live in net/ alone.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+
+namespace hs::http {
+
+// Header names compare without case.
+struct Headers {
+  std::vector<std::pair<std::string, std::string>> items;
+  // The first value of `name`, "" when absent.
+  std::string_view get(std::string_view name) const;
+  void set(std::string_view name, std::string_view value);  // replaces
+};
+
+struct Request {
+  std::string method;                                         // upper case
+  std::string path;                                           // decoded, without the query; "/v1/traces"
+  std::vector<std::pair<std::string, std::string>> query;     // decoded, in order
+  Headers headers;
+  std::string body;                                           // as received: Content-Encoding is NOT undone
+  std::string peer;                                           // "127.0.0.1:5000", or "unix"
+
+  std::string_view query_value(std::string_view name, std::string_view fallback = "") const;
+};
+
+struct Response {
+  int status = 200;
+  Headers headers;
+  std::string body;
+
+  static Response text(int status, std::string body);
+  static Response json(int status, std::string body);
+  static Response html(int status, std::string body);
+  // {"error":{"code":"...","message":"..."}} with the code's status, and Retry-After when the error has one.
+  static Response error(const Error& error);
+};
+
+// A handler may answer on the calling thread or later, from any thread, exactly once.
+using Done = std::function<void(Response)>;
+using Handler = std::function<void(Request, Done)>;
+// Wraps a function that answers at once.
+Handler answer(std::function<Response(const Request&)> f);
+
+// Percent-decoding of a path or query part; '+' is a space only in queries. Invalid escapes are an error.
+Result<std::string> url_decode(std::string_view text, bool plus_is_space);
+std::string url_encode(std::string_view text);
+Result<std::vector<std::pair<std::string, std::string>>> parse_query(std::string_view text);
+
+}  // namespace hs::http

@@ -1,0 +1,96 @@
+#pragma once
+// What the stream tells the loop, once a tick (1 s): plain values, recordable, replayable. A cell carries the second
+// that its data belong to, so late and out-of-order data land in their own window: a consumer adds cells of the same
+// key and second. Seconds in which a known key is silent are not sent: the consumer fills them with zeros.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "stream/sketch.h"
+
+namespace hs::stream {
+
+inline constexpr size_t cells_per_tick_max = 20'000;     // beyond: merged under operation "other", counted
+inline constexpr size_t outcomes_per_tick_max = 20'000;  // beyond: whole units are left out by hash, counted
+
+// Requests of one (service, operation, instance) by span kind in one second of event time.
+struct Cell {
+  int64_t second = 0;         // Unix second of the span's end
+  std::string service, operation, instance;
+  uint8_t kind = 2;           // OTLP span kind: 2 server, 3 client, 4 producer, 5 consumer
+  std::string peer;           // client/producer: the callee service if resolved, else server.address/db.system; else ""
+  double count = 0, errors = 0;        // weighted by sampling probability
+  double self_ms = 0, waiting_ms = 0;  // sums: own work against time inside client spans
+  Sketch duration_ms;                  // relative error <= 1 %
+};
+
+// One entry request that evaluated a knob: the unit of evidence for verification. Joined by trace.
+struct Outcome {
+  int64_t second = 0;
+  uint64_t trace = 0;         // hash of the trace id; a retry of one request shares it
+  uint64_t unit = 0;          // hash of feature_flag.context.id (a user), else of the instance and the 5-s block
+  std::string knob;
+  int64_t revision = 0;       // feature_flag.version that the application saw; 0: unknown
+  std::string variant;        // base | candidate | promoted, as the application saw it
+  std::string service, operation, instance;  // of the entry span (server span without a traced parent)
+  bool error = false;
+  double duration_ms = 0;
+  double weight = 1;
+};
+
+struct LogCell {  // log records of one service in one second, by severity and template
+  int64_t second = 0;
+  std::string service, instance;
+  uint8_t severity = 0;
+  uint64_t template_id = 0;
+  std::string pattern;        // the template's text, variables as <*>
+  double count = 0;
+  uint64_t subjects = 0;      // distinct client addresses or users among them, estimated; 0: none named
+};
+
+struct KpiPoint {
+  int64_t second = 0;
+  std::string name;
+  double numerator = 0, denominator = 0;
+  Sketch values;              // quantile KPIs
+};
+
+// What we saw ourselves: independent of every sender of telemetry.
+struct ProbeResult {
+  int64_t second = 0;
+  std::string name, service;
+  bool ok = true;
+  double duration_ms = 0;
+};
+struct Served {               // evaluations answered by `homeostat values`, cumulative
+  std::string knob, variant;
+  int64_t revision = 0;
+  uint64_t count = 0;
+};
+struct ConfigSeen {           // telemetry shows a value of a knob: to notice code defaults that differ from the base
+  std::string knob, service, instance, variant, reason, value;
+};
+struct RecentChange {         // a deploy, a restart, a configuration change seen in telemetry or told through the API
+  int64_t second = 0;
+  std::string service, kind, detail;  // kind: deploy | config | knob
+  std::string credential;             // who told us
+};
+
+struct Frame {
+  UnixNanos tick = 0;         // end of the tick, wall clock
+  std::vector<Cell> cells;
+  std::vector<Outcome> outcomes;
+  std::vector<LogCell> logs;
+  std::vector<KpiPoint> kpis;
+  std::vector<ProbeResult> probes;
+  std::vector<Served> served;
+  std::vector<ConfigSeen> seen;
+  std::vector<RecentChange> changes;
+  uint64_t shed = 0;          // items not counted because a bound was reached: evidence is weaker
+  // Which ingest credentials contributed spans in this tick, by service: corroboration needs two, or one of our own observations.
+  std::vector<std::pair<std::string, std::string>> service_credentials;
+};
+
+}  // namespace hs::stream

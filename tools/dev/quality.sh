@@ -1,0 +1,11 @@
+# ./dev fmt, tidy, ci
+
+cmd_fmt() { git ls-files '*.h' '*.cpp' | xargs -r clang-format-19 -i; }
+
+cmd_tidy() { python3 tools/tidy.py; }
+
+cmd_ci() {
+  cmd_setup
+  cmd_tidy
+  cmd_test
+}
