@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 
-LINE_MAX = 120
+LINE_MAX = 125  # the formatter breaks code at 120; comments and Python may run a little over
 FILE_MAX = {".cpp": 500, ".h": 250, ".py": 500}
 FUNCTION_MAX = 80
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -35,7 +35,8 @@ BANNED = [  # pattern, where it is allowed, what to use instead
 
 
 def tracked():
-    out = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True)
+    command = ["git", "ls-files", "-co", "--exclude-standard"]
+    out = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return [p for p in out.stdout.splitlines() if (ROOT / p).is_file()]
 
 

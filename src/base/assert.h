@@ -8,8 +8,8 @@ namespace hs {
 [[noreturn]] void assert_failed(const char* file, int line, const char* condition, std::string_view why);
 }  // namespace hs
 
-#define HS_ASSERT(cond, why)                                                      \
-  do {                                                                            \
-    if (!(cond)) [[unlikely]]                                                     \
-      ::hs::assert_failed(__FILE__, __LINE__, #cond, why);                        \
+#define HS_ASSERT(cond, why)                               \
+  do {                                                     \
+    if (!(cond)) [[unlikely]]                              \
+      ::hs::assert_failed(__FILE__, __LINE__, #cond, why); \
   } while (false)

@@ -1,8 +1,8 @@
 #pragma once
 // The only queue between threads: it has a bound, and what happens at the bound is the caller's choice.
 
-#include <condition_variable>
 #include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <deque>
 #include <mutex>

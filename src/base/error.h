@@ -50,17 +50,16 @@ std::string_view name_of(Code code);
 }  // namespace hs
 
 // Returns the error of `expr` from the enclosing function, if it has one.
-#define HS_TRY(expr)                                                     \
-  do {                                                                   \
-    if (auto hs_try_status = (expr); !hs_try_status)                     \
-      return ::tl::unexpected(std::move(hs_try_status).error());         \
+#define HS_TRY(expr)                                                                                            \
+  do {                                                                                                          \
+    if (auto hs_try_status = (expr); !hs_try_status) return ::tl::unexpected(std::move(hs_try_status).error()); \
   } while (false)
 
 // Declares `decl` from the value of `expr`, or returns its error: HS_ASSIGN(auto x, parse(s));
 #define HS_ASSIGN_CAT2(a, b) a##b
 #define HS_ASSIGN_CAT(a, b) HS_ASSIGN_CAT2(a, b)
 #define HS_ASSIGN(decl, expr) HS_ASSIGN_IMPL(HS_ASSIGN_CAT(hs_assign_, __LINE__), decl, expr)
-#define HS_ASSIGN_IMPL(tmp, decl, expr)                                  \
-  auto tmp = (expr);                                                     \
-  if (!tmp) return ::tl::unexpected(std::move(tmp).error());             \
+#define HS_ASSIGN_IMPL(tmp, decl, expr)                      \
+  auto tmp = (expr);                                         \
+  if (!tmp) return ::tl::unexpected(std::move(tmp).error()); \
   decl = std::move(*tmp)

@@ -12,9 +12,8 @@ namespace hs::http {
 namespace {
 
 bool same_name(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
-    return std::tolower(x) == std::tolower(y);
-  });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
 Response with_type(int status, std::string body, std::string_view type) {
@@ -46,9 +45,13 @@ std::string_view Request::query_value(std::string_view name, std::string_view fa
   return fallback;
 }
 
-Response Response::text(int status, std::string body) { return with_type(status, std::move(body), "text/plain; charset=utf-8"); }
+Response Response::text(int status, std::string body) {
+  return with_type(status, std::move(body), "text/plain; charset=utf-8");
+}
 Response Response::json(int status, std::string body) { return with_type(status, std::move(body), "application/json"); }
-Response Response::html(int status, std::string body) { return with_type(status, std::move(body), "text/html; charset=utf-8"); }
+Response Response::html(int status, std::string body) {
+  return with_type(status, std::move(body), "text/html; charset=utf-8");
+}
 
 Response Response::error(const Error& error) {
   const nlohmann::json body = {{"error", {{"code", name_of(error.code)}, {"message", printable(error.message)}}}};
@@ -81,8 +84,10 @@ std::string url_encode(std::string_view text) {
   std::string out;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (std::isalnum(byte) != 0 || c == '-' || c == '_' || c == '.' || c == '~') out += c;
-    else out += fmt::format("%{:02X}", byte);
+    if (std::isalnum(byte) != 0 || c == '-' || c == '_' || c == '.' || c == '~')
+      out += c;
+    else
+      out += fmt::format("%{:02X}", byte);
   }
   return out;
 }

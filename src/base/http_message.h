@@ -21,12 +21,12 @@ struct Headers {
 };
 
 struct Request {
-  std::string method;                                         // upper case
-  std::string path;                                           // decoded, without the query; "/v1/traces"
-  std::vector<std::pair<std::string, std::string>> query;     // decoded, in order
+  std::string method;                                      // upper case
+  std::string path;                                        // decoded, without the query; "/v1/traces"
+  std::vector<std::pair<std::string, std::string>> query;  // decoded, in order
   Headers headers;
-  std::string body;                                           // as received: Content-Encoding is NOT undone
-  std::string peer;                                           // "127.0.0.1:5000", or "unix"
+  std::string body;  // as received: Content-Encoding is NOT undone
+  std::string peer;  // "127.0.0.1:5000", or "unix"
 
   std::string_view query_value(std::string_view name, std::string_view fallback = "") const;
 };

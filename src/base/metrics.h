@@ -38,10 +38,12 @@ struct Sample {
   std::string name, help, type, labels;  // type: counter or gauge
   double value = 0;
 };
-// Adds a source of samples that are computed at scrape time (KPIs, per-service figures). It must outlive the process's use of /metrics.
+// Adds a source of samples that are computed at scrape time (KPIs, per-service figures). It must outlive the process's
+// use of /metrics.
 void add_collector(std::function<void(std::vector<Sample>&)> collector);
 
-// The whole exposition, families sorted by name. Counters and gauges above must never be destroyed before this is last called.
+// The whole exposition, families sorted by name. Counters and gauges above must never be destroyed before this is last
+// called.
 std::string exposition();
 
 }  // namespace hs::metrics

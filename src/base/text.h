@@ -10,10 +10,10 @@
 
 namespace hs {
 
-std::string to_hex(std::string_view bytes);                 // lower case
-Result<std::string> from_hex(std::string_view text);        // either case; an odd length is an error
-std::string to_base64(std::string_view bytes);              // RFC 4648 section 4, padded
-Result<std::string> from_base64(std::string_view text);     // padding optional; also the URL alphabet
+std::string to_hex(std::string_view bytes);              // lower case
+Result<std::string> from_hex(std::string_view text);     // either case; an odd length is an error
+std::string to_base64(std::string_view bytes);           // RFC 4648 section 4, padded
+Result<std::string> from_base64(std::string_view text);  // padding optional; also the URL alphabet
 
 // The candidate nearest to `word` (edit distance), or "" when none is near enough to be a typing error.
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);

@@ -27,8 +27,9 @@ Result<int64_t> parse_duration_ms(std::string_view text) {
     for (const Unit& unit : units)
       if (suffix == unit.suffix && number * static_cast<double>(unit.ms) < 9e15)
         return static_cast<int64_t>(number * static_cast<double>(unit.ms));
-  return fail(Code::invalid_argument,
-              fmt::format("'{}' is not a duration; write a number and a unit, such as 500ms, 10s, 5m, 6h or 30d", text));
+  return fail(
+      Code::invalid_argument,
+      fmt::format("'{}' is not a duration; write a number and a unit, such as 500ms, 10s, 5m, 6h or 30d", text));
 }
 
 std::string format_duration_ms(int64_t ms) {

@@ -12,21 +12,21 @@ namespace hs::loop {
 
 enum class SymptomKind : uint8_t { errors, latency, throughput, saturation, kpi, security };
 
-struct Symptom {              // a measured departure of an objective or of a learned baseline
+struct Symptom {  // a measured departure of an objective or of a learned baseline
   std::string id;
   SymptomKind kind = SymptomKind::errors;
   std::string service, operation, instance;
-  std::string objective;      // name, "" when a learned baseline departed
-  UnixNanos started = 0;      // estimated onset
+  std::string objective;  // name, "" when a learned baseline departed
+  UnixNanos started = 0;  // estimated onset
   UnixNanos detected = 0;
   double baseline = 0, observed = 0;  // in the measure's unit (share of errors, ms, requests/s)
-  double strength = 0;        // log of the e-value, or burn rate
-  std::string evidence;       // one sentence for people, made of our own words and printable() names
+  double strength = 0;                // log of the e-value, or burn rate
+  std::string evidence;               // one sentence for people, made of our own words and printable() names
 };
 
-struct Cause {                // a ranked hypothesis
-  std::string entity;         // "service:payment", "edge:checkout->payment", "instance:...", "change:...", "peer:redis"
-  std::string kind;           // errors | slow | down | saturated | load | security | change
+struct Cause {         // a ranked hypothesis
+  std::string entity;  // "service:payment", "edge:checkout->payment", "instance:...", "change:...", "peer:redis"
+  std::string kind;    // errors | slow | down | saturated | load | security | change
   double probability = 0;
   std::string service, operation, peer;
   std::vector<std::string> evidence;
@@ -35,37 +35,37 @@ struct Cause {                // a ranked hypothesis
 enum class IncidentState : uint8_t { detected, explained, acting, verified, restored, closed };
 
 struct Incident {
-  std::string id;             // "inc-<first detected, Unix ms>-<n>"
+  std::string id;  // "inc-<first detected, Unix ms>-<n>"
   IncidentState state = IncidentState::detected;
   std::string service, kind;  // of the rank-1 cause, for grouping KPIs
   UnixNanos started = 0, detected = 0, explained = 0, acted = 0, verified = 0, restored = 0, closed = 0;
-  bool injected = false;      // known from chaos: reported apart, never shown to the detectors
+  bool injected = false;  // known from chaos: reported apart, never shown to the detectors
   bool security = false;
   std::vector<Symptom> symptoms;
-  std::vector<Cause> causes;  // by probability, falling
+  std::vector<Cause> causes;         // by probability, falling
   std::vector<std::string> changes;  // ids
-  std::string decision;       // why this, why nothing
+  std::string decision;              // why this, why nothing
 };
 
 enum class Evidence : uint8_t { concurrent_control, ramp, switchback, restored_only, none };
 
-struct Change {               // one new value of one knob
+struct Change {  // one new value of one knob
   std::string id;
-  int64_t revision = 0;       // monotone over all knobs; what evaluations carry
+  int64_t revision = 0;  // monotone over all knobs; what evaluations carry
   std::string incident, knob;
   config::Value from, to;
-  double exposure = 0;        // share of units, 0..1
-  std::string service;        // "" = all services that read the knob
+  double exposure = 0;  // share of units, 0..1
+  std::string service;  // "" = all services that read the knob
   int64_t lease_ms = 10'000;
   std::string reason;
 };
 
-struct Receipt {              // what the actuator really did
+struct Receipt {  // what the actuator really did
   std::string change;
   int64_t revision = 0;
   bool ok = false;
   std::string error;
-  config::Value previous;     // enough to undo it after a restart
+  config::Value previous;  // enough to undo it after a restart
   UnixNanos at = 0;
 };
 
@@ -75,17 +75,17 @@ struct Verdict {
   std::string change;
   VerdictKind kind = VerdictKind::no_data;
   Evidence evidence = Evidence::none;
-  double treated = 0, control = 0;      // the objective's bad share in each arm (or before/after)
-  int64_t treated_n = 0, control_n = 0; // units of analysis
-  double log_e = 0;                     // evidence for improvement, natural log of the e-value
+  double treated = 0, control = 0;       // the objective's bad share in each arm (or before/after)
+  int64_t treated_n = 0, control_n = 0;  // units of analysis
+  double log_e = 0;                      // evidence for improvement, natural log of the e-value
   std::string why;
 };
 
-struct Effect {               // what a change is expected to do to a symptom, learned, with uncertainty
-  std::string knob, to;       // direction or variant
+struct Effect {          // what a change is expected to do to a symptom, learned, with uncertainty
+  std::string knob, to;  // direction or variant
   std::string cause_kind, measure;
-  double mean = 0, deviation = 1;       // of the log odds of being repaired
-  double n = 0;                         // decays
+  double mean = 0, deviation = 1;  // of the log odds of being repaired
+  double n = 0;                    // decays
 };
 
 std::string_view name_of(SymptomKind);

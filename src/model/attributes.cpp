@@ -41,9 +41,7 @@ const Attribute* AttributeColumn::find(size_t row, std::string_view key) const {
   return nullptr;
 }
 
-std::string to_hex(const TraceId& id) {
-  return hs::to_hex({reinterpret_cast<const char*>(id.data()), id.size()});
-}
+std::string to_hex(const TraceId& id) { return hs::to_hex({reinterpret_cast<const char*>(id.data()), id.size()}); }
 
 std::string span_id_to_hex(SpanId id) { return fmt::format("{:016x}", id); }
 

@@ -17,8 +17,8 @@ std::string_view name_of(Signal signal);                            // "traces",
 
 struct Resource {
   uint64_t id = 0;  // hash64 of the canonical content (attributes sorted by key, schema URL); equal content, equal id
-  std::string_view service;    // service.name, "unknown_service" when absent or empty
-  std::string_view instance;   // service.instance.id, else host.name/k8s.pod.name, else ""
+  std::string_view service;   // service.name, "unknown_service" when absent or empty
+  std::string_view instance;  // service.instance.id, else host.name/k8s.pod.name, else ""
   std::vector<Attribute> attributes;
   std::string_view schema_url;
   uint32_t dropped_attributes = 0;
@@ -54,10 +54,10 @@ struct Spans {
   std::vector<TraceId> trace_id;
   std::vector<SpanId> span_id, parent_id;
   std::vector<UnixNanos> start;
-  std::vector<uint64_t> duration_ns;      // end - start, 0 when end < start
+  std::vector<uint64_t> duration_ns;  // end - start, 0 when end < start
   std::vector<std::string_view> name, status_message, trace_state;
-  std::vector<uint8_t> kind;              // OTLP: 1 internal 2 server 3 client 4 producer 5 consumer
-  std::vector<uint8_t> status;            // OTLP: 0 unset 1 ok 2 error
+  std::vector<uint8_t> kind;    // OTLP: 1 internal 2 server 3 client 4 producer 5 consumer
+  std::vector<uint8_t> status;  // OTLP: 0 unset 1 ok 2 error
   std::vector<uint32_t> flags;
   AttributeColumn attributes;
   std::vector<uint32_t> dropped_attributes, dropped_events, dropped_links;
@@ -71,7 +71,7 @@ struct Logs {
   std::vector<UnixNanos> time, observed_time;  // time 0: unknown, observed_time stands in
   std::vector<uint8_t> severity;               // OTLP SeverityNumber 0-24
   std::vector<std::string_view> severity_text, body, event_name;
-  std::vector<ValueType> body_type;            // body holds the canonical text of that type
+  std::vector<ValueType> body_type;  // body holds the canonical text of that type
   std::vector<TraceId> trace_id;
   std::vector<SpanId> span_id;
   std::vector<uint32_t> flags;
@@ -102,10 +102,10 @@ struct Distribution {
   uint64_t count = 0;
   double sum = 0, min = 0, max = 0;
   bool has_sum = false, has_min = false, has_max = false;
-  std::vector<double> bounds;          // histogram: explicit bounds; summary: quantiles
-  std::vector<uint64_t> counts;        // histogram: bucket counts (bounds + 1, or empty)
-  std::vector<double> quantile_values; // summary
-  int32_t scale = 0;                   // exponential
+  std::vector<double> bounds;           // histogram: explicit bounds; summary: quantiles
+  std::vector<uint64_t> counts;         // histogram: bucket counts (bounds + 1, or empty)
+  std::vector<double> quantile_values;  // summary
+  int32_t scale = 0;                    // exponential
   uint64_t zero_count = 0;
   double zero_threshold = 0;
   Buckets positive, negative;
@@ -124,13 +124,13 @@ struct Exemplars {  // not per row: point[i] says which row
 
 struct Points {
   std::vector<Metric> metrics;
-  std::vector<uint32_t> metric;            // index into metrics
+  std::vector<uint32_t> metric;  // index into metrics
   std::vector<UnixNanos> time, start_time;
-  std::vector<uint32_t> flags;             // bit 0: no recorded value
-  std::vector<double> value;               // number points; an int's value too, rounded to a double
-  std::vector<int64_t> int_value;          // exact, when is_int
+  std::vector<uint32_t> flags;     // bit 0: no recorded value
+  std::vector<double> value;       // number points; an int's value too, rounded to a double
+  std::vector<int64_t> int_value;  // exact, when is_int
   std::vector<uint8_t> is_int;
-  std::vector<uint32_t> distribution;      // index into distributions, or no_distribution
+  std::vector<uint32_t> distribution;  // index into distributions, or no_distribution
   std::vector<Distribution> distributions;
   AttributeColumn attributes;
   Exemplars exemplars;
@@ -147,8 +147,8 @@ struct Batch {
   Spans spans;
   Logs logs;
   Points points;
-  uint64_t rejected = 0;          // items of the request that could not be taken (partial success)
-  std::string rejected_why;       // which and why, for the sender
+  uint64_t rejected = 0;     // items of the request that could not be taken (partial success)
+  std::string rejected_why;  // which and why, for the sender
   size_t size() const;
 };
 

@@ -17,10 +17,10 @@ inline constexpr size_t outcomes_per_tick_max = 20'000;  // beyond: whole units 
 
 // Requests of one (service, operation, instance) by span kind in one second of event time.
 struct Cell {
-  int64_t second = 0;         // Unix second of the span's end
+  int64_t second = 0;  // Unix second of the span's end
   std::string service, operation, instance;
-  uint8_t kind = 2;           // OTLP span kind: 2 server, 3 client, 4 producer, 5 consumer
-  std::string peer;           // client/producer: the callee service if resolved, else server.address/db.system; else ""
+  uint8_t kind = 2;  // OTLP span kind: 2 server, 3 client, 4 producer, 5 consumer
+  std::string peer;  // client/producer: the callee service if resolved, else server.address/db.system; else ""
   double count = 0, errors = 0;        // weighted by sampling probability
   double self_ms = 0, waiting_ms = 0;  // sums: own work against time inside client spans
   Sketch duration_ms;                  // relative error <= 1 %
@@ -29,11 +29,11 @@ struct Cell {
 // One entry request that evaluated a knob: the unit of evidence for verification. Joined by trace.
 struct Outcome {
   int64_t second = 0;
-  uint64_t trace = 0;         // hash of the trace id; a retry of one request shares it
-  uint64_t unit = 0;          // hash of feature_flag.context.id (a user), else of the instance and the 5-s block
+  uint64_t trace = 0;  // hash of the trace id; a retry of one request shares it
+  uint64_t unit = 0;   // hash of feature_flag.context.id (a user), else of the instance and the 5-s block
   std::string knob;
-  int64_t revision = 0;       // feature_flag.version that the application saw; 0: unknown
-  std::string variant;        // base | candidate | promoted, as the application saw it
+  int64_t revision = 0;                      // feature_flag.version that the application saw; 0: unknown
+  std::string variant;                       // base | candidate | promoted, as the application saw it
   std::string service, operation, instance;  // of the entry span (server span without a traced parent)
   bool error = false;
   double duration_ms = 0;
@@ -45,16 +45,16 @@ struct LogCell {  // log records of one service in one second, by severity and t
   std::string service, instance;
   uint8_t severity = 0;
   uint64_t template_id = 0;
-  std::string pattern;        // the template's text, variables as <*>
+  std::string pattern;  // the template's text, variables as <*>
   double count = 0;
-  uint64_t subjects = 0;      // distinct client addresses or users among them, estimated; 0: none named
+  uint64_t subjects = 0;  // distinct client addresses or users among them, estimated; 0: none named
 };
 
 struct KpiPoint {
   int64_t second = 0;
   std::string name;
   double numerator = 0, denominator = 0;
-  Sketch values;              // quantile KPIs
+  Sketch values;  // quantile KPIs
 };
 
 // What we saw ourselves: independent of every sender of telemetry.
@@ -64,22 +64,22 @@ struct ProbeResult {
   bool ok = true;
   double duration_ms = 0;
 };
-struct Served {               // evaluations answered by `homeostat values`, cumulative
+struct Served {  // evaluations answered by `homeostat values`, cumulative
   std::string knob, variant;
   int64_t revision = 0;
   uint64_t count = 0;
 };
-struct ConfigSeen {           // telemetry shows a value of a knob: to notice code defaults that differ from the base
+struct ConfigSeen {  // telemetry shows a value of a knob: to notice code defaults that differ from the base
   std::string knob, service, instance, variant, reason, value;
 };
-struct RecentChange {         // a deploy, a restart, a configuration change seen in telemetry or told through the API
+struct RecentChange {  // a deploy, a restart, a configuration change seen in telemetry or told through the API
   int64_t second = 0;
   std::string service, kind, detail;  // kind: deploy | config | knob
   std::string credential;             // who told us
 };
 
 struct Frame {
-  UnixNanos tick = 0;         // end of the tick, wall clock
+  UnixNanos tick = 0;  // end of the tick, wall clock
   std::vector<Cell> cells;
   std::vector<Outcome> outcomes;
   std::vector<LogCell> logs;
@@ -88,8 +88,9 @@ struct Frame {
   std::vector<Served> served;
   std::vector<ConfigSeen> seen;
   std::vector<RecentChange> changes;
-  uint64_t shed = 0;          // items not counted because a bound was reached: evidence is weaker
-  // Which ingest credentials contributed spans in this tick, by service: corroboration needs two, or one of our own observations.
+  uint64_t shed = 0;  // items not counted because a bound was reached: evidence is weaker
+  // Which ingest credentials contributed spans in this tick, by service: corroboration needs two, or one of our own
+  // observations.
   std::vector<std::pair<std::string, std::string>> service_credentials;
 };
 

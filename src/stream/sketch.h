@@ -1,8 +1,8 @@
 #pragma once
 // A mergeable quantile sketch with bounded relative error: DDSketch (Masson, Rim, Lee, VLDB 2019), logarithmic buckets.
 
-#include <cstdint>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 
 namespace hs::stream {
@@ -15,7 +15,7 @@ class Sketch {
 
   void add(double value, double weight = 1);
   void merge(const Sketch& other);
-  double quantile(double q) const;            // q in [0, 1]; 0 when empty
+  double quantile(double q) const;  // q in [0, 1]; 0 when empty
   double count() const { return count_; }
   double sum() const { return sum_; }
   // Weight of values <= limit, to within the relative error of `limit`.

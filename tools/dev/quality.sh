@@ -1,6 +1,6 @@
 # ./dev fmt, tidy, ci
 
-cmd_fmt() { git ls-files '*.h' '*.cpp' | xargs -r clang-format-19 -i; }
+cmd_fmt() { git ls-files -co --exclude-standard "*.h" "*.cpp" | xargs -r clang-format-19 -i; }
 
 cmd_tidy() { python3 tools/tidy.py; }
 
