@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -27,14 +29,27 @@ struct Request {
   Headers headers;
   std::string body;  // as received: Content-Encoding is NOT undone
   std::string peer;  // "127.0.0.1:5000", or "unix"
+  // Stop is requested when the client goes away before it has its whole answer: long work looks at it and gives up.
+  std::stop_token gone;
 
   std::string_view query_value(std::string_view name, std::string_view fallback = "") const;
+};
+
+// A body that is made while it is sent: large results, live feeds. The server asks for the next piece when the one
+// before is out (so a slow client slows the source down), and destroys the source when it is done with it.
+class BodySource {
+ public:
+  virtual ~BodySource() = default;
+  // Calls `ready` exactly once, now or later, on any thread, with the next piece; an empty piece is the end. An error
+  // breaks the connection: the client must see a torn body, never a short one.
+  virtual void next(std::function<void(Result<std::string>)> ready) = 0;
 };
 
 struct Response {
   int status = 200;
   Headers headers;
   std::string body;
+  std::shared_ptr<BodySource> stream = nullptr;  // when set: `body`, then these pieces, chunked
 
   static Response text(int status, std::string body);
   static Response json(int status, std::string body);
