@@ -75,11 +75,17 @@ struct Probe {            // something that we observe ourselves: corroboration 
   int64_t interval_ms = 1000, timeout_ms = 1000;
 };
 
+struct Proxy {  // a fault proxy (chaos.enabled): callers connect to `listen` instead of `upstream`
+  std::string name, listen, upstream;  // host:port
+  std::string protocol = "tcp";        // tcp | http
+};
+
 struct Declarations {
   std::vector<Objective> objectives;
   std::vector<Kpi> kpis;
   std::vector<Knob> knobs;
   std::vector<Probe> probes;
+  std::vector<Proxy> proxies;
 };
 
 }  // namespace hs::config
