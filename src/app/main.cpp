@@ -1,0 +1,44 @@
+// The table of contents: what the binary can do.
+
+#include <CLI/CLI.hpp>
+
+#include "app/commands.h"
+
+namespace {
+
+using hs::app::Common;
+
+void add_common(CLI::App& command, Common& common) {
+  command.add_option("--config", common.source.file, "YAML file; every key is optional")->type_name("FILE");
+  command.add_option("--data", common.data, "directory of everything that is kept (default: homeostat-data)")
+      ->type_name("DIR");
+  command.add_option("--set", common.source.overrides, "key=value: overrides any key of the file; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Homeostat records an application's telemetry, finds what is wrong and repairs it by configuration."};
+  app.name("homeostat");
+  app.require_subcommand(1);
+  Common common;
+  int code = 0;
+
+  bool reference = false;
+  CLI::App* check = app.add_subcommand("check-config", "check a configuration, or print the reference of all keys");
+  add_common(*check, common);
+  check->add_flag("--reference", reference, "print the reference page in Markdown");
+  check->callback([&] { code = hs::app::check_config(common, reference); });
+
+  CLI::App* version = app.add_subcommand("version", "print the version");
+  version->callback([&] { code = hs::app::version(); });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : 2;
+  }
+  return code;
+}
