@@ -24,12 +24,13 @@ QUARANTINE = {  # include prefix -> the only modules that may have it
     "dlfcn.h": {"store"},
     "protozero/": {"wire/otlp", "net"},
 }
+CATCHERS = ("src/net/", "src/store/", "src/config/", "src/app/", "src/wire/", "_test.cpp")  # the edges to libraries
 BANNED = [  # pattern, where it is allowed, what to use instead
     (r"system_clock::now|steady_clock::now|\bclock_gettime\(", ("src/io/", "src/base/log.cpp"), "take an io::Clock"),
     (r"\brand\(\)|random_device|mt19937", ("src/io/", "_test.cpp"), "take an io::Random"),
     (r"\.detach\(\)", (), "own the thread and join it"),
     (r"\bco_await\b", ("src/net/",), "coroutines stay in net/"),
-    (r"\bthrow\b(?!s)|\bcatch \(", ("src/net/", "src/store/", "src/config/", "src/app/", "src/wire/", "_test.cpp"), "return a Result"),
+    (r"\bthrow\b(?!s)|\bcatch \(", CATCHERS, "return a Result"),
     (r"\b(TODO|FIXME|XXX|HACK)\b", ("tools/tidy.py",), "finish it, or write an issue"),
 ]
 
