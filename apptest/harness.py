@@ -1,0 +1,172 @@
+"""A real Homeostat on free loopback ports, for black-box tests.
+
+    with Homeostat(settings={"batch.max_age": "100ms"}) as h:
+        requests.post(h.url("otlp_http", "/v1/logs"), ...)
+        h.flush()
+"""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+LISTENERS = ("otlp_grpc", "otlp_http", "http", "values")
+
+
+def binary():
+    return os.environ.get("HOMEOSTAT", str(ROOT / "build/dev/homeostat"))
+
+
+def shared():
+    """The folder of shared test data, or None: tests that need it skip and say so."""
+    path = pathlib.Path(os.environ.get("HOMEOSTAT_SHARED", ROOT.parent / "shared"))
+    return path if path.is_dir() else None
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for s in sockets:
+        s.bind(("127.0.0.1", 0))
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+class Homeostat:
+    def __init__(self, settings=None, config=None, data=None):
+        self.data = pathlib.Path(data or tempfile.mkdtemp(prefix="homeostat-test-"))
+        self.own_data = data is None
+        self.ports = dict(zip(LISTENERS, free_ports(len(LISTENERS))))
+        self.settings = dict(settings or {})
+        self.config = config
+        self.process = None
+        self.log = self.data / "serve.log"
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+        self.stop_values()
+        if self.own_data:
+            shutil.rmtree(self.data, ignore_errors=True)
+
+    def command(self, name, *more):
+        args = [binary(), name, "--data", str(self.data), *more]
+        if self.config:
+            args += ["--config", str(self.config)]
+        for listener, port in self.ports.items():
+            args += ["--set", f"listen.{listener}=127.0.0.1:{port}"]
+        for key, value in self.settings.items():
+            args += ["--set", f"{key}={value}"]
+        return args
+
+    def start(self, wait_engine=True, timeout_s=30):
+        self.data.mkdir(parents=True, exist_ok=True)
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(self.command("serve"), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        if wait_engine:
+            self.wait_ready(timeout_s)
+
+    def wait_ready(self, timeout_s=30):
+        end = time.monotonic() + timeout_s
+        status = None
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"serve ended with {self.process.returncode}:\n{self.tail()}")
+            status = self.status()
+            if status and status.get("ready") and status.get("engine", {}).get("ready"):
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"not ready in {timeout_s} s: {status}\n{self.tail()}")
+
+    def status(self):
+        try:
+            return self.get("/readyz")[1]
+        except (OSError, ValueError):
+            return None
+
+    def tail(self, lines=40):
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
+
+    def url(self, listener, path=""):
+        return f"http://127.0.0.1:{self.ports[listener]}{path}"
+
+    def token(self):
+        return (self.data / "token").read_text().strip()
+
+    def request(self, method, path, body=None, headers=None, listener="http", timeout_s=30):
+        """-> (status, parsed JSON or text)."""
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        head = {"Authorization": f"Bearer {self.token()}"} if method != "GET" else {}
+        if data is not None and not isinstance(body, bytes):
+            head["Content-Type"] = "application/json"
+        head.update(headers or {})
+        request = urllib.request.Request(self.url(listener, path), data=data, headers=head, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=timeout_s) as answer:
+                status, text = answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            status, text = error.code, error.read()
+        try:
+            return status, json.loads(text)
+        except ValueError:
+            return status, text.decode(errors="replace")
+
+    def get(self, path, **more):
+        return self.request("GET", path, **more)
+
+    def post(self, path, body=None, **more):
+        return self.request("POST", path, {} if body is None else body, **more)
+
+    def flush(self):
+        status, body = self.post("/v1/flush")
+        assert status == 200, (status, body)
+
+    def engine_pid(self):
+        return (self.status() or {}).get("engine", {}).get("pid")
+
+    def values_pid(self):
+        try:
+            return int((self.data / "values/pid").read_text().split()[0])
+        except (OSError, ValueError, IndexError):
+            return None
+
+    def kill(self, which="serve", sig=signal.SIGKILL):
+        pid = {"serve": lambda: self.process.pid, "engine": self.engine_pid, "values": self.values_pid}[which]()
+        if pid:
+            os.kill(pid, sig)
+        if which == "serve" and sig == signal.SIGKILL:
+            self.process.wait(10)
+        return pid
+
+    def stop(self, timeout_s=15):
+        """SIGTERM, as an operator would; returns the seconds it took."""
+        if not self.process or self.process.poll() is not None:
+            return 0.0
+        start = time.monotonic()
+        self.process.terminate()
+        try:
+            self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(10)
+            raise
+        return time.monotonic() - start
+
+    def stop_values(self):
+        pid = self.values_pid()
+        if pid:
+            try:
+                os.kill(pid, signal.SIGTERM)
+            except ProcessLookupError:
+                pass
