@@ -1,0 +1,59 @@
+#pragma once
+// What comes into the journal, and what goes out of it to the engine.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "model/batch.h"
+
+namespace hs::ingest {
+
+// How the body is to be decoded. Persistent (the journal): do not change numbers, only add.
+enum class WireFormat : uint8_t { otlp_protobuf = 1, otlp_json = 2 };
+enum class Encoding : uint8_t { identity = 0, gzip = 1, zstd = 2, deflate = 3 };
+
+// A request as it came, before it was decoded. Everything that decoding needs is here: replay decodes it again.
+struct Incoming {
+  model::Signal signal = model::Signal::traces;
+  WireFormat format = WireFormat::otlp_protobuf;
+  Encoding encoding = Encoding::identity;
+  std::string tenant;      // whose data; "" is the only tenant of a single-tenant set-up
+  std::string credential;  // name of the credential that sent it (never the secret); "" when none was asked for
+  UnixNanos received_at = 0;
+  std::string body;  // as received: the content encoding is not undone
+};
+
+// A request of a cut, decoded.
+struct StoredBatch {
+  const model::Batch* batch = nullptr;
+  UnixNanos received_at = 0;
+  std::string_view tenant;
+};
+
+// Rows of one table and one partition that the engine takes whole or not at all.
+struct Block {
+  std::string table, partition;
+  std::string token;  // the same for the same rows, for ever
+  uint64_t rows = 0;
+  std::string bytes;  // in the engine's format
+};
+
+// The store, as ingest sees it. Thread-safe; calls block. Two homes: store/ in production, a model in the tests.
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  // One block per (table, partition), the same blocks for the same input, always. Every row carries `cut`.
+  virtual Result<std::vector<Block>> encode(const std::vector<StoredBatch>& batches, uint64_t cut) = 0;
+  // ok: the rows are in and durable. unavailable, deadline_exceeded, resource_exhausted, internal: they may or may not
+  // be; it will be tried again with the same block. Any other code: the engine refuses them for good.
+  virtual Status insert(const Block& block) = 0;
+  // Are rows of `cut` in this table and partition? Must not answer before an insert of a former process has ended.
+  virtual Result<bool> has_cut(const std::string& table, const std::string& partition, uint64_t cut) = 0;
+};
+
+}  // namespace hs::ingest
