@@ -20,6 +20,7 @@ struct Symptom {  // a measured departure of an objective or of a learned baseli
   UnixNanos started = 0;  // estimated onset
   UnixNanos detected = 0;
   double baseline = 0, observed = 0;  // in the measure's unit (share of errors, ms, requests/s)
+  double latest = 0;                  // the measure over the last full second, updated at every step while open
   double strength = 0;                // log of the e-value, or burn rate
   std::string evidence;               // one sentence for people, made of our own words and printable() names
 };
@@ -49,18 +50,25 @@ struct Incident {
 
 enum class Evidence : uint8_t { concurrent_control, ramp, switchback, restored_only, none };
 
-struct Change {  // one new value of one knob
+// One new value of one knob. While it is a candidate, both arms carry its revision (the answer's variant tells the
+// arm: candidate or base/promoted), so that a control request is known to be as recent as a treated one.
+// A unit is treated when bucket(salt, unit) < exposure; a new salt draws new arms.
+struct Change {
   std::string id;
   int64_t revision = 0;  // monotone over all knobs; what evaluations carry
   std::string incident, knob;
   config::Value from, to;
   double exposure = 0;  // share of units, 0..1
+  std::string salt;
   std::string service;  // "" = all services that read the knob
   int64_t lease_ms = 10'000;
   std::string reason;
 };
 
+enum class Deed : uint8_t { set, renewed, reverted, promoted };
+
 struct Receipt {  // what the actuator really did
+  Deed deed = Deed::set;
   std::string change;
   int64_t revision = 0;
   bool ok = false;
@@ -91,6 +99,7 @@ struct Effect {          // what a change is expected to do to a symptom, learne
 std::string_view name_of(SymptomKind);
 std::string_view name_of(IncidentState);
 std::string_view name_of(Evidence);
+std::string_view name_of(Deed);
 std::string_view name_of(VerdictKind);
 
 }  // namespace hs::loop

@@ -19,8 +19,10 @@ inline constexpr size_t outcomes_per_tick_max = 20'000;  // beyond: whole units 
 struct Cell {
   int64_t second = 0;  // Unix second of the span's end
   std::string service, operation, instance;
-  uint8_t kind = 2;  // OTLP span kind: 2 server, 3 client, 4 producer, 5 consumer
-  std::string peer;  // client/producer: the callee service if resolved, else server.address/db.system; else ""
+  uint8_t kind = 2;        // OTLP span kind: 2 server, 3 client, 4 producer, 5 consumer
+  std::string peer;        // client/producer: the callee service if resolved, else server.address/db.system; else ""
+  std::string credential;  // name of the ingest credential that sent them, part of the key: one sender's story is
+                           // never mixed with another's, so that a forger cannot borrow a witness
   double count = 0, errors = 0;        // weighted by sampling probability
   double self_ms = 0, waiting_ms = 0;  // sums: own work against time inside client spans
   Sketch duration_ms;                  // relative error <= 1 %
@@ -32,9 +34,11 @@ struct Outcome {
   uint64_t trace = 0;  // hash of the trace id; a retry of one request shares it
   uint64_t unit = 0;   // hash of feature_flag.context.id (a user), else of the instance and the 5-s block
   std::string knob;
+  bool by_instance = false;                  // the unit is an instance's block: compare the instance with its own past
   int64_t revision = 0;                      // feature_flag.version that the application saw; 0: unknown
   std::string variant;                       // base | candidate | promoted, as the application saw it
   std::string service, operation, instance;  // of the entry span (server span without a traced parent)
+  std::string credential;                    // who sent the entry span
   bool error = false;
   double duration_ms = 0;
   double weight = 1;
@@ -45,7 +49,8 @@ struct LogCell {  // log records of one service in one second, by severity and t
   std::string service, instance;
   uint8_t severity = 0;
   uint64_t template_id = 0;
-  std::string pattern;  // the template's text, variables as <*>
+  std::string pattern;     // the template's text, variables as <*>
+  std::string credential;  // who sent them
   double count = 0;
   uint64_t subjects = 0;  // distinct client addresses or users among them, estimated; 0: none named
 };
