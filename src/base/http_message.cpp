@@ -17,7 +17,7 @@ bool same_name(std::string_view a, std::string_view b) {
 }
 
 Response with_type(int status, std::string body, std::string_view type) {
-  Response r{status, {}, std::move(body)};
+  Response r{.status = status, .headers = {}, .body = std::move(body)};
   r.headers.set("Content-Type", type);
   return r;
 }
@@ -43,6 +43,12 @@ std::string_view Request::query_value(std::string_view name, std::string_view fa
   for (const auto& [key, value] : query)
     if (key == name) return value;
   return fallback;
+}
+
+std::string_view Request::param(std::string_view name) const {
+  for (const auto& [key, value] : params)
+    if (key == name) return value;
+  return {};
 }
 
 Response Response::text(int status, std::string body) {

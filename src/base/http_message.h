@@ -31,8 +31,10 @@ struct Request {
   std::string peer;  // "127.0.0.1:5000", or "unix"
   // Stop is requested when the client goes away before it has its whole answer: long work looks at it and gives up.
   std::stop_token gone;
+  std::vector<std::pair<std::string, std::string>> params;  // filled by the router: {name} of the route's pattern
 
   std::string_view query_value(std::string_view name, std::string_view fallback = "") const;
+  std::string_view param(std::string_view name) const;  // "" when the pattern has none of this name
 };
 
 // A body that is made while it is sent: large results, live feeds. The server asks for the next piece when the one
@@ -58,11 +60,21 @@ struct Response {
   static Response error(const Error& error);
 };
 
-// A handler may answer on the calling thread or later, from any thread, exactly once.
+// A handler may answer on the calling thread or later, from any thread, exactly once. It runs on a connection's thread
+// and must not block there. A Done that is dropped uncalled answers 500.
 using Done = std::function<void(Response)>;
 using Handler = std::function<void(Request, Done)>;
 // Wraps a function that answers at once.
 Handler answer(std::function<Response(const Request&)> f);
+
+// A handler's address. `pattern` is an exact path; a segment "{name}" matches any one segment, and "{name...}" as the
+// last one matches all that is left, slashes included (also nothing). Literal segments win over {name}, {name} over
+// {name...}. GET answers HEAD too.
+struct Route {
+  std::string method, pattern;
+  Handler handler;
+};
+using Routes = std::vector<Route>;
 
 // Percent-decoding of a path or query part; '+' is a space only in queries. Invalid escapes are an error.
 Result<std::string> url_decode(std::string_view text, bool plus_is_space);
