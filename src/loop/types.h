@@ -12,25 +12,31 @@ namespace hs::loop {
 
 enum class SymptomKind : uint8_t { errors, latency, throughput, saturation, kpi, security };
 
-struct Symptom {  // a measured departure of an objective or of a learned baseline
-  std::string id;
+struct Symptom {   // a measured departure of an objective or of a learned baseline
+  std::string id;  // of this episode: "<what is watched>@<detected, Unix ms>"
   SymptomKind kind = SymptomKind::errors;
   std::string service, operation, instance;
-  std::string objective;  // name, "" when a learned baseline departed
+  std::string peer;       // set: the calls from `service` to this peer depart, not the service's own answers
+  std::string objective;  // name of the objective or KPI, "" when a learned baseline departed
   UnixNanos started = 0;  // estimated onset
   UnixNanos detected = 0;
+  UnixNanos ended = 0;                // start of the run of seconds in which it held again; 0: it goes on
   double baseline = 0, observed = 0;  // in the measure's unit (share of errors, ms, requests/s)
   double latest = 0;                  // the measure over the last full second, updated at every step while open
-  double strength = 0;                // log of the e-value, or burn rate
+  double strength = 0;                // log of the e-value
+  std::string page;                   // "page" or "ticket" when a multi-window burn rate says so
   std::string evidence;               // one sentence for people, made of our own words and printable() names
 };
 
 struct Cause {         // a ranked hypothesis
-  std::string entity;  // "service:payment", "edge:checkout->payment", "instance:...", "change:...", "peer:redis"
-  std::string kind;    // errors | slow | down | saturated | load | security | change
+  std::string entity;  // "service:payment", "operation:payment/Charge", "instance:payment/7", "edge:checkout->payment",
+                       // "peer:redis", "change:deploy payment", "load:frontend"
+  std::string kind;    // errors | slow | down | saturated | load | retries | security | change
   double probability = 0;
-  std::string service, operation, peer;
+  std::string service, operation, instance, peer;
+  std::string change;  // RecentChange::detail, for changes (a knob's key, a version)
   std::vector<std::string> evidence;
+  std::vector<std::string> links;  // paths of our own API that show it
 };
 
 enum class IncidentState : uint8_t { detected, explained, acting, verified, restored, closed };
@@ -42,6 +48,7 @@ struct Incident {
   UnixNanos started = 0, detected = 0, explained = 0, acted = 0, verified = 0, restored = 0, closed = 0;
   bool injected = false;  // known from chaos: reported apart, never shown to the detectors
   bool security = false;
+  int64_t reopened = 0;  // how often it came back within its hold: still one incident
   std::vector<Symptom> symptoms;
   std::vector<Cause> causes;         // by probability, falling
   std::vector<std::string> changes;  // ids

@@ -15,20 +15,44 @@ namespace hs::stream {
 inline constexpr size_t cells_per_tick_max = 20'000;     // beyond: merged under operation "other", counted
 inline constexpr size_t outcomes_per_tick_max = 20'000;  // beyond: whole units are left out by hash, counted
 
+inline constexpr size_t calls_per_tick_max = 5'000;  // beyond: left out, counted
+
 // Requests of one (service, operation, instance) by span kind in one second of event time.
 struct Cell {
   int64_t second = 0;  // Unix second of the span's end
   std::string service, operation, instance;
   uint8_t kind = 2;        // OTLP span kind: 2 server, 3 client, 4 producer, 5 consumer
-  std::string peer;        // client/producer: the callee service if resolved, else server.address/db.system; else ""
+  std::string peer;        // client/producer: the callee service if resolved, else the peer's name (see Call::callee)
   std::string credential;  // name of the ingest credential that sent them, part of the key: one sender's story is
                            // never mixed with another's, so that a forger cannot borrow a witness
   double count = 0, errors = 0;        // weighted by sampling probability
-  double self_ms = 0, waiting_ms = 0;  // sums: own work against time inside client spans
+  double own_errors = 0;               // server/consumer: errors of spans inside which no call failed
+  double denied = 0;                   // answered 401 or 403 (gRPC 7, 16): not errors of the server, a sign of abuse
+  double limited = 0;                  // answered 429 (gRPC 8)
+  double self_ms = 0, waiting_ms = 0;  // sums: own work against time inside client spans. A correction for a call
+                                       // that arrived after its caller moves time from self to waiting
+  uint32_t spans = 0;                  // how many spans were seen: what the weighted count rests on
+  uint32_t subjects = 0;               // distinct client addresses or users among them, estimated; 0: none named
   Sketch duration_ms;                  // relative error <= 1 %
 };
 
-// One entry request that evaluated a knob: the unit of evidence for verification. Joined by trace.
+// Calls from one operation to one callee, as seen inside the caller's finished server or consumer spans.
+struct Call {
+  int64_t second = 0;                    // of the caller's end
+  std::string service, operation;        // the caller
+  std::string callee, callee_operation;  // a traced service and its operation, else the peer's name ("redis",
+                                         // "127.0.0.1:9000") and the client span's name
+  bool traced = false;                   // the callee sends spans of its own
+  bool async = false;                    // a message: nobody waits for the callee
+  double count = 0, errors = 0;          // count against the caller's requests shows retries and fan-out
+  double total_ms = 0;                   // sum of the client spans' durations
+  double offset_ms = 0;                  // sum of (call's start - caller's start): the order of calls
+  double joined = 0;                     // of `count`: calls whose callee's span is known too ...
+  double joined_ms = 0, callee_ms = 0;   // ... their client and server durations: the difference is the edge's own
+};
+
+// A server or consumer span of a trace in which a knob was evaluated: the evidence for verification. Joined by trace,
+// also when another service evaluated the knob. Each (span, knob) comes once, when both sides are known.
 struct Outcome {
   int64_t second = 0;
   uint64_t trace = 0;  // hash of the trace id; a retry of one request shares it
@@ -37,9 +61,10 @@ struct Outcome {
   bool by_instance = false;                  // the unit is an instance's block: compare the instance with its own past
   int64_t revision = 0;                      // feature_flag.version that the application saw; 0: unknown
   std::string variant;                       // base | candidate | promoted, as the application saw it
-  std::string service, operation, instance;  // of the entry span (server span without a traced parent)
-  std::string credential;                    // who sent the entry span
-  bool error = false;
+  std::string service, operation, instance;  // of the span
+  std::string credential;                    // who sent the span
+  bool entry = false;                        // the span has no traced parent: the request as its sender saw it
+  bool error = false, denied = false, limited = false;  // as in Cell
   double duration_ms = 0;
   double weight = 1;
 };
@@ -79,13 +104,14 @@ struct ConfigSeen {  // telemetry shows a value of a knob: to notice code defaul
 };
 struct RecentChange {  // a deploy, a restart, a configuration change seen in telemetry or told through the API
   int64_t second = 0;
-  std::string service, kind, detail;  // kind: deploy | config | knob
+  std::string service, kind, detail;  // kind: deploy | restart | config | knob (detail: the knob's key)
   std::string credential;             // who told us
 };
 
 struct Frame {
   UnixNanos tick = 0;  // end of the tick, wall clock
   std::vector<Cell> cells;
+  std::vector<Call> calls;
   std::vector<Outcome> outcomes;
   std::vector<LogCell> logs;
   std::vector<KpiPoint> kpis;
