@@ -22,4 +22,9 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
 // invalid UTF-8 becomes U+FFFD, and at most `max_bytes` are kept.
 std::string printable(std::string_view text, size_t max_bytes = 4096);
 
+// Every byte that is no part of valid UTF-8 becomes U+FFFD; all else stays.
+std::string repair_utf8(std::string_view text);
+// At most `max_bytes` of valid UTF-8 text, cut at a character's border.
+std::string_view utf8_prefix(std::string_view text, size_t max_bytes);
+
 }  // namespace hs

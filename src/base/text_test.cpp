@@ -47,5 +47,19 @@ TEST(Time, DurationsParseAndPrint) {
   EXPECT_EQ(format_rfc3339(1'767'323'045'678'000'000), "2026-01-02T03:04:05.678Z");
 }
 
+TEST(Text, RepairsUtf8) {
+  EXPECT_EQ(repair_utf8("plain \xC3\xA9 \xF0\x9F\x98\x80"), "plain \xC3\xA9 \xF0\x9F\x98\x80");
+  EXPECT_EQ(repair_utf8("a\xFFz"), "a\xEF\xBF\xBDz");
+  EXPECT_EQ(repair_utf8("\xED\xA0\x80"), "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");  // a surrogate
+  EXPECT_EQ(repair_utf8("\xE2\x82"), "\xEF\xBF\xBD\xEF\xBF\xBD");                  // cut short
+}
+
+TEST(Text, CutsUtf8AtBorders) {
+  EXPECT_EQ(utf8_prefix("abc", 5), "abc");
+  EXPECT_EQ(utf8_prefix("abc", 2), "ab");
+  EXPECT_EQ(utf8_prefix("a\xC3\xA9", 2), "a");
+  EXPECT_EQ(utf8_prefix("\xF0\x9F\x98\x80", 3), "");
+}
+
 }  // namespace
 }  // namespace hs
