@@ -25,7 +25,6 @@ class File {
   // Contents and length survive a power cut once this succeeds (fdatasync). After an error nothing may be assumed about
   // bytes appended since the last success, also when a later sync succeeds: the kernel forgets what it failed to write.
   virtual Status sync() = 0;
-  virtual Status truncate(uint64_t size) = 0;
   // Up to `size` bytes at `offset`; fewer only at the end.
   virtual Result<std::string> read(uint64_t offset, size_t size) = 0;
   virtual Result<uint64_t> size() = 0;
