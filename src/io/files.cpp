@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
+#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -18,6 +20,7 @@ namespace hs::io {
 namespace {
 
 constexpr size_t boot_id_bytes_max = 128;  // the kernel writes 37
+constexpr int64_t lock_pause_ms = 10;      // between tries
 
 class Descriptor {
  public:
@@ -64,11 +67,11 @@ std::string parent_of(const std::string& path) {
   return parent.empty() ? "." : parent;
 }
 
-Result<int> open_lock(const std::string& path, int how) {
+Result<int> open_lock(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return os_error("open", path);
   int status = 0;
-  do status = ::flock(fd, how);
+  do status = ::flock(fd, LOCK_EX | LOCK_NB);
   while (status != 0 && errno == EINTR);
   if (status == 0) return fd;
   const int error = errno;
@@ -139,13 +142,16 @@ FileStamp stamp_of(const std::string& path) {
 }
 
 Result<FileLock> FileLock::try_take(const std::string& path) {
-  HS_ASSIGN(const int fd, open_lock(path, LOCK_EX | LOCK_NB));
+  HS_ASSIGN(const int fd, open_lock(path));
   return FileLock(fd);
 }
 
-Result<FileLock> FileLock::take(const std::string& path) {
-  HS_ASSIGN(const int fd, open_lock(path, LOCK_EX));
-  return FileLock(fd);
+Result<FileLock> FileLock::take_within(const std::string& path, int64_t timeout_ms) {
+  for (int64_t waited_ms = 0;; waited_ms += lock_pause_ms) {
+    auto lock = try_take(path);
+    if (lock || lock.error().code != Code::conflict || waited_ms >= timeout_ms) return lock;
+    std::this_thread::sleep_for(std::chrono::milliseconds(lock_pause_ms));
+  }
 }
 
 FileLock::FileLock(FileLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}

@@ -46,8 +46,8 @@ class FileLock {
  public:
   // conflict when somebody else holds it.
   static Result<FileLock> try_take(const std::string& path);
-  // Waits for it.
-  static Result<FileLock> take(const std::string& path);
+  // Tries for so long. A holder that is stopped, or a moment's look by somebody, must not decide.
+  static Result<FileLock> take_within(const std::string& path, int64_t timeout_ms);
   FileLock(FileLock&& other) noexcept;
   FileLock& operator=(FileLock&& other) noexcept;
   FileLock(const FileLock&) = delete;

@@ -1,8 +1,6 @@
 #include "values/actuator.h"
 
 #include <algorithm>
-#include <chrono>
-#include <thread>
 
 #include <fmt/format.h>
 
@@ -13,17 +11,7 @@ namespace hs::values {
 namespace {
 
 constexpr mode_t state_mode = 0600;
-constexpr int lock_tries = 200;  // 2 s: a writer needs milliseconds; one that is stopped must not stop us too
-constexpr auto lock_pause = std::chrono::milliseconds(10);
-
-Result<io::FileLock> take_lock(const std::string& path) {
-  for (int i = 0; i < lock_tries; ++i) {
-    auto lock = io::FileLock::try_take(path);
-    if (lock || lock.error().code != Code::conflict) return lock;
-    std::this_thread::sleep_for(lock_pause);
-  }
-  return fail(Code::unavailable, fmt::format("another process keeps {} locked", path), 1000);
-}
+constexpr int64_t lock_timeout_ms = 2'000;  // a writer needs milliseconds; one that is stopped must not stop us too
 
 config::Value as_declared(config::Value value, config::KnobType type) {
   if (const auto* integer = std::get_if<int64_t>(&value); integer != nullptr && type == config::KnobType::real)
@@ -86,7 +74,7 @@ struct Actuator::Edit {
 
   static Result<Edit> begin(const Actuator& actuator) {
     HS_TRY(io::make_directories(actuator.directory_));
-    HS_ASSIGN(io::FileLock lock, take_lock(actuator.lock_path()));
+    HS_ASSIGN(io::FileLock lock, io::FileLock::take_within(actuator.lock_path(), lock_timeout_ms));
     HS_ASSIGN(State state, actuator.load());
     return Edit{std::move(lock), std::move(state), actuator.clock_.mono(), actuator.clock_.wall()};
   }
@@ -168,7 +156,7 @@ Result<std::vector<std::string>> Actuator::declare(std::span<const config::Knob>
   std::vector<std::string> notes;
   HS_TRY(io::make_directories(directory_));
   {
-    HS_ASSIGN(const io::FileLock lock, take_lock(lock_path()));
+    HS_ASSIGN(const io::FileLock lock, io::FileLock::take_within(lock_path(), lock_timeout_ms));
     HS_TRY(set_broken_aside(notes));
   }
   HS_ASSIGN(Edit edit, Edit::begin(*this));
