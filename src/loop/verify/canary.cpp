@@ -1,0 +1,139 @@
+#include "loop/verify/canary.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+namespace hs::loop {
+namespace {
+
+constexpr double futile_log_e = -3;  // odds of a third are 20 times less likely than no effect: stop hoping
+constexpr double futile_bad_min = 20;
+constexpr double suspicion_log_e = 1.5;  // a guard that leans this far forbids PASS, though it is no FAIL yet
+constexpr int64_t recovered_seconds = 6;
+constexpr double recovered_n_min = 20;
+constexpr std::string_view measured_names[] = {"objective", "errors", "latency"};
+
+std::string why_no_data(const Claims& claims) {
+  if (claims.unknown > claims.control + claims.by_instance) return "the application reports its own default";
+  if (claims.by_instance > 0) return "requests carry no targeting key: there are no units to compare";
+  return "no treated request was reported";
+}
+
+}  // namespace
+
+std::string percent(double share) { return fmt::format("{:.{}f} %", share * 100, share < 0.1 ? 1 : 0); }
+
+Canary::Canary(ArmsSetup setup, CanaryLimits limits, double healthy, double carried)
+    : arms_(setup),
+      served_(setup.knob, setup.revision, setup.treated_variant),
+      limits_(limits),
+      healthy_(healthy),
+      carried_(carried),
+      better_(limits.alpha_pass, first_look(limits.alpha_pass, -std::log1p(-setup.exposure))) {
+  double each = limits.alpha_fail / static_cast<double>(measured_count);
+  for (Measured m : {objective, errors_guard, latency_guard})
+    guards_.push_back({m, Looks(each, std::max(3.0, first_look(each, -std::log(setup.exposure))))});
+}
+
+void Canary::add(const stream::Frame& frame) {
+  served_.add(frame.served);
+  for (const auto& outcome : frame.outcomes) {
+    arms_.add(outcome);
+    last_second_ = std::max(last_second_, outcome.second);
+  }
+}
+
+std::optional<std::string> Canary::mismatch_now(UnixNanos now) const {
+  if (limits_.trusting) return std::nullopt;
+  // A unit is complete when its first request must have been reported: the slowest request, export, and a tick.
+  auto settle = static_cast<UnixNanos>(std::min(arms_.slowest_ms(), 15'000.0) * nanos_per_ms) + 3 * nanos_per_s;
+  auto [all, treated] = arms_.split(now - settle);
+  return mismatch({.exposure = arms_.setup().exposure,
+                   .units = arms_.units(),
+                   .crossed = arms_.crossed(),
+                   .complete = all,
+                   .complete_treated = treated,
+                   .claims = arms_.claims(),
+                   .served_treated = served_.treated(),
+                   .served_control = served_.control()});
+}
+
+std::optional<Verdict> Canary::judge(UnixNanos now) {
+  if (auto why = mismatch_now(now)) return verdict(VerdictKind::mismatch, *why);
+  if (auto v = judge_worse()) return v;
+  Contrast c = arms_.contrast(objective);
+  if (auto v = judge_better(c, now)) return v;
+  return judge_end(c, now);
+}
+
+std::optional<Verdict> Canary::judge_worse() {
+  for (auto& guard : guards_) {
+    Contrast c = arms_.contrast(guard.measure);
+    if (!guard.looks.due(c.bad_effective)) continue;
+    if (c.log_e_worse < guard.looks.threshold(c.bad_effective)) continue;
+    if (c.treated_rate <= c.control_rate) continue;
+    return verdict(VerdictKind::fail,
+                   fmt::format("{} got worse: {} of the treated against {}", measured_names[guard.measure],
+                               percent(c.treated_rate), percent(c.control_rate)));
+  }
+  return std::nullopt;
+}
+
+bool Canary::guards_quiet() const {
+  return std::all_of(guards_.begin(), guards_.end(),
+                     [&](const Guard& g) { return arms_.contrast(g.measure).log_e_worse < suspicion_log_e; });
+}
+
+std::optional<Verdict> Canary::judge_better(const Contrast& c, UnixNanos) {
+  if (limits_.first_look && c.treated_units >= 1 && c.control_units >= 1 && c.control_rate > c.treated_rate)
+    return verdict(VerdictKind::pass, "the first look is better");
+  if (!better_.due(c.bad_effective)) return std::nullopt;
+  if (carried_ + c.log_e_better < better_.threshold(c.bad_effective)) return std::nullopt;
+  if (c.treated_units < limits_.units_min || c.treated_rate > limits_.ratio_max * c.control_rate) return std::nullopt;
+  if (!guards_quiet()) return std::nullopt;
+  return verdict(VerdictKind::pass,
+                 fmt::format("bad requests fell from {} of {} units in control to {} of {} treated",
+                             percent(c.control_rate), c.control_units, percent(c.treated_rate), c.treated_units));
+}
+
+std::optional<Verdict> Canary::judge_end(const Contrast& c, UnixNanos now) {
+  int64_t elapsed_ms = (now - arms_.setup().start) / nanos_per_ms;
+  const Claims& claims = arms_.claims();
+  if (elapsed_ms >= limits_.no_data_ms && c.treated_units == 0)
+    return verdict(VerdictKind::no_data, why_no_data(claims));
+  if (c.bad_effective >= futile_bad_min && c.log_e_third < futile_log_e && carried_ + c.log_e_better < 0)
+    return verdict(VerdictKind::inconclusive, "no benefit in sight");
+  Block lately = control_lately(last_second_, recovered_seconds);
+  bool could_tell = elapsed_ms >= (recovered_seconds + 2) * 1000 && lately.n >= recovered_n_min;
+  if (could_tell && lately.bad <= std::max(healthy_ * lately.n, 0.5)) {
+    Verdict v = verdict(VerdictKind::inconclusive, "the control recovered without the change");
+    v.evidence = Evidence::restored_only;
+    return v;
+  }
+  if (elapsed_ms >= limits_.max_ms)
+    return verdict(VerdictKind::inconclusive, fmt::format("no verdict after {}", format_duration_ms(limits_.max_ms)));
+  return std::nullopt;
+}
+
+Block Canary::control_lately(int64_t second, int64_t seconds) const {
+  Block sum;
+  const auto& all = arms_.control_seconds();
+  for (auto it = all.upper_bound(second - seconds); it != all.end() && it->first <= second; ++it)
+    sum.n += it->second.n, sum.bad += it->second.bad;
+  return sum;
+}
+
+Verdict Canary::verdict(VerdictKind kind, std::string why) const {
+  Contrast c = arms_.contrast(objective);
+  Verdict v;
+  v.kind = kind, v.evidence = kind == VerdictKind::no_data ? Evidence::none : Evidence::concurrent_control;
+  v.treated = c.treated_rate, v.control = c.control_rate;
+  v.treated_n = static_cast<int64_t>(c.treated_units), v.control_n = static_cast<int64_t>(c.control_units);
+  v.log_e = carried_ + c.log_e_better;
+  v.why = std::move(why);
+  return v;
+}
+
+}  // namespace hs::loop

@@ -1,0 +1,63 @@
+#pragma once
+// The verdict on a change with a concurrent control. Feed it frames; ask it once a frame.
+
+#include <optional>
+#include <string>
+
+#include "loop/types.h"
+#include "loop/verify/arms.h"
+#include "loop/verify/match.h"
+
+namespace hs::loop {
+
+struct CanaryLimits {
+  double alpha_pass = 0.01;  // chance that a change without effect passes
+  double alpha_fail = 0.05;  // chance that a harmless change fails: costs a repair, not an application
+  int64_t max_ms = 45'000;
+  int64_t no_data_ms = 12'000;  // no treated request for this long: nothing will come
+  double ratio_max = 0.7;       // PASS: the treated rate is at most this share of the control's
+  size_t units_min = 8;         // PASS: treated units
+  bool first_look = false;      // sabotage: believe the first look
+  bool trusting = false;        // sabotage: no mismatch check
+};
+
+class Canary {
+ public:
+  // `healthy`: the bad share at which the objective counts as met; a control that is there again has recovered alone.
+  // `carried`: evidence of an earlier stage with its own draw of arms.
+  Canary(ArmsSetup setup, CanaryLimits limits, double healthy, double carried = 0);
+  void add(const stream::Frame& frame);
+  std::optional<Verdict> judge(UnixNanos now);
+
+  // Evidence so far, for a next stage with new arms and for the console.
+  Contrast objective_now() const { return arms_.contrast(objective); }
+  double carried() const { return carried_; }
+  const Arms& arms() const { return arms_; }
+  // Control's bad share over the last seconds, and from how many requests.
+  Block control_lately(int64_t second, int64_t seconds) const;
+
+ private:
+  struct Guard {
+    Measured measure;
+    Looks looks;
+  };
+  std::optional<Verdict> judge_worse();
+  std::optional<Verdict> judge_better(const Contrast& contrast, UnixNanos now);
+  std::optional<Verdict> judge_end(const Contrast& contrast, UnixNanos now);
+  std::optional<std::string> mismatch_now(UnixNanos now) const;
+  bool guards_quiet() const;
+  Verdict verdict(VerdictKind kind, std::string why) const;
+
+  Arms arms_;
+  ServedCounts served_;
+  CanaryLimits limits_;
+  double healthy_, carried_;
+  Looks better_;
+  std::vector<Guard> guards_;
+  int64_t last_second_ = 0;
+};
+
+// "12.3 % of 45 requests": how rates are told.
+std::string percent(double share);
+
+}  // namespace hs::loop

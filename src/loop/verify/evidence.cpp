@@ -1,0 +1,184 @@
+#include "loop/verify/evidence.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace hs::loop {
+namespace {
+
+constexpr double rho_min = 0.02;  // requests of one user are never quite independent
+constexpr std::array better_odds = {1 / 20.0, 1 / 6.0, 1 / 2.0};
+constexpr std::array worse_odds = {2.0, 6.0, 20.0};
+
+struct Pooled {  // both arms together, blind to which is which
+  double rate = 0, rho = rho_min;
+};
+
+// Intra-unit correlation by analysis of variance (Donner 1986): 0 = independent requests, 1 = all alike.
+double correlation_within(std::span<const UnitTally> units, double rate) {
+  double n = 0, squares = 0, between = 0, within = 0, k = 0;
+  for (const auto& u : units) {
+    if (u.n <= 0) continue;
+    double share = u.bad / u.n;
+    n += u.n, squares += u.n * u.n, k += 1;
+    between += u.n * (share - rate) * (share - rate);
+    within += u.n * share * (1 - share);
+  }
+  if (k < 2 || n - k < 1) return 1;  // nearly nobody came twice: repeats tell nothing new
+  double between_mean = between / (k - 1), within_mean = within / (n - k);
+  double size = (n - squares / n) / (k - 1);
+  double denominator = between_mean + (size - 1) * within_mean;
+  if (denominator <= 0) return 1;
+  return std::clamp((between_mean - within_mean) / denominator, rho_min, 1.0);
+}
+
+double weight_of(const UnitTally& u, double rho) { return u.n > 0 ? 1 / (1 + (u.n - 1) * rho) : 0; }
+
+Pooled pool(std::span<const UnitTally> units) {
+  double n = 0, bad = 0;
+  for (const auto& u : units) n += u.n, bad += u.bad;
+  Pooled p;
+  p.rho = correlation_within(units, n > 0 ? bad / n : 0);
+  double wn = 0, wbad = 0;
+  for (const auto& u : units) {
+    double w = weight_of(u, p.rho);
+    wn += w * u.n, wbad += w * u.bad;
+  }
+  p.rate = (wbad + 0.5) / (wn + 1);
+  return p;
+}
+
+double with_odds(double rate, double ratio) {
+  double odds = rate / (1 - rate) * ratio;
+  return odds / (1 + odds);
+}
+
+// The control's rate such that both arms together give the pooled rate, if treated odds = control odds * ratio.
+double control_rate_for(double pooled, double exposure, double ratio) {
+  double low = 0, high = 1;
+  for (int i = 0; i < 40; ++i) {
+    double middle = (low + high) / 2;
+    double mixed = exposure * with_odds(middle, ratio) + (1 - exposure) * middle;
+    (mixed < pooled ? low : high) = middle;
+  }
+  return std::clamp((low + high) / 2, 1e-9, 1 - 1e-9);
+}
+
+double log_e_for(std::span<const UnitTally> units, const Pooled& pooled, double exposure, double ratio) {
+  double control = control_rate_for(pooled.rate, exposure, ratio);
+  double treated = std::clamp(with_odds(control, ratio), 1e-9, 1 - 1e-9);
+  double per_bad = std::log(treated / control), per_good = std::log((1 - treated) / (1 - control));
+  double sum = 0;
+  for (const auto& u : units) {
+    double log_likelihood = weight_of(u, pooled.rho) * (u.bad * per_bad + (u.n - u.bad) * per_good);
+    double mixed = std::log(exposure * std::exp(log_likelihood) + 1 - exposure);
+    sum += (u.treated ? log_likelihood : 0) - mixed;
+  }
+  return sum;
+}
+
+template <size_t n>
+double mixture(std::span<const UnitTally> units, const Pooled& pooled, double exposure,
+               const std::array<double, n>& odds) {
+  std::array<double, n> logs{};
+  for (size_t i = 0; i < n; ++i) logs[i] = log_e_for(units, pooled, exposure, odds[i]);
+  double top = *std::max_element(logs.begin(), logs.end()), sum = 0;
+  for (double l : logs) sum += std::exp(l - top);
+  return top + std::log(sum / static_cast<double>(n));
+}
+
+}  // namespace
+
+Contrast contrast(std::span<const UnitTally> units, double exposure) {
+  Contrast c;
+  double n[2] = {}, bad[2] = {};
+  Pooled pooled = pool(units);
+  for (const auto& u : units) {
+    if (u.n <= 0) continue;
+    n[u.treated] += u.n, bad[u.treated] += u.bad;
+    (u.treated ? c.treated_units : c.control_units)++;
+    c.bad_effective += weight_of(u, pooled.rho) * u.bad;
+  }
+  c.control_rate = n[0] > 0 ? bad[0] / n[0] : 0;
+  c.treated_rate = n[1] > 0 ? bad[1] / n[1] : 0;
+  if (exposure <= 0 || exposure >= 1 || c.treated_units + c.control_units == 0) return c;
+  c.log_e_better = mixture(units, pooled, exposure, better_odds);
+  c.log_e_worse = mixture(units, pooled, exposure, worse_odds);
+  c.log_e_third = log_e_for(units, pooled, exposure, 1 / 3.0);
+  return c;
+}
+
+double Looks::threshold(double bad_effective) {
+  taken_ += 1;
+  next_ = std::max(next_, bad_effective) * growth_;
+  double k = static_cast<double>(taken_);
+  return std::log(k * (k + 1) / alpha_);
+}
+
+double first_look(double alpha, double log_per_bad) { return std::max(3.0, 0.9 * std::log(2 / alpha) / log_per_bad); }
+
+namespace {
+
+Block total(std::span<const Block> blocks) {
+  Block sum;
+  for (const auto& b : blocks) sum.n += b.n, sum.bad += b.bad;
+  return sum;
+}
+double share(const Block& b) { return b.n > 0 ? b.bad / b.n : 0; }
+
+// Pearson's chi square per degree of freedom: how much more the blocks differ than independent requests would.
+double overdispersion_of(std::span<const Block> blocks) {
+  Block sum = total(blocks);
+  double rate = (sum.bad + 0.5) / (sum.n + 1), chi = 0, k = 0;
+  for (const auto& b : blocks) {
+    if (b.n <= 0) continue;
+    double expected = b.n * rate;
+    chi += (b.bad - expected) * (b.bad - expected) / (expected * (1 - rate));
+    k += 1;
+  }
+  return k > 1 ? std::max(overdispersion_min, chi / (k - 1)) : overdispersion_min;
+}
+
+double log_beta(double a, double b) { return std::lgamma(a) + std::lgamma(b) - std::lgamma(a + b); }
+
+double logit(const Block& b, double scale) { return std::log((b.bad / scale + 0.5) / ((b.n - b.bad) / scale + 0.5)); }
+double logit_variance(const Block& b, double scale) {
+  return 1 / (b.bad / scale + 0.5) + 1 / ((b.n - b.bad) / scale + 0.5);
+}
+
+}  // namespace
+
+Drop drop_between(std::span<const Block> before, std::span<const Block> after) {
+  Drop d;
+  Block b = total(before), a = total(after);
+  d.before = share(b), d.after = share(a);
+  d.overdispersion = overdispersion_of(before);
+  if (b.n <= 0 || a.n <= 0) return d;
+  double scale = d.overdispersion;
+  auto marginal = [&](double bad, double n) { return log_beta(bad / scale + 0.5, (n - bad) / scale + 0.5); };
+  double log_factor =
+      marginal(b.bad, b.n) + marginal(a.bad, a.n) - marginal(b.bad + a.bad, b.n + a.n) - log_beta(.5, .5);
+  d.log_e = d.after < d.before ? log_factor : std::min(0.0, -log_factor);
+  size_t half = before.size() / 2;
+  double early = share(total(before.first(half))), late = share(total(before.last(before.size() - half)));
+  d.falling_before = before.size() >= 4 && late < 0.6 * early;
+  return d;
+}
+
+double log_e_difference(std::span<const Block> treated_before, std::span<const Block> treated_after,
+                        std::span<const Block> control_before, std::span<const Block> control_after) {
+  double scale = std::max(overdispersion_of(treated_before), overdispersion_of(control_before));
+  Block tb = total(treated_before), ta = total(treated_after), cb = total(control_before), ca = total(control_after);
+  if (tb.n <= 0 || ta.n <= 0 || cb.n <= 0 || ca.n <= 0) return 0;
+  double change = (logit(ta, scale) - logit(tb, scale)) - (logit(ca, scale) - logit(cb, scale));
+  double variance =
+      logit_variance(ta, scale) + logit_variance(tb, scale) + logit_variance(ca, scale) + logit_variance(cb, scale);
+  // Half-normal mixture over improvements with standard deviation 2 (log odds): most real repairs are within it.
+  double spread = 4, both = variance + spread;
+  double tail = 0.5 * std::erfc(change * std::sqrt(spread / (variance * both)) / std::sqrt(2.0));
+  return std::log(2 * std::sqrt(variance / both)) + change * change * spread / (2 * variance * both) +
+         std::log(std::max(tail, 1e-300));
+}
+
+}  // namespace hs::loop

@@ -1,0 +1,71 @@
+#pragma once
+// The statistics of a verdict: pure functions of tallies.
+//
+// Concurrent arms. Units (users) are drawn into the treated arm by a salted hash, so if a change does nothing, what a
+// unit experiences is independent of its arm, however errors cluster in users, in time or in retries. Given what all
+// units experienced (pooled, blind to arms), each unit's arm is a coin with the declared exposure: the product of
+// q(arm | experience) / p(arm) has expectation 1 for ANY model q. So the false-verdict bound does not rest on the
+// model below (a tempered binomial likelihood); only the speed of the verdict does.
+//
+// Looks. A unit's tally grows while its arm is known, so the product is an e-value at each look, not a martingale
+// between looks. The error budget is therefore spent over the looks, and when to look is decided blind to the arms.
+
+#include <cstddef>
+#include <span>
+
+namespace hs::loop {
+
+struct UnitTally {
+  bool treated = false;
+  double n = 0, bad = 0;  // requests of the unit, and how many of them were bad
+};
+
+struct Contrast {
+  double log_e_better = 0;  // evidence that the treated fare better, natural log
+  double log_e_worse = 0;   // evidence that they fare worse
+  double log_e_third = 0;   // for odds of exactly a third: very negative = no benefit worth waiting for
+  double treated_rate = 0, control_rate = 0;
+  size_t treated_units = 0, control_units = 0;
+  double bad_effective = 0;  // bad requests of both arms after discounting repeats of one unit: what looks wait for
+};
+Contrast contrast(std::span<const UnitTally> units, double exposure);
+
+// When to look, and what a look must show. Spends alpha / (k (k + 1)) at look k: all looks together spend alpha.
+class Looks {
+ public:
+  // `first` = effective bad requests before the first look can possibly conclude; later looks wait for `growth` times
+  // as many.
+  Looks(double alpha, double first, double growth = 1.4) : alpha_(alpha), next_(first), growth_(growth) {}
+  bool due(double bad_effective) const { return bad_effective >= next_; }
+  // Takes a look: returns the log e-value that it must reach.
+  double threshold(double bad_effective);
+  size_t taken() const { return taken_; }
+
+ private:
+  double alpha_, next_, growth_;
+  size_t taken_ = 0;
+};
+// Effective bad requests after which a perfect change can first be told from none.
+double first_look(double alpha, double log_per_bad);
+
+// One second (or other block) of one stream.
+struct Block {
+  double n = 0, bad = 0;
+};
+struct Drop {
+  double log_e = 0;  // evidence that the bad share fell from `before` to `after`; negative when it rose
+  double before = 0, after = 0;
+  double overdispersion = 1;
+  bool falling_before = false;  // it was already on its way down: the fall may not be ours
+};
+// Before against after, for effects that have no control group. Blocks of one incident are not independent: counts
+// are divided by the overdispersion seen among the blocks before, at least `overdispersion_min`.
+inline constexpr double overdispersion_min = 2;
+Drop drop_between(std::span<const Block> before, std::span<const Block> after);
+
+// Difference in differences: treated blocks against their own past, less what happened to the control meanwhile.
+// Log of an approximate e-value (normal mixture over improvements); for few, unequal instances.
+double log_e_difference(std::span<const Block> treated_before, std::span<const Block> treated_after,
+                        std::span<const Block> control_before, std::span<const Block> control_after);
+
+}  // namespace hs::loop

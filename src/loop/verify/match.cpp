@@ -1,0 +1,52 @@
+#include "loop/verify/match.h"
+
+#include <cmath>
+
+#include <fmt/format.h>
+
+namespace hs::loop {
+namespace {
+constexpr size_t complete_min = 50;  // units before the split is tested
+constexpr double split_z_max = 4;    // 1 in 16,000 by chance, looked at up to 45 times
+constexpr double crossed_share_max = 0.05;
+constexpr uint64_t crossed_slack = 3;   // a handful can happen: a user on two devices between two revisions
+constexpr double claims_excess = 1.05;  // duplicated telemetry, and a tick that ended between answer and count
+constexpr uint64_t claims_slack = 5;
+}  // namespace
+
+void ServedCounts::add(const std::vector<stream::Served>& served) {
+  for (const auto& s : served) {
+    if (s.knob != knob_) continue;
+    auto [it, fresh] = last_.try_emplace({s.variant, s.revision}, 0);
+    // Cumulative counts of before the change are a starting point; those of its own revision are all its own.
+    bool ours = s.variant == treated_variant_ && s.revision == revision_;
+    uint64_t since = first_ && !ours ? 0 : s.count < it->second ? s.count : s.count - it->second;
+    it->second = s.count;
+    if (ours)
+      treated_ += since;
+    else if (s.variant != treated_variant_)
+      control_ += since;
+  }
+  first_ = false;
+}
+
+std::optional<std::string> mismatch(const MatchInput& in) {
+  double n = static_cast<double>(in.complete), treated = static_cast<double>(in.complete_treated);
+  double z = (treated - n * in.exposure) / std::sqrt(n * in.exposure * (1 - in.exposure) + 1e-9);
+  if (in.complete >= complete_min && std::abs(z) > split_z_max)
+    return fmt::format("{} of {} units were treated, {:.0f} expected", in.complete_treated, in.complete,
+                       n * in.exposure);
+  if (static_cast<double>(in.crossed) > crossed_slack + crossed_share_max * static_cast<double>(in.units))
+    return fmt::format("{} of {} units saw both values", in.crossed, in.units);
+  const Claims& c = in.claims;
+  if (c.wrong_revision > claims_slack && c.wrong_revision * 20 > c.treated)
+    return fmt::format("{} requests report the candidate under another revision", c.wrong_revision);
+  double claims_max = static_cast<double>(in.served_treated) * claims_excess + claims_slack;
+  if (static_cast<double>(c.treated) > claims_max)
+    return fmt::format("telemetry claims {} treated requests, {} were served", c.treated, in.served_treated);
+  if (in.served_treated >= 50 && c.treated == 0 && c.control >= 50)
+    return fmt::format("{} treated evaluations were served and none is reported", in.served_treated);
+  return std::nullopt;
+}
+
+}  // namespace hs::loop
