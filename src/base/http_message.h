@@ -32,6 +32,7 @@ struct Request {
   // Stop is requested when the client goes away before it has its whole answer: long work looks at it and gives up.
   std::stop_token gone;
   std::vector<std::pair<std::string, std::string>> params;  // filled by the router: {name} of the route's pattern
+  std::string credential;  // name of the sender's credential, set by security::guard; "" when none was asked for
 
   std::string_view query_value(std::string_view name, std::string_view fallback = "") const;
   std::string_view param(std::string_view name) const;  // "" when the pattern has none of this name

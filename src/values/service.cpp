@@ -16,7 +16,7 @@ namespace {
 
 constexpr size_t lock_text_bytes_max = 1024;
 constexpr int64_t lock_timeout_ms = 200;  // running() holds it for a moment
-std::string lock_path(const std::string& directory) { return directory + "/values.lock"; }
+std::string lock_path(const std::string& directory) { return directory + "/pid"; }
 
 }  // namespace
 

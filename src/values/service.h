@@ -16,7 +16,7 @@ namespace hs::values {
 
 inline constexpr int64_t state_poll_ms = 50;  // how late a change may be seen; one stat each
 
-// Owns the lock file <directory>/values.lock (one values process per data directory; its text is the pid, and the
+// Owns the locked file <directory>/pid (one values process per data directory; its text is the pid, and the
 // address once it is known) and a thread that watches the state file. It starts without a state file, and without
 // `serve`, and says so on /healthz.
 class Service {
