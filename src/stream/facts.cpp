@@ -1,0 +1,138 @@
+#include "stream/facts.h"
+
+#include <array>
+#include <charconv>
+#include <cstring>
+#include <vector>
+
+namespace hs::stream {
+namespace {
+
+using Member = std::string_view Facts::*;
+struct Known {
+  std::string_view key;
+  Member text = nullptr;
+  int Facts::* number = nullptr;
+};
+
+const std::vector<Known>& known_keys() {
+  static const std::vector<Known> keys{
+      {"peer.service", &Facts::peer_service},
+      {"server.address", &Facts::address},
+      {"net.peer.name", &Facts::address},
+      {"net.peer.ip", &Facts::address},
+      {"network.peer.address", &Facts::address},
+      {"server.port", &Facts::port},
+      {"net.peer.port", &Facts::port},
+      {"network.peer.port", &Facts::port},
+      {"url.full", &Facts::url},
+      {"http.url", &Facts::url},
+      {"db.system.name", &Facts::db_system},
+      {"db.system", &Facts::db_system},
+      {"messaging.system", &Facts::messaging_system},
+      {"messaging.destination.name", &Facts::destination},
+      {"messaging.destination", &Facts::destination},
+      {"rpc.service", &Facts::rpc_service},
+      {"client.address", &Facts::subject},
+      {"http.client_ip", &Facts::subject},
+      {"source.address", &Facts::subject},
+      {"enduser.id", &Facts::subject},
+      {"user.id", &Facts::subject},
+      {"user.name", &Facts::subject},
+      {"user.email", &Facts::subject},
+      {"http.response.status_code", nullptr, &Facts::http_status},
+      {"http.status_code", nullptr, &Facts::http_status},
+      {"rpc.grpc.status_code", nullptr, &Facts::grpc_status},
+      {"rpc.response.status_code", nullptr, &Facts::grpc_status},
+      {"feature_flag.key", &Facts::flag_key},
+      {"feature_flag.result.variant", &Facts::flag_variant},
+      {"feature_flag.variant", &Facts::flag_variant},
+      {"feature_flag.result.value", &Facts::flag_value},
+      {"feature_flag.evaluation.value", &Facts::flag_value},
+      {"feature_flag.result.reason", &Facts::flag_reason},
+      {"feature_flag.evaluation.reason", &Facts::flag_reason},
+      {"feature_flag.version", &Facts::flag_version},
+      {"feature_flag.context.id", &Facts::flag_context},
+  };
+  return keys;
+}
+
+constexpr size_t key_bytes_max = 32;
+
+// Keys by length: a row's keys are mostly not ours, and most lengths have one or two of ours.
+using ByLength = std::array<std::vector<Known>, key_bytes_max + 1>;
+const ByLength& by_length() {
+  static const ByLength table = [] {
+    ByLength made;
+    for (const Known& known : known_keys()) made[known.key.size()].push_back(known);
+    return made;
+  }();
+  return table;
+}
+
+void read(const model::Attribute& attribute, const ByLength& table, Facts& facts) {
+  if (attribute.key.size() > key_bytes_max) return;
+  for (const Known& known : table[attribute.key.size()]) {
+    if (std::memcmp(known.key.data(), attribute.key.data(), known.key.size()) != 0) continue;
+    if (known.number != nullptr)
+      std::from_chars(attribute.value.data(), attribute.value.data() + attribute.value.size(), facts.*known.number);
+    else if ((facts.*known.text).empty())
+      facts.*known.text = attribute.value;
+    return;
+  }
+}
+
+bool is_server_fault(int grpc) {
+  return grpc == 2 || grpc == 4 || grpc == 12 || grpc == 13 || grpc == 14 || grpc == 15;
+}
+
+}  // namespace
+
+Facts facts_of(const model::Attribute* begin, const model::Attribute* end) {
+  Facts facts;
+  const ByLength& table = by_length();
+  for (const model::Attribute* a = begin; a != end; ++a) read(*a, table, facts);
+  return facts;
+}
+
+Ending ending_of(uint8_t span_status, const Facts& facts) {
+  Ending ending;
+  const int http = facts.http_status, grpc = facts.grpc_status;
+  ending.denied = http == 401 || http == 403 || grpc == 7 || grpc == 16;
+  ending.limited = http == 429 || grpc == 8;
+  if (http >= 100)
+    ending.error = http >= 500 || http == 408 || (span_status == 2 && http < 400);
+  else if (grpc > 0)
+    ending.error = is_server_fault(grpc);
+  else
+    ending.error = span_status == 2;
+  return ending;
+}
+
+double weight_of(std::string_view trace_state) {
+  const size_t vendor = trace_state.find("ot=");
+  if (vendor == std::string_view::npos) return 1;
+  std::string_view list = trace_state.substr(vendor + 3);
+  list = list.substr(0, list.find(','));
+  const size_t at = list.find("th:");
+  if (at == std::string_view::npos) return 1;
+  std::string_view hex = list.substr(at + 3);
+  hex = hex.substr(0, std::min<size_t>(hex.find(';'), 14));
+  uint64_t threshold = 0;
+  const auto [end, error] = std::from_chars(hex.data(), hex.data() + hex.size(), threshold, 16);
+  if (hex.empty() || error != std::errc() || end != hex.data() + hex.size()) return 1;
+  threshold <<= 4 * (14 - hex.size());  // trailing zeros may be left out
+  const double kept = 1 - static_cast<double>(threshold) / static_cast<double>(1ull << 56);
+  return kept * weight_max <= 1 ? weight_max : 1 / kept;
+}
+
+std::string_view authority_of(std::string_view url) {
+  const size_t scheme = url.find("://");
+  if (scheme == std::string_view::npos) return {};
+  url.remove_prefix(scheme + 3);
+  url = url.substr(0, url.find_first_of("/?#"));
+  const size_t user = url.rfind('@');
+  return user == std::string_view::npos ? url : url.substr(user + 1);
+}
+
+}  // namespace hs::stream

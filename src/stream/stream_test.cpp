@@ -1,0 +1,432 @@
+#include "stream/stream.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace hs::stream {
+namespace {
+
+using Attributes = std::vector<std::pair<std::string, std::string>>;
+constexpr int64_t t0 = 1'800'000'000;  // any second
+
+struct SpanSpec {
+  uint8_t trace = 1;
+  uint64_t id = 0, parent = 0;
+  uint8_t kind = 2;
+  std::string name = "op";
+  int64_t start_ms = 0, duration_ms = 10;  // after t0
+  uint8_t status = 0;
+  Attributes attributes = {};
+  Attributes event = {};  // one event, a flag evaluation
+};
+
+class Builder {
+ public:
+  Builder(std::string service, std::string instance = "1", std::string version = "") {
+    model::Resource r;
+    r.service = batch_.arena.copy(service);
+    r.instance = batch_.arena.copy(instance);
+    if (!version.empty())
+      r.attributes.push_back({"service.version", batch_.arena.copy(version), model::ValueType::string});
+    batch_.resources.push_back(r);
+  }
+  Builder& span(const SpanSpec& s) {
+    model::Spans& x = batch_.spans;
+    model::TraceId trace{};
+    trace[0] = s.trace;
+    x.resource.push_back(0);
+    x.scope.push_back(0);
+    x.trace_id.push_back(trace);
+    x.span_id.push_back(s.id);
+    x.parent_id.push_back(s.parent);
+    x.start.push_back(t0 * nanos_per_s + s.start_ms * nanos_per_ms);
+    x.duration_ns.push_back(static_cast<uint64_t>(s.duration_ms * nanos_per_ms));
+    x.name.push_back(batch_.arena.copy(s.name));
+    x.status_message.push_back("");
+    x.trace_state.push_back(batch_.arena.copy(state_));
+    x.kind.push_back(s.kind);
+    x.status.push_back(s.status);
+    x.flags.push_back(0);
+    put(x.attributes, s.attributes);
+    if (!s.event.empty()) {
+      x.events.time.push_back(x.start.back());
+      x.events.name.push_back("feature_flag.evaluation");
+      put(x.events.attributes, s.event);
+    }
+    x.events.ends.push_back(static_cast<uint32_t>(x.events.name.size()));
+    return *this;
+  }
+  Builder& log(std::string body, uint8_t severity, Attributes attributes = {}, int64_t at_ms = 0) {
+    model::Logs& x = batch_.logs;
+    batch_.signal = model::Signal::logs;
+    x.resource.push_back(0);
+    x.time.push_back(t0 * nanos_per_s + at_ms * nanos_per_ms);
+    x.observed_time.push_back(0);
+    x.severity.push_back(severity);
+    x.body.push_back(batch_.arena.copy(body));
+    x.trace_id.push_back({});
+    x.span_id.push_back(0);
+    put(x.attributes, attributes);
+    return *this;
+  }
+  Builder& state(std::string s) {
+    state_ = std::move(s);
+    return *this;
+  }
+  const model::Batch& batch() const { return batch_; }
+
+ private:
+  void put(model::AttributeColumn& column, const Attributes& attributes) {
+    for (const auto& [k, v] : attributes)
+      column.push({batch_.arena.copy(k), batch_.arena.copy(v), model::ValueType::string});
+    column.end_row();
+  }
+  model::Batch batch_;
+  std::string state_;
+};
+
+UnixNanos at(int64_t second) { return (t0 + second) * nanos_per_s; }
+
+const Cell* cell(const Frame& frame, std::string service, uint8_t kind = 2) {
+  for (const Cell& c : frame.cells)
+    if (c.service == service && c.kind == kind) return &c;
+  return nullptr;
+}
+
+// frontend calls payment (internal span between), payment calls redis.
+Builder frontend() {
+  Builder b("frontend");
+  b.span({.id = 3,
+          .parent = 2,
+          .kind = 3,
+          .name = "POST",
+          .start_ms = 20,
+          .duration_ms = 60,
+          .attributes = {{"server.address", "10.0.0.7"}, {"server.port", "80"}}});
+  b.span({.id = 2, .parent = 1, .kind = 1, .name = "work", .start_ms = 15, .duration_ms = 70});
+  b.span({.id = 1, .kind = 2, .name = "GET /", .start_ms = 0, .duration_ms = 100});
+  return b;
+}
+Builder payment(uint8_t status = 0, uint8_t redis_status = 0) {
+  Builder b("payment");
+  b.span({.id = 5,
+          .parent = 4,
+          .kind = 3,
+          .name = "GET",
+          .start_ms = 30,
+          .duration_ms = 20,
+          .status = redis_status,
+          .attributes = {{"db.system", "redis"}}});
+  b.span({.id = 4, .parent = 3, .kind = 2, .name = "POST /pay", .start_ms = 25, .duration_ms = 50, .status = status});
+  return b;
+}
+
+void expect_graph(const Frame& frame) {
+  const Cell* front = cell(frame, "frontend");
+  ASSERT_NE(front, nullptr);
+  EXPECT_EQ(front->second, t0);
+  EXPECT_EQ(front->count, 1);
+  EXPECT_NEAR(front->waiting_ms, 60, 1e-9);
+  EXPECT_NEAR(front->self_ms, 40, 1e-9);
+  const Cell* client = cell(frame, "frontend", 3);
+  ASSERT_NE(client, nullptr);
+  const Cell* redis = cell(frame, "payment", 3);
+  ASSERT_NE(redis, nullptr);
+  EXPECT_EQ(redis->peer, "redis");
+}
+
+TEST(Stream, joins_calls_when_callees_arrive_first) {
+  Stream stream;
+  stream.add(payment().batch(), at(1), "a");
+  stream.add(frontend().batch(), at(1), "b");
+  const Frame frame = stream.tick(at(1));
+  expect_graph(frame);
+  EXPECT_EQ(cell(frame, "frontend", 3)->peer, "payment");
+  ASSERT_EQ(frame.calls.size(), 2u);
+  const auto edge =
+      std::find_if(frame.calls.begin(), frame.calls.end(), [](const Call& c) { return c.service == "frontend"; });
+  ASSERT_NE(edge, frame.calls.end());
+  EXPECT_EQ(edge->callee, "payment");
+  EXPECT_EQ(edge->callee_operation, "POST /pay");
+  EXPECT_TRUE(edge->traced);
+  EXPECT_NEAR(edge->total_ms, 60, 1e-9);
+  EXPECT_NEAR(edge->offset_ms, 20, 1e-9);
+  EXPECT_NEAR(edge->callee_ms, 50, 1e-6);
+  const std::vector<std::pair<std::string, std::string>> senders{{"payment", "a"}, {"frontend", "b"}};
+  EXPECT_TRUE(std::is_permutation(senders.begin(), senders.end(), frame.service_credentials.begin(),
+                                  frame.service_credentials.end()));
+}
+
+TEST(Stream, joins_calls_when_callers_arrive_first_and_learns_the_callee) {
+  Stream stream;
+  stream.add(frontend().batch(), at(1), "a");
+  stream.add(payment().batch(), at(1), "a");
+  const Frame frame = stream.tick(at(1));
+  expect_graph(frame);
+  EXPECT_EQ(cell(frame, "frontend", 3)->peer, "10.0.0.7:80") << "not known yet";
+  stream.add(frontend().batch(), at(2), "a");  // the callee stays silent this time
+  EXPECT_EQ(cell(stream.tick(at(2)), "frontend", 3)->peer, "payment");
+}
+
+TEST(Stream, late_calls_correct_their_caller) {
+  Stream stream;
+  Builder early("frontend"), late("frontend");
+  early.span({.id = 2, .parent = 1, .kind = 1, .name = "work", .start_ms = 15, .duration_ms = 70});
+  early.span({.id = 1, .kind = 2, .name = "GET /", .start_ms = 0, .duration_ms = 100, .status = 2});
+  late.span({.id = 3, .parent = 2, .kind = 3, .name = "POST", .start_ms = 20, .duration_ms = 60, .status = 2});
+  stream.add(early.batch(), at(1), "a");
+  const Frame first = stream.tick(at(1));
+  EXPECT_NEAR(cell(first, "frontend")->self_ms, 100, 1e-9);
+  EXPECT_EQ(cell(first, "frontend")->own_errors, 1);
+  stream.add(late.batch(), at(2), "a");
+  const Frame second = stream.tick(at(2));
+  const Cell* fix = cell(second, "frontend");
+  ASSERT_NE(fix, nullptr);
+  EXPECT_EQ(fix->second, t0);
+  EXPECT_EQ(fix->count, 0);
+  EXPECT_NEAR(fix->self_ms, -60, 1e-9);
+  EXPECT_NEAR(fix->waiting_ms, 60, 1e-9);
+  EXPECT_EQ(fix->own_errors, -1);
+  ASSERT_EQ(second.calls.size(), 1u);
+  EXPECT_EQ(second.calls[0].errors, 1);
+}
+
+TEST(Stream, parallel_calls_are_waited_for_once) {
+  Stream stream;
+  Builder b("frontend");
+  b.span({.id = 2, .parent = 1, .kind = 3, .name = "a", .start_ms = 10, .duration_ms = 50});
+  b.span({.id = 3, .parent = 1, .kind = 3, .name = "b", .start_ms = 20, .duration_ms = 50});
+  b.span({.id = 1, .kind = 2, .name = "GET /", .start_ms = 0, .duration_ms = 100});
+  stream.add(b.batch(), at(1), "a");
+  const Frame frame = stream.tick(at(1));
+  EXPECT_NEAR(cell(frame, "frontend")->waiting_ms, 60, 1e-9);
+}
+
+TEST(Stream, errors_belong_to_whom_they_start_at) {
+  Stream stream;
+  stream.add(payment(2, 2).batch(), at(1), "a");
+  Frame frame = stream.tick(at(1));
+  EXPECT_EQ(cell(frame, "payment")->errors, 1);
+  EXPECT_EQ(cell(frame, "payment")->own_errors, 0) << "the call to redis failed";
+  stream.add(payment(2, 0).batch(), at(2), "a");
+  frame = stream.tick(at(2));
+  EXPECT_EQ(cell(frame, "payment")->own_errors, 1);
+}
+
+TEST(Stream, denied_and_limited_are_no_faults_and_500_is_one) {
+  Stream stream;
+  Builder b("login");
+  b.span({.id = 1, .status = 2, .attributes = {{"http.response.status_code", "401"}, {"client.address", "10.1.1.1"}}});
+  b.span({.id = 2, .attributes = {{"http.response.status_code", "429"}, {"client.address", "10.1.1.2"}}});
+  b.span({.id = 3, .attributes = {{"http.response.status_code", "503"}}});
+  stream.add(b.batch(), at(1), "a");
+  const Frame frame = stream.tick(at(1));
+  const Cell* c = cell(frame, "login");
+  EXPECT_EQ(c->errors, 1);
+  EXPECT_EQ(c->denied, 1);
+  EXPECT_EQ(c->limited, 1);
+  EXPECT_EQ(c->subjects, 2u);
+}
+
+TEST(Stream, sampled_spans_count_with_their_weight) {
+  Stream stream;
+  Builder b("s");
+  b.state("vendor=x,ot=th:c").span({.id = 1});
+  b.state("ot=rv:aa;th:8").span({.id = 2});
+  b.state("ot=th:nonsense").span({.id = 3});
+  stream.add(b.batch(), at(1), "a");
+  const Frame frame = stream.tick(at(1));
+  EXPECT_NEAR(cell(frame, "s")->count, 4 + 2 + 1, 1e-9);
+  EXPECT_EQ(cell(frame, "s")->spans, 3u);
+}
+
+Attributes flag(std::string variant, std::string revision, std::string user) {
+  return {{"feature_flag.key", "timeout"},
+          {"feature_flag.result.variant", variant},
+          {"feature_flag.version", revision},
+          {"feature_flag.context.id", user}};
+}
+
+TEST(Stream, outcomes_join_a_flag_that_another_service_evaluated) {
+  for (const bool flag_first : {true, false}) {
+    Stream stream;
+    Builder inner("payment"), outer("frontend");
+    inner.span({.id = 4, .parent = 3, .kind = 2, .name = "POST /pay", .event = flag("candidate", "17", "bob")});
+    outer.span({.id = 1, .kind = 2, .name = "GET /", .duration_ms = 100, .status = 2});
+    stream.add(flag_first ? inner.batch() : outer.batch(), at(1), "a");
+    EXPECT_EQ(stream.tick(at(1)).outcomes.size(), flag_first ? 1u : 0u);
+    stream.add(flag_first ? outer.batch() : inner.batch(), at(3), "a");
+    const Frame frame = stream.tick(at(3));
+    const auto o = std::find_if(frame.outcomes.begin(), frame.outcomes.end(),
+                                [](const Outcome& x) { return x.service == "frontend"; });
+    ASSERT_NE(o, frame.outcomes.end());
+    EXPECT_TRUE(o->entry);
+    EXPECT_TRUE(o->error);
+    EXPECT_EQ(o->revision, 17);
+    EXPECT_EQ(o->variant, "candidate");
+    EXPECT_FALSE(o->by_instance);
+    EXPECT_EQ(o->second, t0);
+  }
+}
+
+TEST(Stream, outcomes_expire) {
+  Stream stream;
+  Builder inner("payment"), outer("frontend");
+  inner.span({.id = 4, .parent = 3, .kind = 2, .name = "POST /pay", .event = flag("candidate", "17", "bob")});
+  outer.span({.id = 1, .kind = 2, .name = "GET /"});
+  stream.add(inner.batch(), at(1), "a");
+  for (int s = 1; s < 20; ++s) stream.tick(at(s));
+  stream.add(outer.batch(), at(20), "a");
+  EXPECT_TRUE(stream.tick(at(20)).outcomes.empty());
+}
+
+TEST(Stream, an_operation_whose_callers_are_not_traced_is_an_entry) {
+  Stream stream;
+  for (int i = 0; i < 60; ++i) {
+    Builder b("frontend");
+    b.span({.trace = static_cast<uint8_t>(i + 1),
+            .id = 1,
+            .parent = 99,
+            .kind = 2,
+            .name = "GET /",
+            .start_ms = i * 1000,
+            .event = flag("base", "1", "bob")});
+    stream.add(b.batch(), at(i + 1), "a");
+    const Frame frame = stream.tick(at(i + 1));
+    ASSERT_EQ(frame.outcomes.size(), 1u);
+    if (i == 0) {
+      EXPECT_FALSE(frame.outcomes[0].entry);
+    }
+    if (i == 59) {
+      EXPECT_TRUE(frame.outcomes[0].entry);
+    }
+  }
+}
+
+TEST(Stream, late_data_land_in_their_own_second_and_absurd_times_are_counted) {
+  Stream stream;
+  Builder b("s");
+  b.span({.id = 1, .start_ms = -30'000}).span({.id = 2, .start_ms = 100}).span({.id = 3, .start_ms = -9'000'000});
+  b.span({.id = 4, .start_ms = 9'000'000});
+  stream.add(b.batch(), at(1), "a");
+  const Frame frame = stream.tick(at(1));
+  ASSERT_EQ(frame.cells.size(), 2u);
+  EXPECT_EQ(std::min(frame.cells[0].second, frame.cells[1].second), t0 - 30);
+  EXPECT_EQ(frame.shed, 2u);
+}
+
+TEST(Stream, names_are_bounded_and_harmless) {
+  Stream stream(Limits{.operations_per_service_max = 20});
+  for (int i = 0; i < 200; ++i) {
+    Builder b("s\x1b[31m");
+    b.span({.id = static_cast<uint64_t>(i + 1), .name = "GET /" + std::string(300, 'a') + std::to_string(i) + "x"});
+    stream.add(b.batch(), at(1), "a");
+  }
+  const Frame frame = stream.tick(at(1));
+  EXPECT_LE(frame.cells.size(), 21u);
+  for (const Cell& c : frame.cells) {
+    EXPECT_LE(c.operation.size(), 128u);
+    EXPECT_EQ(c.service.find('\x1b'), std::string::npos);
+  }
+  EXPECT_GT(stream.shed().operations, 0u);
+}
+
+TEST(Stream, numbers_in_operation_names_are_folded_when_they_are_many) {
+  Stream stream(Limits{.operations_per_service_max = 20});
+  Builder b("s");
+  for (int i = 0; i < 200; ++i)
+    b.span({.id = static_cast<uint64_t>(i + 1), .name = "GET /item/" + std::to_string(i * 7919)});
+  stream.add(b.batch(), at(1), "a");
+  const Frame frame = stream.tick(at(1));
+  double folded = 0;
+  for (const Cell& c : frame.cells)
+    if (c.operation == "GET /item/<*>") folded = c.count;
+  EXPECT_EQ(folded, 190);
+}
+
+TEST(Stream, a_flood_of_series_is_shed_not_kept) {
+  Stream stream(Limits{.series_max = 100});
+  for (int i = 0; i < 1000; ++i) {
+    Builder b("svc" + std::to_string(i));
+    b.span({.id = static_cast<uint64_t>(i + 1)});
+    stream.add(b.batch(), at(1), "a");
+  }
+  const Frame frame = stream.tick(at(1));
+  EXPECT_LE(frame.cells.size(), 110u);
+  double total = 0;
+  for (const Cell& c : frame.cells) total += c.count;
+  EXPECT_EQ(total, 1000) << "merged, not lost";
+  EXPECT_GT(frame.shed, 0u);
+}
+
+TEST(Stream, joins_are_bounded) {
+  Stream stream(Limits{.joins_max = 1000});
+  for (int i = 0; i < 100; ++i) {
+    Builder b("s");
+    for (uint64_t j = 0; j < 100; ++j)
+      b.span({.id = static_cast<uint64_t>(i) * 100 + j + 1, .parent = 1'000'000 + j, .kind = 3});
+    stream.add(b.batch(), at(1), "a");
+  }
+  EXPECT_GT(stream.shed().total() + stream.tick(at(1)).shed, 0u);
+}
+
+TEST(Stream, a_new_version_is_a_deploy_and_a_new_process_a_restart) {
+  Stream stream;
+  Builder one("s", "1", "v1"), two("s", "1", "v2");
+  one.span({.id = 1});
+  two.span({.id = 2});
+  stream.add(one.batch(), at(1), "a");
+  EXPECT_TRUE(stream.tick(at(1)).changes.empty());
+  stream.add(two.batch(), at(2), "a");
+  stream.add(two.batch(), at(2), "a");
+  const Frame frame = stream.tick(at(2));
+  ASSERT_EQ(frame.changes.size(), 1u);
+  EXPECT_EQ(frame.changes[0].kind, "deploy");
+  EXPECT_EQ(frame.changes[0].detail, "v2");
+}
+
+TEST(Stream, log_lines_become_templates_with_their_subjects) {
+  Stream stream;
+  Builder b("login");
+  for (int i = 0; i < 50; ++i)
+    b.log("login failed for user u" + std::to_string(i) + " from 10.0.0." + std::to_string(i), 13);
+  for (int i = 0; i < 5; ++i) b.log("served in " + std::to_string(i) + " ms", 9);
+  stream.add(b.batch(), at(1), "a");
+  const Frame frame = stream.tick(at(1));
+  ASSERT_EQ(frame.logs.size(), 2u);
+  const LogCell& failed = frame.logs[0].severity == 13 ? frame.logs[0] : frame.logs[1];
+  EXPECT_EQ(failed.pattern, "login failed for user <*> from <*>");
+  EXPECT_EQ(failed.count, 50);
+  EXPECT_NEAR(static_cast<double>(failed.subjects), 50, 5);
+}
+
+TEST(Stream, kpis_count_what_was_declared) {
+  Stream stream;
+  config::Declarations d;
+  config::Kpi orders, ratio;
+  orders.name = "orders";
+  ratio.name = "good";
+  orders.service = ratio.service = "s";
+  orders.operation = ratio.operation = "buy";
+  ratio.kind = config::KpiKind::ratio;
+  ratio.good_attribute = "paid";
+  ratio.good_value = "yes";
+  d.kpis = {orders, ratio};
+  stream.declare(d);
+  Builder b("s");
+  b.span({.id = 1, .name = "buy", .attributes = {{"paid", "yes"}}});
+  b.span({.id = 2, .name = "buy", .attributes = {{"paid", "no"}}});
+  b.span({.id = 3, .name = "look"});
+  stream.add(b.batch(), at(1), "a");
+  const Frame frame = stream.tick(at(1));
+  ASSERT_EQ(frame.kpis.size(), 2u);
+  EXPECT_EQ(frame.kpis[0].numerator, 2);
+  EXPECT_EQ(frame.kpis[1].numerator, 1);
+  EXPECT_EQ(frame.kpis[1].denominator, 2);
+}
+
+}  // namespace
+}  // namespace hs::stream
