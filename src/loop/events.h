@@ -15,18 +15,15 @@ namespace hs::loop {
 
 // ---- in ----
 
-// What `values` serves for a knob, told at start (and whenever somebody else changed it).
+// What is in force for a knob, told at start (and whenever somebody else changed it).
 struct KnobState {
   std::string knob;
-  config::Value base;
-  bool promoted = false;
-  config::Value promoted_value;
-  int64_t promoted_revision = 0;
-  int64_t candidate_revision = 0;  // 0: none
+  config::Value settled;  // what holds without a candidate
+  std::string promoted;   // the change that it was promoted by; "" = it is the base
+  std::string candidate;  // the change that is under a lease; "" = none
 };
 struct Started {  // first event of a run: the world as the actuator knows it
   UnixNanos at = 0;
-  int64_t revision_last = 0;  // the highest ever given out
   std::vector<KnobState> knobs;
 };
 struct ConfigChanged {
@@ -43,28 +40,24 @@ struct Operator {  // a human's word, always stronger than the loop's
 struct Tick {  // time passes without a frame: leases are renewed, waits end
   UnixNanos at = 0;
 };
-// A frame comes once a second; a receipt after each SetKnob, Revert and Promote.
+// A frame comes once a second; a receipt after each SetKnob, Revert and Promote, and after a Renew that came too late.
 using Event = std::variant<Started, stream::Frame, Receipt, ConfigChanged, Operator, Tick>;
 
 // ---- out ----
 
-struct SetKnob {  // start a candidate, or replace the one of the same change (wider exposure, new salt)
+struct SetKnob {  // start a candidate, or widen the exposure of the one with the same id
   Change change;
 };
 struct Renew {  // the candidate lives for another lease
-  int64_t revision = 0;
+  std::string change;
   int64_t lease_ms = 0;
 };
 struct Revert {  // a candidate ends, or a promoted value goes back to the base
-  int64_t revision = 0;
-  std::string knob;
+  std::string change, knob;
   std::string why;
 };
 struct Promote {  // the candidate stays until somebody changes it
-  int64_t revision = 0;
-  std::string knob;
-  double hold_back = 0;  // share of units that keep the base: a control for as long as the change is watched
-  std::string salt;      // draws who is held back
+  std::string change, knob;
 };
 struct Record {  // for the ledger: every decision with its reason
   std::string kind;

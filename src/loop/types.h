@@ -57,16 +57,15 @@ struct Incident {
 
 enum class Evidence : uint8_t { concurrent_control, ramp, switchback, restored_only, none };
 
-// One new value of one knob. While it is a candidate, both arms carry its revision (the answer's variant tells the
-// arm: candidate or base/promoted), so that a control request is known to be as recent as a treated one.
-// A unit is treated when bucket(salt, unit) < exposure; a new salt draws new arms.
+// One new value of one knob. The actuator gives it its revision (the receipt tells) and draws its arms: a unit is
+// treated when its bucket is below the exposure; growing exposure of one change only adds treated units, a new change
+// draws new arms. While it is a candidate, both arms' answers carry its revision (the variant tells the arm).
 struct Change {
-  std::string id;
-  int64_t revision = 0;  // monotone over all knobs; what evaluations carry
+  std::string id;        // "chg-<Unix ms>-<n>"
+  int64_t revision = 0;  // monotone over all knobs; 0 until the receipt came
   std::string incident, knob;
   config::Value from, to;
-  double exposure = 0;  // share of units, 0..1
-  std::string salt;
+  double exposure = 0;  // share of units, (0, 1]
   std::string service;  // "" = all services that read the knob
   int64_t lease_ms = 10'000;
   std::string reason;
