@@ -41,8 +41,10 @@ struct DecodeLimits {
   // a longer name is rejected, because a cut name could be another metric's.
   size_t name_bytes_max = 4096;
   // One attribute's text: stack traces and prompts fit. Longer strings and bytes are cut, arrays and maps trimmed.
-  // A log record's body is bounded by the request alone.
   size_t value_bytes_max = 1 << 20;
+  // A log record's body, when it is an array or a map: its text can be 6 times its bytes in the request. Beyond: the
+  // record is rejected. Bodies that are strings or bytes are bounded by the request alone.
+  size_t nested_body_bytes_max = 16 << 20;
 };
 
 // Decodes the body of one Export request; the body must not be compressed any more, and becomes the batch's.
