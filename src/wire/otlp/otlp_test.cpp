@@ -55,7 +55,8 @@ std::string all_values_json() {
 const std::string all_values_text =
     R"({"s":s="café" "b":b="true" "i":i="-9223372036854775808" "d":d="1e-300" "n":d="NaN")"
     R"( "a":a="[{\"intValue\":\"-1\"},{},{\"doubleValue\":0.5}]")"
-    R"( "m":m="[{\"key\":\"k\\\"\",\"value\":{\"arrayValue\":{\"values\":[{\"intValue\":\"-1\"},{},{\"doubleValue\":0.5}]}}}]")"
+    R"( "m":m="[{\"key\":\"k\\\"\",\"value\":{\"arrayValue\":{\"values\":)"
+    R"([{\"intValue\":\"-1\"},{},{\"doubleValue\":0.5}]}}}]")"
     R"( "y":y="AAEC/w==" "e":e=""})";
 
 // The attributes of `all_values()` with another tag.
