@@ -50,8 +50,8 @@ class BodySource {
 
 struct Response {
   int status = 200;
-  Headers headers;
-  std::string body;
+  Headers headers = {};
+  std::string body = {};
   std::shared_ptr<BodySource> stream = nullptr;  // when set: `body`, then these pieces, chunked
 
   static Response text(int status, std::string body);

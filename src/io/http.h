@@ -13,9 +13,9 @@ namespace hs::io {
 
 // Whom to ask: a TCP address, or a UNIX socket when `unix_path` is set.
 struct Endpoint {
-  std::string host;
+  std::string host = {};
   uint16_t port = 0;
-  std::string unix_path;
+  std::string unix_path = {};
   std::string text() const;  // "127.0.0.1:80", "[::1]:80", "unix:/run/x.sock"
   bool operator==(const Endpoint&) const = default;
 };
@@ -35,8 +35,8 @@ Result<Endpoint> parse_endpoint(std::string_view text);
 struct HttpRequest {
   std::string method = "GET";
   std::string target = "/";
-  http::Headers headers;  // Host, Content-Length and Connection are the client's
-  std::string_view body;
+  http::Headers headers = {};  // Host, Content-Length and Connection are the client's
+  std::string_view body = {};
 };
 
 struct HttpLimits {
@@ -44,11 +44,11 @@ struct HttpLimits {
   size_t body_bytes_max = 64 * 1024 * 1024;  // of an answer that is collected (without `sink`): too_large
   // When set, it gets the body of a 2xx answer part by part, and Response::body stays empty; false ends the exchange
   // (Code::conflict). Other answers are collected as usual.
-  std::function<bool(std::string_view)> sink;
-  std::stop_token cancel;  // a request to stop ends the call with Code::unavailable
+  std::function<bool(std::string_view)> sink = nullptr;
+  std::stop_token cancel = {};  // a request to stop ends the call with Code::unavailable
   // When set, it is asked with the numeric address ("127.0.0.1") that is about to be dialled, after any name was
   // resolved. A connection is then never taken from the pool.
-  std::function<Status(std::string_view address)> may_dial;
+  std::function<Status(std::string_view address)> may_dial = nullptr;
 };
 
 // Thread-safe. Redirects are answers like any other, never followed.
