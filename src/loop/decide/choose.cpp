@@ -1,0 +1,193 @@
+#include "loop/decide/choose.h"
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+
+#include <fmt/format.h>
+
+namespace hs::loop {
+namespace {
+
+using config::Applies;
+using config::Expectation;
+using config::Knob;
+using config::KnobEffect;
+
+// Log odds that a change of a knob near the cause helps, before anything is known: most do not.
+constexpr double ignorance = -1.5;
+constexpr double expected_gain = 2.5, expected_harm = -4, opposite_gain = -2.5;
+constexpr double undo_gain = 2.5;
+constexpr double closeness_gain = 1.5;
+constexpr double learned_weight = 1.5;
+constexpr double shared_cost = 0.7;    // the first exposure of a shared effect reaches everybody
+constexpr double size_cost = 0.08;     // of each doubling: a small step is a small risk
+constexpr double rest_cost = 0.5;      // no expectation names the suffering operation, only the service
+constexpr double worth_trying = -2.2;  // about one in ten: below, a change costs more than it can bring
+constexpr size_t causes_considered = 4;
+constexpr double cause_probability_min = 0.05;
+
+bool contains(const std::vector<std::string>& list, const std::string& what) {
+  return std::find(list.begin(), list.end(), what) != list.end();
+}
+
+std::string_view name_of(config::Measure measure) {
+  constexpr std::string_view names[] = {"errors", "latency", "load"};
+  return names[static_cast<size_t>(measure)];
+}
+
+bool suffers(const Incident& incident, const std::string& service, const std::string& operation) {
+  return std::any_of(incident.symptoms.begin(), incident.symptoms.end(), [&](const Symptom& s) {
+    return s.ended == 0 && s.service == service &&
+           (operation.empty() || s.operation.empty() || s.operation == operation);
+  });
+}
+
+std::string opposite(const std::string& direction) {
+  if (direction == "raised") return "lowered";
+  if (direction == "lowered") return "raised";
+  if (direction == "enabled") return "disabled";
+  if (direction == "disabled") return "enabled";
+  return "";
+}
+
+// What the declaration promises of this move for this incident.
+double expectation(const Situation& s, Option& option) {
+  double best = 0;
+  bool any = false;
+  for (const Expectation& e : option.knob->expect) {
+    bool same = e.when == option.move.direction, other = e.when == opposite(option.move.direction);
+    if (!same && !other) continue;
+    bool about = suffers(*s.incident, e.service, e.operation);
+    bool near = about || suffers(*s.incident, e.service, "") || s.incident->causes[0].service == e.service;
+    bool measure = name_of(e.measure) == s.goal->measure || s.goal->requests.empty();
+    if (!near || (!measure && e.measure != config::Measure::load)) continue;
+    double gain = same ? (e.improves ? expected_gain : expected_harm) : (e.improves ? opposite_gain : 0);
+    if (gain > 0 && !about) gain -= rest_cost;
+    if (gain > 0 && !measure) gain /= 2;
+    if (!any || std::abs(gain) > std::abs(best)) best = gain;
+    any = true;
+  }
+  if (best > 0) option.reasons.push_back(fmt::format("declared: {} helps {}", option.move.direction, s.goal->measure));
+  if (best < 0) option.reasons.push_back(fmt::format("declared: {} does not help", option.move.direction));
+  return best;
+}
+
+double learned(const Situation& s, Option& option) {
+  Effect key{.knob = option.knob->key, .to = option.move.direction};
+  key.cause_kind = s.incident->causes[0].kind, key.measure = s.goal->measure;
+  Effect e = s.effects->estimate(key, s.now);
+  if (e.n <= 0) return 0;
+  option.reasons.push_back(fmt::format("learned: log odds {:.1f} from {:.1f} trials", e.mean, e.n));
+  return learned_weight * e.mean;
+}
+
+double nearest(const Situation& s, Option& option) {
+  double best = 0, sum = 0;
+  const Cause* which = nullptr;
+  size_t count = std::min(s.incident->causes.size(), causes_considered);
+  for (size_t i = 0; i < count; ++i) {
+    const Cause& cause = s.incident->causes[i];
+    if (cause.probability < cause_probability_min) continue;
+    double here = closeness(*option.knob, cause, *s.incident, *s.history) * cause.probability;
+    sum += here;
+    if (here > best) best = here, which = &cause;
+  }
+  if (which != nullptr) option.reasons.push_back(fmt::format("near {} ({:.2f})", which->entity, sum));
+  return sum;
+}
+
+void judge(const Situation& s, Option& option) {
+  double near = nearest(s, option);
+  double promised = expectation(s, option), known = learned(s, option);
+  option.log_odds = ignorance + closeness_gain * near + promised + known;
+  if (option.undo) {
+    option.log_odds += undo_gain;
+    option.reasons.push_back("undoes the most recent change");
+  }
+  option.learning = promised <= 0 && known <= 0 && !option.undo;
+  option.score = option.log_odds - size_cost * option.move.size;
+  if (option.knob->effect == KnobEffect::shared) option.score -= shared_cost;
+}
+
+// A change of which nothing is known may be explored only where a canary can contain it.
+bool allowed(const Option& option) {
+  if (option.knob->applies != Applies::live) return false;
+  bool contained = option.knob->effect == KnobEffect::isolated && option.knob->scope == config::KnobScope::request;
+  return !option.learning || contained;
+}
+
+void add_options(const Situation& s, const Knob& knob, Choice& choice) {
+  config::Value settled = s.settled(knob);
+  auto moves = moves_of(knob, settled);
+  const Undo* undo = nullptr;
+  for (const auto& u : s.undos)
+    if (u.knob == knob.key && u.previous != settled && (undo == nullptr || u.at > undo->at)) undo = &u;
+  if (undo != nullptr) {
+    std::erase_if(moves, [&](const Move& m) { return m.to == undo->previous; });
+    moves.push_back({undo->previous, direction_of(knob, settled, undo->previous), 1});
+  }
+  for (auto& move : moves) {
+    Option option{.knob = &knob, .move = move, .from = settled};
+    option.undo = undo != nullptr && move.to == undo->previous;
+    judge(s, option);
+    if (!allowed(option)) continue;
+    if (std::string why = s.refusal(knob, move.to); !why.empty())
+      choice.refused++;
+    else
+      choice.ranked.push_back(std::move(option));
+  }
+}
+
+std::string why_nothing(const Situation& s, const Choice& choice, size_t near) {
+  const Cause& cause = s.incident->causes[0];
+  if (near == 0) return fmt::format("no declared knob is near {}", cause.entity);
+  if (choice.ranked.empty() && choice.refused > 0) return "every change near the cause was tried or is refused for now";
+  if (choice.ranked.empty()) return "what is near the cause may only be changed with a reason, and there is none";
+  const Option& best = choice.ranked[0];
+  return fmt::format("no change is worth trying: the best is {} {} with log odds {:.1f}", best.knob->key,
+                     best.move.direction, best.log_odds);
+}
+
+}  // namespace
+
+double closeness(const Knob& knob, const Cause& cause, const Incident& incident, const History& history) {
+  double best = 0;
+  bool reads = contains(knob.services, cause.service);
+  bool about = !knob.dependency.empty() && (knob.dependency == cause.peer || knob.dependency == cause.service);
+  if (about) best = 1;
+  if (!cause.change.empty() && cause.change == knob.key) best = 1;
+  // A knob in the failing service; less so if it is about another dependency of it.
+  if (reads) best = std::max(best, knob.dependency.empty() ? 0.8 : 0.4);
+  for (const auto& reader : knob.services) {
+    if (history.calls(reader, cause.service)) best = std::max(best, knob.dependency.empty() ? 0.5 : 0.3);
+    for (const auto& s : incident.symptoms)
+      if (s.ended == 0 && s.service == reader) best = std::max(best, 0.3);
+  }
+  return best;
+}
+
+Choice choose(const Situation& s) {
+  Choice choice;
+  if (s.incident->causes.empty()) {
+    choice.nothing = "no cause is known yet";
+    return choice;
+  }
+  size_t near = 0;
+  for (const Knob& knob : s.declarations->knobs) {
+    double best = 0;
+    for (size_t i = 0; i < std::min(s.incident->causes.size(), causes_considered); ++i)
+      best = std::max(best, closeness(knob, s.incident->causes[i], *s.incident, *s.history));
+    if (best <= 0) continue;
+    near++;
+    add_options(s, knob, choice);
+  }
+  std::sort(choice.ranked.begin(), choice.ranked.end(), [](const Option& a, const Option& b) {
+    auto key = [](const Option& o) { return std::tuple(-o.score, o.knob->key, config::to_text(o.move.to)); };
+    return key(a) < key(b);
+  });
+  if (choice.ranked.empty() || choice.ranked[0].log_odds < worth_trying) choice.nothing = why_nothing(s, choice, near);
+  return choice;
+}
+
+}  // namespace hs::loop

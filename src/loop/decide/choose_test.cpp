@@ -1,0 +1,136 @@
+#include "loop/decide/choose.h"
+
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+namespace hs::loop {
+namespace {
+
+using config::Knob;
+using config::KnobEffect;
+using config::KnobType;
+using config::Value;
+
+Knob number(std::string key, int64_t base, double min, double max) {
+  return {.key = std::move(key), .type = KnobType::integer, .base = base, .min = min, .max = max, .services = {"shop"}};
+}
+Knob flag(std::string key, std::string service, std::string dependency = "") {
+  return {.key = std::move(key), .base = false, .services = {std::move(service)}, .dependency = std::move(dependency)};
+}
+
+TEST(Moves, stay_in_the_declared_range) {
+  auto moves = moves_of(number("pool", 8, 1, 20), int64_t{8});
+  ASSERT_FALSE(moves.empty());
+  for (const auto& m : moves) {
+    EXPECT_GE(number_of(m.to), 1);
+    EXPECT_LE(number_of(m.to), 20);
+    EXPECT_NE(number_of(m.to), 8);
+    EXPECT_EQ(m.direction, number_of(m.to) > 8 ? "raised" : "lowered");
+  }
+  for (const auto& m : moves_of({.type = KnobType::real, .base = 0.5, .min = 0.0, .max = 1.0, .step = 0.25}, 0.5))
+    EXPECT_EQ(number_of(m.to) * 4, std::round(number_of(m.to) * 4));
+  EXPECT_TRUE(moves_of({.type = KnobType::string, .base = "a"}, "a").empty());
+}
+
+TEST(Moves, of_variants_and_flags) {
+  Knob provider{.key = "p", .type = KnobType::string, .base = "a", .variants = {"a", "b", "c"}};
+  auto moves = moves_of(provider, "b");
+  ASSERT_EQ(moves.size(), 2);
+  EXPECT_EQ(moves[0].direction, "a");
+  auto off = moves_of({.base = true}, true);
+  ASSERT_EQ(off.size(), 1);
+  EXPECT_EQ(off[0].direction, "disabled");
+  EXPECT_EQ(off[0].to, Value(false));
+}
+
+struct Fixture : testing::Test {
+  Fixture() {
+    incident.symptoms = {{.id = "s", .service = "shop", .operation = "buy", .baseline = 0, .observed = 0.3}};
+    incident.causes = {{.entity = "service:pay", .kind = "errors", .probability = 0.9, .service = "pay"}};
+    goal = goal_of(incident, declarations);
+    stream::Frame frame{.tick = 1000 * nanos_per_s};
+    frame.calls = {{.second = 999, .service = "shop", .operation = "buy", .callee = "pay"}};
+    history.add(frame);
+  }
+  Choice run() {
+    Situation s{.incident = &incident, .goal = &goal, .declarations = &declarations};
+    s.history = &history, s.effects = &effects;
+    s.settled = [](const Knob& k) { return k.base; };
+    s.refusal = [&](const Knob& k, const Value&) { return k.key == forbidden ? "forbidden" : ""; };
+    s.undos = undos;
+    return choose(s);
+  }
+  std::string best() {
+    Choice c = run();
+    return c.nothing.empty() ? c.ranked[0].knob->key + " " + c.ranked[0].move.direction : "";
+  }
+  Incident incident;
+  Goal goal;
+  config::Declarations declarations;
+  History history;
+  Effects effects;
+  std::vector<Undo> undos;
+  std::string forbidden;
+};
+
+TEST_F(Fixture, prefers_what_is_declared_to_help) {
+  declarations.knobs = {flag("useless", "shop", "pay"), flag("fallback", "shop", "pay"), flag("far", "mail")};
+  declarations.knobs[1].expect = {{.service = "shop", .operation = "buy", .when = "enabled"}};
+  EXPECT_EQ(best(), "fallback enabled");
+  EXPECT_EQ(run().ranked.size(), 2);  // the far one is no option
+}
+
+TEST_F(Fixture, avoids_what_is_declared_to_harm) {
+  declarations.knobs = {flag("strict", "shop", "pay")};
+  declarations.knobs[0].expect = {{.service = "shop", .when = "enabled", .improves = false}};
+  EXPECT_EQ(best(), "");
+  EXPECT_NE(run().nothing, "");
+}
+
+TEST_F(Fixture, says_why_it_does_nothing) {
+  EXPECT_EQ(run().nothing, "no declared knob is near service:pay");
+  declarations.knobs = {flag("fallback", "shop", "pay")};
+  forbidden = "fallback";
+  EXPECT_NE(run().nothing.find("refused"), std::string::npos);
+  incident.causes.clear();
+  EXPECT_EQ(run().nothing, "no cause is known yet");
+}
+
+TEST_F(Fixture, explores_only_where_a_canary_contains_it) {
+  Knob pool = number("pool", 8, 1, 64);
+  pool.effect = KnobEffect::shared, pool.dependency = "pay";
+  declarations.knobs = {pool};
+  EXPECT_EQ(best(), "");
+  declarations.knobs.push_back(flag("fallback", "shop", "pay"));
+  EXPECT_EQ(best(), "fallback enabled");
+  declarations.knobs[0].expect = {{.service = "shop", .operation = "buy", .when = "raised"}};
+  EXPECT_EQ(best(), "pool raised");
+}
+
+TEST_F(Fixture, undoes_the_last_change_first) {
+  declarations.knobs = {flag("fallback", "shop", "pay"), number("batch", 500, 1, 1000)};
+  undos = {{.knob = "batch", .previous = int64_t{10}, .at = 5}};
+  Choice c = run();
+  ASSERT_EQ(c.nothing, "");
+  EXPECT_TRUE(c.ranked[0].undo);
+  EXPECT_EQ(c.ranked[0].move.to, Value(int64_t{10}));
+}
+
+TEST_F(Fixture, learns) {
+  declarations.knobs = {flag("a", "shop", "pay"), flag("b", "shop", "pay")};
+  EXPECT_EQ(best(), "a enabled");
+  Effect key{.knob = "b", .to = "enabled", .cause_kind = "errors", .measure = "errors"};
+  for (int i = 0; i < 3; ++i) effects.observe(key, true, 1, 0);
+  EXPECT_EQ(best(), "b enabled");
+  EXPECT_FALSE(run().ranked[0].learning);
+}
+
+TEST_F(Fixture, leaves_alone_what_needs_a_restart) {
+  declarations.knobs = {flag("a", "shop", "pay")};
+  declarations.knobs[0].applies = config::Applies::at_start;
+  EXPECT_EQ(best(), "");
+}
+
+}  // namespace
+}  // namespace hs::loop

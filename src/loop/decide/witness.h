@@ -1,0 +1,20 @@
+#pragma once
+// Telemetry is hostile: before anything is changed, a second, independent signal must tell the same story. One ingest
+// credential can forge any story alone, whatever services it names; it cannot speak for another credential, cannot
+// answer our probes, and cannot make real requests disappear from the evaluations that we served ourselves.
+
+#include <string>
+
+#include "loop/types.h"
+#include "loop/verify/goal.h"
+#include "loop/verify/history.h"
+
+namespace hs::loop {
+
+struct Corroboration {
+  bool given = false;
+  std::string why;  // which signals, or what is missing
+};
+Corroboration corroborate(const Incident& incident, const Goal& goal, const History& history);
+
+}  // namespace hs::loop

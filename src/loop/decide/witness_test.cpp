@@ -1,0 +1,80 @@
+#include "loop/decide/witness.h"
+
+#include <gtest/gtest.h>
+
+namespace hs::loop {
+namespace {
+
+constexpr int64_t start = 10'000, onset = 10'100, end = 10'110;
+
+struct Story {                             // what each second of telemetry says
+  double shop_errors = 0, pay_errors = 0;  // shares, since the onset, by each service's own sender
+  double forged = 0;                       // failing requests a second of shop and pay, by a third sender
+  bool probe_fails = false;
+  bool evaluated = false;
+  bool one_credential = false;
+};
+
+History told(const Story& story) {
+  History history;
+  uint64_t served = 0;
+  for (int64_t s = start; s < end; ++s) {
+    bool on = s >= onset;
+    stream::Frame f{.tick = (s + 1) * nanos_per_s};
+    auto cell = [&](std::string service, std::string credential, double n, double bad) {
+      stream::Cell c{.second = s, .service = service, .operation = "op"};
+      c.credential = story.one_credential ? "all" : credential, c.count = n, c.errors = bad;
+      for (int i = 0; i < static_cast<int>(n); ++i) c.duration_ms.add(20);
+      f.cells.push_back(c);
+    };
+    cell("shop", "shop-key", 20, on ? 20 * story.shop_errors : 0);
+    cell("pay", "pay-key", 20, on ? 20 * story.pay_errors : 0);
+    cell("shop", "liar", on ? story.forged : 1, on ? story.forged : 0);
+    cell("pay", "liar", on ? story.forged : 1, on ? story.forged : 0);
+    f.calls = {{.second = s, .service = "shop", .operation = "op", .callee = "pay"}};
+    f.probes = {{.second = s, .name = "p", .service = "shop", .ok = !(on && story.probe_fails), .duration_ms = 10}};
+    if (story.evaluated) {
+      for (int i = 0; i < 20 + (on ? static_cast<int>(story.forged) : 0); ++i) {
+        stream::Outcome o{.second = s, .knob = "k", .service = "shop", .operation = "op", .entry = true};
+        o.error = on && (i >= 20 || i < 20 * story.shop_errors), o.duration_ms = 20;
+        f.outcomes.push_back(o);
+      }
+      f.served = {{"k", "base", 1, served += 20}};
+    }
+    history.add(f);
+  }
+  return history;
+}
+
+Corroboration verdict(const Story& story) {
+  Incident incident;
+  incident.symptoms = {{.id = "s", .service = "shop", .operation = "op", .started = onset * nanos_per_s}};
+  incident.causes = {{.entity = "service:pay", .kind = "errors", .probability = 1, .service = "pay"}};
+  return corroborate(incident, goal_of(incident, {}), told(story));
+}
+
+TEST(Witness, two_senders_agree) { EXPECT_TRUE(verdict({.shop_errors = 0.3, .pay_errors = 0.3}).given); }
+
+TEST(Witness, one_sender_is_not_enough) {
+  Corroboration c = verdict({.shop_errors = 0.3});
+  EXPECT_FALSE(c.given);
+  EXPECT_NE(c.why.find("only one of 3 senders"), std::string::npos) << c.why;
+}
+
+TEST(Witness, our_own_probe_confirms) { EXPECT_TRUE(verdict({.shop_errors = 0.3, .probe_fails = true}).given); }
+
+TEST(Witness, what_we_served_confirms) {
+  EXPECT_TRUE(verdict({.shop_errors = 0.3, .evaluated = true}).given);
+  EXPECT_TRUE(verdict({.shop_errors = 0.3, .evaluated = true, .one_credential = true}).given);
+}
+
+TEST(Witness, a_forger_is_alone) {
+  EXPECT_FALSE(verdict({.forged = 40}).given);
+  EXPECT_FALSE(verdict({.forged = 40, .evaluated = true}).given);
+  EXPECT_FALSE(verdict({.forged = 8, .evaluated = true}).given);
+}
+
+TEST(Witness, a_healthy_system_has_none) { EXPECT_FALSE(verdict({.evaluated = true}).given); }
+
+}  // namespace
+}  // namespace hs::loop

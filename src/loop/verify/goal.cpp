@@ -1,0 +1,165 @@
+#include "loop/verify/goal.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "loop/json.h"
+
+namespace hs::loop {
+namespace {
+
+using config::Objective;
+using config::ObjectiveKind;
+
+const Objective* objective_named(const config::Declarations& declarations, const std::string& name) {
+  for (const auto& o : declarations.objectives)
+    if (o.name == name) return &o;
+  return nullptr;
+}
+
+bool goes_on(const Symptom& s) { return s.ended == 0; }
+bool countable(const Symptom& s) { return s.kind == SymptomKind::errors || s.kind == SymptomKind::latency; }
+// The service's own answers depart, not its calls to a peer: those can be counted request by request.
+bool own(const Symptom& s) { return s.peer.empty(); }
+
+// A threshold between how it was and how it is: the geometric middle, because latency is multiplicative.
+double between(double baseline, double observed) {
+  return std::sqrt(std::max(baseline, 1e-3) * std::max({observed, baseline, 1e-3}));
+}
+
+// Symptoms that can be counted; those with a declared objective, when there are any: they are what people care about.
+std::vector<const Symptom*> countable_symptoms(const Incident& incident) {
+  std::vector<const Symptom*> all, declared;
+  for (const auto& s : incident.symptoms) {
+    if (!countable(s) || !own(s) || !goes_on(s)) continue;
+    all.push_back(&s);
+    if (!s.objective.empty()) declared.push_back(&s);
+  }
+  return declared.empty() ? all : declared;
+}
+
+void add_symptom(Goal& goal, const Symptom& s, const config::Declarations& declarations) {
+  auto [it, fresh] = goal.requests.try_emplace({s.service, s.operation}, Bad{.errors = false});
+  Bad& bad = it->second;
+  if (s.kind == SymptomKind::errors) {
+    bad.errors = true;
+    goal.healthy = std::max(goal.healthy, s.baseline * 1.5);
+  } else {
+    const Objective* o = objective_named(declarations, s.objective);
+    bad.slow_ms = o != nullptr && o->kind == ObjectiveKind::latency ? static_cast<double>(o->threshold_ms)
+                                                                    : between(s.baseline, s.observed);
+  }
+  if (const Objective* o = objective_named(declarations, s.objective))
+    goal.healthy = std::max(goal.healthy, 1 - o->target);
+  goal.started = goal.started == 0 ? s.started : std::min(goal.started, s.started);
+}
+
+void watch_series(Goal& goal, const Symptom& s) {
+  goal.series = s.id, goal.started = s.started;
+  goal.midpoint = (s.baseline + s.observed) / 2;
+  goal.bad_above = s.observed > s.baseline;
+  goal.measure = s.kind == SymptomKind::security ? "security" : s.kind == SymptomKind::kpi ? "kpi" : "load";
+  goal.healthy = 0.2;
+}
+
+}  // namespace
+
+const Bad* Goal::bad_of(const std::string& service, const std::string& operation) const {
+  auto found = requests.find({service, operation});
+  if (found == requests.end()) found = requests.find({service, ""});
+  return found == requests.end() ? nullptr : &found->second;
+}
+
+int Goal::judge(const stream::Outcome& o) const {
+  const Bad* bad = bad_of(o.service, o.operation);
+  if (bad == nullptr) return -1;
+  return (bad->errors && o.error) || (bad->denied && o.denied) || (bad->slow_ms > 0 && o.duration_ms > bad->slow_ms);
+}
+
+Goal goal_of(const Incident& incident, const config::Declarations& declarations) {
+  Goal goal;
+  goal.started = incident.started;
+  auto symptoms = countable_symptoms(incident);
+  bool security = incident.security;
+  const Symptom* other = nullptr;
+  for (const auto& s : incident.symptoms)
+    if (goes_on(s) && !countable(s) && (other == nullptr || s.strength > other->strength)) other = &s;
+  if (other != nullptr && (security || symptoms.empty())) {
+    watch_series(goal, *other);
+    return goal;
+  }
+  goal.started = 0;
+  bool slow = false;
+  for (const Symptom* s : symptoms) add_symptom(goal, *s, declarations), slow |= s->kind == SymptomKind::latency;
+  bool errors = std::any_of(symptoms.begin(), symptoms.end(), [](auto* s) { return s->kind == SymptomKind::errors; });
+  goal.measure = slow && !errors ? "latency" : "errors";
+  if (symptoms.empty() && !incident.causes.empty()) goal.requests[{incident.causes[0].service, ""}] = Bad{};
+  if (goal.started == 0) goal.started = incident.started;
+  return goal;
+}
+
+std::vector<Block> blocks_of(const Goal& goal, const History& history, const Latest& latest, int64_t from, int64_t to) {
+  std::vector<Block> out;
+  if (!goal.series.empty()) {
+    for (auto it = latest.lower_bound(from); it != latest.end() && it->first < to; ++it)
+      out.push_back({1, (it->second > goal.midpoint) == goal.bad_above ? 1.0 : 0.0});
+    return out;
+  }
+  out.resize(static_cast<size_t>(std::max<int64_t>(0, to - from)));
+  for (const auto& [where, bad] : goal.requests) {
+    for (uint8_t kind : {uint8_t{2}, uint8_t{5}}) {
+      auto some = history.blocks({.service = where.first, .operation = where.second, .kind = kind}, bad, from, to);
+      for (size_t i = 0; i < some.size() && i < out.size(); ++i) {
+        Block& sum = out[out.size() - some.size() + i];
+        sum.n += some[i].n, sum.bad += some[i].bad;
+      }
+    }
+  }
+  return out;
+}
+
+SpeedLimits::SpeedLimits(const History& history, const config::Declarations& declarations, int64_t from, int64_t to) {
+  constexpr double slack = 3;
+  std::map<std::pair<std::string, std::string>, stream::Sketch> seen;
+  for (const auto& key : history.keys({.kind = 2})) seen.try_emplace({key.service, key.operation});
+  for (auto& [where, sketch] : seen) {
+    sketch = history.durations({.service = where.first, .operation = where.second, .kind = 2}, from, to);
+    if (sketch.count() >= 20) limits_[where] = slack * sketch.quantile(0.95);
+  }
+  for (const auto& o : declarations.objectives)
+    if (o.kind == ObjectiveKind::latency) limits_[{o.service, o.operation}] = static_cast<double>(o.threshold_ms);
+}
+
+double SpeedLimits::ms(const std::string& service, const std::string& operation) const {
+  auto found = limits_.find({service, operation});
+  if (found == limits_.end()) found = limits_.find({service, ""});
+  return found == limits_.end() ? 0 : found->second;
+}
+
+nlohmann::json to_json(const Goal& goal) {
+  auto requests = nlohmann::json::array();
+  for (const auto& [where, bad] : goal.requests)
+    requests.push_back({{"service", where.first},
+                        {"operation", where.second},
+                        {"errors", bad.errors},
+                        {"slow_ms", bad.slow_ms},
+                        {"denied", bad.denied}});
+  return {{"requests", requests},        {"series", goal.series},   {"midpoint", goal.midpoint},
+          {"bad_above", goal.bad_above}, {"measure", goal.measure}, {"healthy", goal.healthy},
+          {"broken", goal.broken},       {"started", goal.started}};
+}
+
+Result<Goal> goal_from(const nlohmann::json& from) {
+  Goal goal;
+  if (!from.is_object()) return fail(Code::invalid_argument, "goal: not an object");
+  for (const auto& r : list(from, "requests"))
+    goal.requests[{field(r, "service", std::string()), field(r, "operation", std::string())}] = {
+        field(r, "errors", true), field(r, "slow_ms", 0.0), field(r, "denied", false)};
+  goal.series = field(from, "series", std::string()), goal.midpoint = field(from, "midpoint", 0.0);
+  goal.bad_above = field(from, "bad_above", true), goal.measure = field(from, "measure", std::string("errors"));
+  goal.healthy = field(from, "healthy", 0.01), goal.broken = field(from, "broken", 1.0);
+  goal.started = field(from, "started", int64_t{0});
+  return goal;
+}
+
+}  // namespace hs::loop

@@ -1,0 +1,60 @@
+#pragma once
+// What a change for an incident must improve: the incident's symptoms, as something that can be counted for one request
+// (canary) or for one second (ramp).
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "base/error.h"
+#include "config/declarations.h"
+#include "loop/types.h"
+#include "loop/verify/history.h"
+#include "stream/frame.h"
+
+namespace hs::loop {
+
+struct Goal {
+  // What is bad, by (service, operation); operation "" = all of the service.
+  std::map<std::pair<std::string, std::string>, Bad> requests;
+  // Otherwise a measure that only the detector can compute (a KPI, a security signal): a second is bad while the
+  // measure is on the incident's side of `midpoint`.
+  std::string series;  // the symptom's id; "" = requests are counted
+  double midpoint = 0;
+  bool bad_above = true;
+  std::string measure;    // errors | latency | load | kpi | security: the key of learned effects
+  double healthy = 0.01;  // bad share at which it counts as met
+  double broken = 1;      // bad share at detection
+  UnixNanos started = 0;
+
+  const Bad* bad_of(const std::string& service, const std::string& operation) const;
+  // -1: not one of the goal's requests; else 0 or 1.
+  int judge(const stream::Outcome& outcome) const;
+};
+
+Goal goal_of(const Incident& incident, const config::Declarations& declarations);
+
+// The seconds [from, to) of the goal: requests of its operations, or one block of one for each second of a series.
+using Latest = std::map<int64_t, double>;  // a symptom's measure, by second
+std::vector<Block> blocks_of(const Goal& goal, const History& history, const Latest& latest, int64_t from, int64_t to);
+
+// Speed above which an entry request counts against a change, by its declared objective, else three times what 95 % of
+// the past took: a repair that succeeds slowly where it failed quickly must not count as harm.
+class SpeedLimits {
+ public:
+  SpeedLimits() = default;
+  SpeedLimits(const History& history, const config::Declarations& declarations, int64_t from, int64_t to);
+  double ms(const std::string& service, const std::string& operation) const;  // 0: unknown
+
+ private:
+  std::map<std::pair<std::string, std::string>, double> limits_;
+};
+
+nlohmann::json to_json(const Goal& goal);
+Result<Goal> goal_from(const nlohmann::json& from);
+
+}  // namespace hs::loop

@@ -1,0 +1,174 @@
+#include "loop/verify/history.h"
+
+#include <algorithm>
+
+namespace hs::loop {
+namespace {
+
+bool matches(const std::string& wanted, const std::string& is) { return wanted.empty() || wanted == is; }
+bool matches(const Scope& scope, const History::Key& key) {
+  return matches(scope.service, key.service) && matches(scope.operation, key.operation) &&
+         matches(scope.instance, key.instance) && matches(scope.peer, key.peer) &&
+         matches(scope.credential, key.credential) && (scope.kind == 0 || scope.kind == key.kind);
+}
+
+// A failed request may also be slow: at least the larger of the two is bad.
+double bad_of(double count, double errors, double denied, const stream::Sketch& durations, const Bad& bad) {
+  double slow = bad.slow_ms > 0 ? durations.count() - durations.count_at_most(bad.slow_ms) : 0;
+  double failed = (bad.errors ? errors : 0) + (bad.denied ? denied : 0);
+  return std::min(count, std::max(slow, failed));
+}
+
+}  // namespace
+
+void History::add(const stream::Frame& frame) {
+  int64_t second = frame.tick / nanos_per_s - 1;
+  last_second_ = std::max(last_second_, second);
+  for (const auto& cell : frame.cells) add_cell(cell);
+  for (const auto& call : frame.calls)
+    if (calls_.size() < history_series_max || calls_.contains({call.service, call.callee}))
+      calls_[{call.service, call.callee}] = call.second;
+  for (const auto& kpi : frame.kpis)
+    if (kpis_.size() < history_series_max || kpis_.contains(kpi.name)) kpis_[kpi.name][kpi.second] += kpi.numerator;
+  for (const auto& probe : frame.probes) probes_.push_back(probe);
+  for (const auto& change : frame.changes) changes_.push_back(change);
+  while (changes_.size() > changes_max) changes_.pop_front();
+  add_evaluations(frame);
+  forget(last_second_ - history_s);
+}
+
+void History::add_cell(const stream::Cell& cell) {
+  Key key{cell.service, cell.operation, cell.instance, cell.peer, cell.credential, cell.kind};
+  auto found = series_.find(key);
+  if (found == series_.end()) {
+    if (series_.size() >= history_series_max) return;
+    found = series_.emplace(std::move(key), Series()).first;
+  }
+  if (cell.second <= last_second_ - history_s || cell.second > last_second_ + history_s) return;
+  Slot& slot = found->second.ring[static_cast<size_t>(cell.second % history_s)];
+  if (slot.second != cell.second) slot = Slot{.second = cell.second};
+  slot.count += cell.count, slot.errors += cell.errors, slot.denied += cell.denied;
+  slot.duration_ms.merge(cell.duration_ms);
+  found->second.last = std::max(found->second.last, cell.second);
+}
+
+History::Evaluated& History::evaluated(const std::string& knob, int64_t second) {
+  auto& ring = evaluations_.try_emplace(knob, std::vector<Evaluated>(history_s)).first->second;
+  Evaluated& slot = ring[static_cast<size_t>(second % history_s)];
+  if (slot.second != second) slot = Evaluated{.second = second};
+  return slot;
+}
+
+void History::add_evaluations(const stream::Frame& frame) {
+  bool first = served_last_.empty();  // counts of before our time are a starting point
+  for (const auto& served : frame.served) {
+    auto [it, fresh] = served_last_.try_emplace({served.knob, served.variant, served.revision}, 0);
+    uint64_t since = fresh && first ? 0 : served.count < it->second ? served.count : served.count - it->second;
+    it->second = served.count;
+    evaluated(served.knob, last_second_).served += static_cast<double>(since);
+  }
+  for (const auto& o : frame.outcomes) {
+    if (!o.entry || o.second <= last_second_ - history_s || o.second > last_second_ + history_s) continue;
+    if (evaluations_.size() >= history_series_max && !evaluations_.contains(o.knob)) continue;
+    Evaluated& slot = evaluated(o.knob, o.second);
+    slot.count += 1, slot.errors += o.error;
+    if (!o.error) slot.good_ms.add(o.duration_ms);
+  }
+}
+
+void History::forget(int64_t second) {
+  while (!probes_.empty() && probes_.front().second < second) probes_.pop_front();
+  for (auto& [name, seconds] : kpis_) seconds.erase(seconds.begin(), seconds.lower_bound(second));
+  std::erase_if(series_, [&](const auto& s) { return s.second.last < second; });
+  std::erase_if(calls_, [&](const auto& c) { return c.second < second; });
+  if (served_last_.size() > history_series_max) served_last_.erase(served_last_.begin());  // oldest revision of a knob
+}
+
+template <class Visit>
+void History::visit(const Scope& scope, int64_t from, int64_t to, Visit visit) const {
+  from = std::max(from, last_second_ - history_s + 1);
+  for (const auto& [key, series] : series_) {
+    if (!matches(scope, key)) continue;
+    for (int64_t s = from; s < to; ++s) {
+      const Slot& slot = series.ring[static_cast<size_t>(s % history_s)];
+      if (slot.second == s) visit(slot);
+    }
+  }
+}
+
+std::vector<Block> History::blocks(const Scope& scope, const Bad& bad, int64_t from, int64_t to) const {
+  from = std::max(from, last_second_ - history_s + 1);
+  std::vector<Block> out(static_cast<size_t>(std::max<int64_t>(0, to - from)));
+  visit(scope, from, to, [&](const Slot& slot) {
+    Block& block = out[static_cast<size_t>(slot.second - from)];
+    block.n += slot.count, block.bad += bad_of(slot.count, slot.errors, slot.denied, slot.duration_ms, bad);
+  });
+  return out;
+}
+
+Block History::total(const Scope& scope, const Bad& bad, int64_t from, int64_t to) const {
+  Block sum;
+  visit(scope, from, to, [&](const Slot& slot) {
+    sum.n += slot.count, sum.bad += bad_of(slot.count, slot.errors, slot.denied, slot.duration_ms, bad);
+  });
+  return sum;
+}
+
+stream::Sketch History::durations(const Scope& scope, int64_t from, int64_t to) const {
+  stream::Sketch sum;
+  visit(scope, from, to, [&](const Slot& slot) { sum.merge(slot.duration_ms); });
+  return sum;
+}
+
+std::vector<History::Key> History::keys(const Scope& scope) const {
+  std::vector<Key> out;
+  for (const auto& [key, series] : series_)
+    if (matches(scope, key)) out.push_back(key);
+  return out;
+}
+
+Block History::probes(const std::string& service, double slow_ms, int64_t from, int64_t to) const {
+  Block sum;
+  for (const auto& p : probes_) {
+    if (p.service != service || p.second < from || p.second >= to) continue;
+    sum.n += 1, sum.bad += !p.ok || (slow_ms > 0 && p.duration_ms > slow_ms);
+  }
+  return sum;
+}
+
+stream::Sketch History::probe_durations(const std::string& service, int64_t from, int64_t to) const {
+  stream::Sketch sum;
+  for (const auto& p : probes_)
+    if (p.service == service && p.second >= from && p.second < to) sum.add(p.duration_ms);
+  return sum;
+}
+
+Block History::kpi(const std::string& name, int64_t from, int64_t to) const {
+  Block sum;
+  auto found = kpis_.find(name);
+  if (found == kpis_.end()) return sum;
+  for (auto it = found->second.lower_bound(from); it != found->second.end() && it->first < to; ++it)
+    sum.n += 1, sum.bad += it->second;
+  return sum;
+}
+
+History::Evaluations History::evaluations(const std::string& knob, const Bad& bad, int64_t from, int64_t to) const {
+  Evaluations sum;
+  auto found = evaluations_.find(knob);
+  if (found == evaluations_.end()) return sum;
+  for (const Evaluated& e : found->second) {
+    if (e.second < from || e.second >= to) continue;
+    double slow = bad.slow_ms > 0 ? e.good_ms.count() - e.good_ms.count_at_most(bad.slow_ms) : 0;
+    double failed = (bad.errors ? e.errors : 0) + slow;
+    sum.served += e.served, sum.bad += failed, sum.good += e.count - failed;
+  }
+  return sum;
+}
+
+std::vector<std::string> History::knobs_evaluated() const {
+  std::vector<std::string> out;
+  for (const auto& [knob, ring] : evaluations_) out.push_back(knob);
+  return out;
+}
+
+}  // namespace hs::loop

@@ -1,0 +1,108 @@
+#pragma once
+// The last minutes as the loop saw them: what verdicts without a control group, guards and witnesses look back on.
+// A pure accumulation of frames; bounded in time and in series.
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "loop/verify/evidence.h"
+#include "stream/frame.h"
+
+namespace hs::loop {
+
+inline constexpr int64_t history_s = 180;            // onset, baseline before it, and a ramp fit in three minutes
+inline constexpr size_t history_series_max = 4'000;  // beyond: new series are not kept; the loop is blind to them
+
+// What is bad about a request. slow_ms <= 0: speed does not count.
+struct Bad {
+  bool errors = true;
+  double slow_ms = 0;
+  bool denied = false;  // answers that refuse the caller (401, 403)
+};
+
+// Which requests. Empty and 0 match everything.
+struct Scope {
+  std::string service, operation, instance, peer, credential;
+  uint8_t kind = 0;
+};
+
+class History {
+ public:
+  void add(const stream::Frame& frame);
+
+  // Sums over the matching series, by second, for seconds in [from, to).
+  std::vector<Block> blocks(const Scope& scope, const Bad& bad, int64_t from, int64_t to) const;
+  Block total(const Scope& scope, const Bad& bad, int64_t from, int64_t to) const;
+  stream::Sketch durations(const Scope& scope, int64_t from, int64_t to) const;
+
+  struct Key {
+    std::string service, operation, instance, peer, credential;
+    uint8_t kind = 2;
+    auto operator<=>(const Key&) const = default;
+  };
+  std::vector<Key> keys(const Scope& scope) const;  // of all that match, also silent ones
+
+  // Who calls whom, as seen lately.
+  bool calls(const std::string& caller, const std::string& callee) const { return calls_.contains({caller, callee}); }
+  const std::map<std::pair<std::string, std::string>, int64_t>& edges() const { return calls_; }
+
+  // Probes of a service: blocks of failed or slow ones.
+  Block probes(const std::string& service, double slow_ms, int64_t from, int64_t to) const;
+  stream::Sketch probe_durations(const std::string& service, int64_t from, int64_t to) const;
+
+  // Numerator of a KPI by second (counters and ratios), summed over [from, to); n: seconds with data.
+  Block kpi(const std::string& name, int64_t from, int64_t to) const;
+
+  // Evaluations of a knob: how many we served, and what entry requests that report one say of their fate.
+  struct Evaluations {
+    double served = 0, good = 0, bad = 0;
+  };
+  Evaluations evaluations(const std::string& knob, const Bad& bad, int64_t from, int64_t to) const;
+  std::vector<std::string> knobs_evaluated() const;
+
+  // The last second with data, and the newest changes that somebody made.
+  int64_t last_second() const { return last_second_; }
+  const std::deque<stream::RecentChange>& changes() const { return changes_; }
+  bool empty() const { return series_.empty(); }
+
+ private:
+  static constexpr size_t changes_max = 200;
+  struct Slot {
+    int64_t second = -1;
+    double count = 0, errors = 0, denied = 0;
+    stream::Sketch duration_ms;
+  };
+  struct Series {
+    std::vector<Slot> ring = std::vector<Slot>(history_s);
+    int64_t last = 0;
+  };
+  struct Evaluated {
+    int64_t second = -1;
+    double served = 0, count = 0, errors = 0;
+    stream::Sketch good_ms;  // of requests without error
+  };
+  void add_cell(const stream::Cell& cell);
+  void add_evaluations(const stream::Frame& frame);
+  void forget(int64_t second);
+  Evaluated& evaluated(const std::string& knob, int64_t second);
+  template <class Visit>
+  void visit(const Scope& scope, int64_t from, int64_t to, Visit visit) const;
+
+  std::map<Key, Series> series_;
+  std::map<std::pair<std::string, std::string>, int64_t> calls_;  // last seen
+  std::map<std::string, std::vector<Evaluated>> evaluations_;
+  std::map<std::tuple<std::string, std::string, int64_t>, uint64_t> served_last_;  // cumulative
+  std::map<std::string, std::map<int64_t, double>> kpis_;
+  std::deque<stream::ProbeResult> probes_;
+  std::deque<stream::RecentChange> changes_;
+  int64_t last_second_ = 0;
+};
+
+}  // namespace hs::loop

@@ -1,0 +1,173 @@
+#include "loop/verify/ramp.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "loop/verify/canary.h"
+
+namespace hs::loop {
+namespace {
+
+constexpr int64_t before_s_max = 20;  // the incident as it was just before the change
+constexpr int64_t guard_s = 30;
+constexpr double guard_n_min = 20;
+constexpr double guard_rise_min = 0.05;  // of a share
+constexpr double kpi_fall_max = 0.7;
+constexpr double kpi_events_min = 20;
+constexpr int64_t settle_s_max = 6;
+constexpr double back_log_e = 3;  // switchback: the incident is back
+
+int64_t second_of(UnixNanos t) { return t / nanos_per_s; }
+Block sum(const std::vector<Block>& blocks) {
+  Block total;
+  for (const auto& b : blocks) total.n += b.n, total.bad += b.bad;
+  return total;
+}
+
+}  // namespace
+
+Ramp::Ramp(Goal goal, RampLimits limits, UnixNanos start, const History& history,
+           const config::Declarations& declarations)
+    : goal_(std::move(goal)), limits_(limits), start_(start) {
+  add_guards(history, declarations);
+  // What was under way when the change came ends badly still: let the slow half of it end.
+  double slow_ms = 0;
+  for (const auto& [where, bad] : goal_.requests) {
+    auto seen = history.durations({.service = where.first, .operation = where.second, .kind = 2},
+                                  second_of(start) - before_s_max, second_of(start));
+    slow_ms = std::max(slow_ms, seen.quantile(0.9));
+  }
+  settle_s_ = std::clamp<int64_t>(static_cast<int64_t>(std::ceil(slow_ms / 1000)), 1, settle_s_max);
+}
+
+void Ramp::add_guards(const History& history, const config::Declarations& declarations) {
+  int64_t to = second_of(start_), from = to - guard_s;
+  SpeedLimits speed(history, declarations, std::max(from - 60, to - history_s), to);
+  std::map<std::pair<std::string, std::string>, bool> seen;
+  for (const auto& key : history.keys({.kind = 2})) seen[{key.service, key.operation}] = true;
+  for (const auto& [where, yes] : seen) {
+    if (goal_.bad_of(where.first, where.second) != nullptr) continue;
+    for (Bad bad : {Bad{.errors = true}, Bad{.errors = false, .slow_ms = speed.ms(where.first, where.second)}}) {
+      if (!bad.errors && bad.slow_ms <= 0) continue;
+      auto before = history.blocks({.service = where.first, .operation = where.second, .kind = 2}, bad, from, to);
+      if (sum(before).n >= guard_n_min) guards_.push_back({where.first, where.second, bad, std::move(before)});
+    }
+  }
+  for (const auto& kpi : declarations.kpis) {
+    Block b = history.kpi(kpi.name, from, to);
+    if (b.bad < kpi_events_min) continue;
+    kpi_guards_.push_back({kpi.name, kpi.direction == config::KpiDirection::higher_is_better, b.bad / guard_s});
+  }
+}
+
+void Ramp::on(UnixNanos at) {
+  phase_ = phase_ == Phase::waiting ? Phase::on : Phase::on_again;
+  if (first_on_ == 0) first_on_ = at;
+  phase_since_ = at;
+}
+
+void Ramp::off(UnixNanos at) { phase_ = Phase::off, phase_since_ = at; }
+
+std::vector<Block> Ramp::before(const History& history, const Latest& latest) const {
+  int64_t to = second_of(start_), from = std::max(second_of(goal_.started) + 1, to - before_s_max);
+  return blocks_of(goal_, history, latest, from, to);
+}
+
+std::vector<Block> Ramp::after(const History& history, const Latest& latest) const {
+  return blocks_of(goal_, history, latest, second_of(phase_since_) + 1 + settle_s_, history.last_second());
+}
+
+Drop Ramp::drop_now(const History& history, const Latest& latest) const {
+  return drop_between(before(history, latest), after(history, latest));
+}
+
+std::optional<std::string> Ramp::kpi_harm(const History& history, int64_t from, int64_t to) const {
+  for (const auto& kpi : kpi_guards_) {
+    Block now = history.kpi(kpi.name, from, to);
+    double seconds = static_cast<double>(to - from), expected = kpi.before_per_s * seconds;
+    if (expected < kpi_events_min || now.n < 1) continue;
+    bool fell = kpi.higher_is_better ? now.bad < kpi_fall_max * expected : now.bad * kpi_fall_max > expected;
+    if (fell)
+      return fmt::format("KPI {}: {:.1f} a second, {:.1f} before", kpi.name, now.bad / seconds, kpi.before_per_s);
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> Ramp::harm(const History& history) const {
+  int64_t from = second_of(first_on_) + 1, to = history.last_second();
+  for (const auto& guard : guards_) {
+    auto now = history.blocks({.service = guard.service, .operation = guard.operation, .kind = 2}, guard.bad, from, to);
+    Drop undone = drop_between(now, guard.before);  // a rise is a fall backwards
+    bool rose = undone.before > undone.after + guard_rise_min && undone.before > 1.5 * undone.after;
+    if (rose && undone.log_e > limits_.log_e_harm)
+      return fmt::format("{} {}: {} {} after, {} before", guard.service, guard.operation, percent(undone.before),
+                         guard.bad.errors ? "errors" : "slow", percent(undone.after));
+  }
+  return kpi_harm(history, from, to);
+}
+
+Ramp::Step Ramp::step(const History& history, const Latest& latest, UnixNanos now) {
+  if (phase_ == Phase::waiting || phase_ == Phase::waiting_again) return {};
+  if (phase_ == Phase::off) return judge_off(history, latest);
+  return judge_on(history, latest, now);
+}
+
+Ramp::Step Ramp::judge_on(const History& history, const Latest& latest, UnixNanos now) {
+  auto then = before(history, latest), since = after(history, latest);
+  Drop drop = drop_between(then, since);
+  if (auto why = harm(history)) return {verdict(VerdictKind::fail, drop, *why)};
+  Drop rise = drop_between(since, then);
+  if (rise.log_e > limits_.log_e_harm && rise.before > 1.2 * rise.after)
+    return {verdict(VerdictKind::fail, drop, "the objective got worse")};
+  int64_t waited_ms = (now - first_on_) / nanos_per_ms;
+  if (waited_ms > limits_.no_data_ms && (sum(then).n == 0 || sum(since).n == 0))
+    return {verdict(VerdictKind::no_data, drop, "the objective's requests are not reported")};
+  bool enough = static_cast<int64_t>(since.size()) >= limits_.after_s_min;
+  bool fell =
+      drop.log_e >= limits_.log_e_pass && drop.after <= std::max(limits_.ratio_max * drop.before, goal_.healthy);
+  if (limits_.first_look && sum(since).n > 0 && drop.after < drop.before)
+    return {verdict(VerdictKind::pass, drop, "the first look is better")};
+  if (enough && fell && phase_ == Phase::on_again)
+    return {verdict(VerdictKind::pass, drop, "the incident came back without the change and went with it")};
+  if (enough && fell && !drop.falling_before)
+    return {verdict(VerdictKind::pass, drop,
+                    fmt::format("bad share fell from {} to {}", percent(drop.before), percent(drop.after)))};
+  if (enough && fell && drop.before <= limits_.off_broken_max && phase_ == Phase::on) {
+    phase_ = Phase::waiting_again;  // until off() tells that it is gone
+    return {std::nullopt, Ask::off};
+  }
+  if (waited_ms >= limits_.max_ms) return {verdict(VerdictKind::inconclusive, drop, "no clear fall of the bad share")};
+  return {};
+}
+
+Ramp::Step Ramp::judge_off(const History& history, const Latest& latest) {
+  int64_t from = second_of(phase_since_) + 1, to = history.last_second();
+  auto without = blocks_of(goal_, history, latest, from, to);
+  auto with = blocks_of(goal_, history, latest, second_of(first_on_) + 1 + settle_s_, second_of(phase_since_));
+  Drop back = drop_between(without, with);
+  Drop first = drop_between(before(history, latest), with);
+  if (back.log_e > back_log_e && back.before >= 0.4 * first.before) {
+    phase_ = Phase::waiting_again;
+    return {std::nullopt, Ask::on};
+  }
+  if (to - from < limits_.off_s_max) return {};
+  Verdict v =
+      verdict(VerdictKind::inconclusive, first, "the incident did not come back when the change was taken away");
+  v.evidence = Evidence::restored_only;
+  return {v};
+}
+
+Verdict Ramp::verdict(VerdictKind kind, const Drop& drop, std::string why) const {
+  Verdict v;
+  v.kind = kind;
+  v.evidence = kind == VerdictKind::no_data ? Evidence::none
+               : phase_ == Phase::on_again  ? Evidence::switchback
+                                            : Evidence::ramp;
+  v.treated = drop.after, v.control = drop.before, v.log_e = drop.log_e;
+  v.why = std::move(why);
+  return v;
+}
+
+}  // namespace hs::loop

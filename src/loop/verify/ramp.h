@@ -1,0 +1,79 @@
+#pragma once
+// The verdict on a change whose effect is shared (a pool, a cache, an overload): no control group shows a contrast, so
+// the incident is compared with its own continuation, second by second, before and after full exposure; and where the
+// fall may have begun before the change, the change is taken away for a moment to see the incident come back.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "loop/types.h"
+#include "loop/verify/goal.h"
+#include "loop/verify/history.h"
+
+namespace hs::loop {
+
+struct RampLimits {
+  double log_e_pass = 4.6;  // e-value 100
+  double log_e_harm = 4;
+  double ratio_max = 0.5;  // PASS: the bad share is at most this part of what it was
+  int64_t after_s_min = 4;
+  int64_t max_ms = 40'000;
+  int64_t no_data_ms = 12'000;
+  int64_t off_s_max = 8;        // switchback: how long the incident is given to come back
+  double off_broken_max = 0.6;  // switchback only where the incident is bearable: share of bad requests
+  bool first_look = false;      // sabotage
+};
+
+class Ramp {
+ public:
+  enum class Ask : uint8_t { nothing, off, on };
+  struct Step {
+    std::optional<Verdict> verdict;
+    Ask ask = Ask::nothing;
+  };
+
+  // `start`: just before the change was first applied. The guards are what was healthy then.
+  Ramp(Goal goal, RampLimits limits, UnixNanos start, const History& history, const config::Declarations& declarations);
+
+  // The receipts: everybody is treated from now on; nobody is (switchback).
+  void on(UnixNanos at);
+  void off(UnixNanos at);
+  Step step(const History& history, const Latest& latest, UnixNanos now);
+
+  Drop drop_now(const History& history, const Latest& latest) const;
+
+ private:
+  struct Guard {
+    std::string service, operation;
+    Bad bad;
+    std::vector<Block> before;
+  };
+  struct KpiGuard {
+    std::string name;
+    bool higher_is_better = true;
+    double before_per_s = 0;
+  };
+  enum class Phase : uint8_t { waiting, on, off, waiting_again, on_again };
+  void add_guards(const History& history, const config::Declarations& declarations);
+  std::optional<std::string> harm(const History& history) const;
+  std::optional<std::string> kpi_harm(const History& history, int64_t from, int64_t to) const;
+  Step judge_on(const History& history, const Latest& latest, UnixNanos now);
+  Step judge_off(const History& history, const Latest& latest);
+  std::vector<Block> before(const History& history, const Latest& latest) const;
+  std::vector<Block> after(const History& history, const Latest& latest) const;
+  Verdict verdict(VerdictKind kind, const Drop& drop, std::string why) const;
+
+  Goal goal_;
+  RampLimits limits_;
+  UnixNanos start_, phase_since_ = 0, first_on_ = 0;
+  int64_t settle_s_ = 1;
+  Phase phase_ = Phase::waiting;
+  std::vector<Guard> guards_;
+  std::vector<KpiGuard> kpi_guards_;
+};
+
+}  // namespace hs::loop
