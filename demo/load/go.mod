@@ -1,0 +1,3 @@
+module shop/load
+
+go 1.21
