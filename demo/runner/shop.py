@@ -58,7 +58,8 @@ class Shop:
         arguments = [bin_ / "postgres", "-D", home / "data"]
         for key, value in options.items():
             arguments += ["-c", f"{key}={value}"]
-        self.processes.start("postgresql", arguments, user=user, directory="/", stop=signal.SIGINT)  # SIGINT: a fast shutdown
+        # SIGINT: a fast shutdown
+        self.processes.start("postgresql", arguments, user=user, directory="/", stop=signal.SIGINT)
 
     def _redis(self):
         options = {"port": self.ports["redis"], "bind": "127.0.0.1", "save": "", "appendonly": "no",
