@@ -1,0 +1,132 @@
+#include "store/engine/engine.h"
+
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstdlib>
+#include <optional>
+#include <thread>
+
+#include "base/log.h"
+#include "io/clock.h"
+#include "io/files.h"
+#include "store/engine/config_file.h"
+#include "store/engine/service.h"
+
+namespace hs::store {
+namespace {
+
+// Between the end of intake and leaving: an insert of a large block on a busy disk. What is cut off here is safe: the
+// engine survives kill -9 at any instant, and the block is sent again.
+constexpr int64_t quiet_timeout_ms = 1500;
+constexpr int64_t lock_poll_ms = 20;
+
+// An orphan of a killed parent may still finish an insert; it must be gone before anything is read or replayed.
+Result<io::FileLock> take_lock(const EngineOptions& options) {
+  const std::string path = options.directory + "/lock";
+  const MonoNanos give_up = io::system_clock().mono() + options.lock_timeout_ms * nanos_per_ms;
+  for (bool told = false;;) {
+    auto lock = io::FileLock::try_take(path);
+    if (lock || lock.error().code != Code::conflict || io::system_clock().mono() > give_up) return lock;
+    if (!told) log::info("another engine still holds the directory; waiting", {{"lock", path}});
+    told = true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(lock_poll_ms));
+  }
+}
+
+// SIGTERM when the parent dies; and at once when it died before we could ask for that.
+Status die_with_parent() {
+  const pid_t parent = getppid();
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (getppid() != parent || parent == 1) return fail(Code::unavailable, "the parent is gone already");
+  return {};
+}
+
+// The signals that end the engine, as a descriptor. SIGINT is the terminal's way to end the parent, which then ends us
+// in order; SIGHUP and SIGPIPE mean nothing here.
+int block_signals() {
+  for (const int ignored : {SIGINT, SIGHUP, SIGPIPE}) std::signal(ignored, SIG_IGN);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+void wait_for_the_end(int signals, bool watch_input) {
+  std::array<pollfd, 2> watched = {pollfd{signals, POLLIN, 0}, pollfd{STDIN_FILENO, POLLIN, 0}};
+  for (;;) {
+    if (poll(watched.data(), watch_input ? 2 : 1, -1) < 0) continue;
+    if (watched[0].revents != 0) return;
+    std::array<char, 64> ignored{};
+    if (watch_input && watched[1].revents != 0 && read(STDIN_FILENO, ignored.data(), ignored.size()) <= 0) return;
+  }
+}
+
+Outcome<Session> open_engine(const Chdb& chdb, const EngineOptions& options, const std::string& path) {
+  const std::string config = options.directory + "/config.xml";
+  if (auto written = io::replace_file(config, config_file(options), 0600, io::Durable::content); !written) {
+    return tl::unexpected(Exception{0, written.error().message});
+  }
+  chdb.set_signal_handlers_enabled(0);
+  return Session::open(chdb, path, {{"config-file", config}});
+}
+
+int serve_until_told(const EngineOptions& options, const Serve& serve, const Chdb& chdb, int signals) {
+  const std::string path = options.directory + "/chdb";
+  auto keeper = open_engine(chdb, options, path);  // while this connection is open, the engine is
+  if (!keeper) {
+    log::error("the engine does not open", {{"directory", path}, {"why", keeper.error().text}});
+    return 1;
+  }
+  EngineService service(chdb, {.path = path,
+                               .token = options.token,
+                               .query_threads = options.query_threads,
+                               .insert_threads = options.insert_threads,
+                               .memory_bytes = options.memory_bytes,
+                               .query_timeout_ms = options.query_timeout_ms});
+  auto listening = serve({service.local(), service.guarded()});
+  if (!listening) {
+    log::error("the engine cannot listen", {{"why", listening.error().message}});
+    std::quick_exit(1);
+  }
+  log::info("engine open", {{"version", chdb.version()}, {"directory", path}});
+  wait_for_the_end(signals, options.watch_parent);
+  const bool quiet = service.stop(quiet_timeout_ms);
+  listening->reset();
+  log::info("engine stopped", {{"quiet", quiet}});
+  // Not exit(): with a query running that crashes in the library, and unloading it is not possible at all.
+  std::quick_exit(0);
+}
+
+}  // namespace
+
+int run_engine(const EngineOptions& options, const Serve& serve) {
+  const int signals = block_signals();
+  if (options.watch_parent) {
+    if (auto bound = die_with_parent(); !bound) return 1;
+  }
+  setenv("TZ", "UTC", 1);  // NOLINT: no other thread yet; times in the store are UTC
+  if (auto made = io::make_directories(options.directory); !made) {
+    log::error("no directory for the engine", {{"why", made.error().message}});
+    return 1;
+  }
+  auto lock = take_lock(options);
+  if (!lock) {
+    log::error("the engine's directory is in use", {{"why", lock.error().message}});
+    return 1;
+  }
+  lock->write(std::to_string(getpid()) + "\n");
+  auto chdb = Chdb::load(options.library);
+  if (!chdb) {
+    log::error(chdb.error().message);
+    return 1;
+  }
+  return serve_until_told(options, serve, *chdb, signals);
+}
+
+}  // namespace hs::store
