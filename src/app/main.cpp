@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "app/commands.h"
+#include "app/engine_command.h"
 
 namespace {
 
@@ -31,6 +32,15 @@ int main(int argc, char** argv) {
   add_common(*check, common);
   check->add_flag("--reference", reference, "print the reference page in Markdown");
   check->callback([&] { code = hs::app::check_config(common, reference); });
+
+  std::string listen;
+  bool child = false;
+  CLI::App* engine = app.add_subcommand("engine", "the storage engine; `serve` starts one by itself");
+  add_common(*engine, common);
+  engine->add_option("--listen", listen, "TCP address for ClickHouse clients, besides the socket (password: the token)")
+      ->type_name("HOST:PORT");
+  engine->add_flag("--child", child, "end with the parent and with standard input");
+  engine->callback([&] { code = hs::app::engine(common, listen, child); });
 
   CLI::App* version = app.add_subcommand("version", "print the version");
   version->callback([&] { code = hs::app::version(); });

@@ -127,10 +127,11 @@ bool may_enter(const http::Request& request, std::string_view token) {
 void bound_setting(Pairs& settings, std::string_view name, int64_t least, int64_t most) {
   for (auto& [key, value] : settings) {
     if (key != name) continue;
-    int64_t number = 0;
-    const auto parsed = std::from_chars(value.data(), value.data() + value.size(), number);
-    const bool fits = parsed.ec == std::errc() && number >= least && number <= most;
-    if (!fits) value = std::to_string(most);
+    double number = 0;  // clients write 0.5, too
+    const char* end = value.data() + value.size();
+    const auto parsed = std::from_chars(value.data(), end, number);
+    if (parsed.ec != std::errc() || parsed.ptr != end) return;  // the engine says what is wrong with it
+    if (number < static_cast<double>(least) || number > static_cast<double>(most)) value = std::to_string(most);
     return;
   }
   settings.emplace_back(name, std::to_string(most));

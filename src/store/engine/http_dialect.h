@@ -24,7 +24,7 @@ bool looks_like_insert(const http::Request& request);
 // Is `token` given as X-ClickHouse-Key, Basic password, Bearer token or password argument? Compares in constant time.
 bool may_enter(const http::Request& request, std::string_view token);
 
-// Sets `name` to `most` unless it has a value in [least, most].
+// Sets `name` to `most` when it is absent or outside [least, most]; what is no number stays, for the engine to refuse.
 void bound_setting(Pairs& settings, std::string_view name, int64_t least, int64_t most);
 
 http::Response result_response(std::string body, std::string_view format, const Progress& progress,

@@ -11,6 +11,7 @@
 #include "base/metrics.h"
 #include "base/text.h"
 #include "store/engine/http_dialect.h"
+#include "store/engine/lz4.h"
 #include "store/engine/sql_text.h"
 
 namespace hs::store {
@@ -21,6 +22,13 @@ constexpr size_t kills_max = 1024;             // more than there can be queries
 constexpr int access_denied = 497;
 constexpr int too_many_queries = 202;
 constexpr int syntax_error = 62;
+
+Result<std::string> decoded_body(http::Request& request) {
+  const std::string_view coding = request.headers.get("Content-Encoding");
+  if (coding.empty()) return std::move(request.body);
+  if (coding == "lz4") return lz4_decompress(request.body, body_bytes_max);
+  return decode_content(coding, request.body, body_bytes_max);
+}
 
 }  // namespace
 
@@ -102,9 +110,7 @@ void EngineService::work(BoundedQueue<std::shared_ptr<Work>>& queue) {
 
 void EngineService::answer(Work& work) {
   Statement statement;
-  const std::string_view coding = work.request.headers.get("Content-Encoding");
-  auto body = coding.empty() ? Result<std::string>(std::move(work.request.body))
-                             : decode_content(coding, work.request.body, body_bytes_max);
+  auto body = decoded_body(work.request);
   if (!body) return work.done(exception_response({syntax_error, "Code: 62. " + body.error().message}, work.id));
   work.request.body.clear();
   statement.body = std::move(*body);
@@ -166,7 +172,8 @@ void EngineService::select(Work& work, const Statement& statement) {
   if (analysis.statement_count > 0 && query_class != ChdbClass::read_only) return change(work, statement);
 
   const std::stop_callback kill(work.request.gone, [this, id = work.id] { kills_.try_push(id); });
-  const bool whole = analysis.statement_count == 1 && !is_concatenable(statement.format);
+  const bool in_pieces = is_select(statement.sql) && is_concatenable(statement.format);
+  const bool whole = analysis.statement_count == 1 && !in_pieces;
   if (whole) {
     auto result = session->run(statement.sql, statement.format, statement.arguments.params);
     if (!result) return work.done(exception_response(result.error(), work.id));

@@ -128,6 +128,11 @@ std::string_view output_format(std::string_view sql) {
   return !found.empty() && is_word(found.front()) ? found : std::string_view{};
 }
 
+bool is_select(std::string_view sql) {
+  const std::string_view first = Scanner(sql).next();
+  return first == "(" || equal_no_case(first, "select") || equal_no_case(first, "with");
+}
+
 bool is_concatenable(std::string_view format) {
   static constexpr std::array<std::string_view, 12> names = {
       "Native",      "TabSeparated",       "TSV",       "TabSeparatedRaw", "TSVRaw",    "CSV",

@@ -20,6 +20,9 @@ std::optional<InsertText> split_insert(std::string_view sql);
 // The name in the FORMAT clause that ends a query, "" when there is none.
 std::string_view output_format(std::string_view sql);
 
+// SELECT in its forms: what the library can answer in pieces (SHOW, DESCRIBE, EXPLAIN and the like it cannot).
+bool is_select(std::string_view sql);
+
 // Can results of this format be sent piece by piece, each made on its own? (JSON, for example, has one envelope.)
 bool is_concatenable(std::string_view format);
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 using hs::store::is_concatenable;
+using hs::store::is_select;
 using hs::store::output_format;
 using hs::store::split_insert;
 
@@ -49,6 +50,14 @@ TEST(SqlText, FindsTheOutputFormat) {
   EXPECT_EQ(output_format("select 'format JSON'"), "");
   EXPECT_EQ(output_format("select (format) from t"), "");
   EXPECT_EQ(output_format("select 1 -- format JSON"), "");
+}
+
+TEST(SqlText, KnowsASelect) {
+  EXPECT_TRUE(is_select("/* x */ SELECT 1"));
+  EXPECT_TRUE(is_select("with 1 as x select x"));
+  EXPECT_TRUE(is_select("(select 1) union all (select 2)"));
+  EXPECT_FALSE(is_select("describe table t"));
+  EXPECT_FALSE(is_select(""));
 }
 
 TEST(SqlText, OnlyRowFormatsStream) {
