@@ -216,17 +216,19 @@ class Builder {
 };
 
 inline bool Builder::is_ascii(std::string_view text) {
-  uint64_t seen = 0;
-  const char* p = text.data();
-  size_t left = text.size();
-  for (; left >= 8; left -= 8, p += 8) {
+  constexpr uint64_t high_bits = 0x8080808080808080ULL;
+  const auto word_at = [&](size_t at) {
     uint64_t word = 0;
-    std::memcpy(&word, p, 8);
-    seen |= word;
+    std::memcpy(&word, text.data() + at, sizeof(word));
+    return word;
+  };
+  uint64_t seen = 0;
+  if (text.size() >= 8) {
+    for (size_t at = 0; at + 8 < text.size(); at += 8) seen |= word_at(at);
+    return ((seen | word_at(text.size() - 8)) & high_bits) == 0;  // the last 8 bytes, some of them again
   }
-  uint64_t word = 0;
-  if (left != 0) std::memcpy(&word, p, left);
-  return ((seen | word) & 0x8080808080808080ULL) == 0;
+  for (const char c : text) seen |= static_cast<unsigned char>(c);
+  return (seen & 0x80) == 0;
 }
 
 }  // namespace hs::wire::otlp

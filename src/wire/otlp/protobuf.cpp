@@ -143,8 +143,7 @@ class NestedText {
 };
 
 void read_attributes(Builder& b, AttributeList& list, uint32_t tag, std::string_view message) {
-  for_each_message(message, tag,
-                   [&](std::string_view kv) { read_attribute(b, list, pbf_reader(kv.data(), kv.size())); });
+  for_each_message(message, tag, [&](std::string_view kv) { read_attribute(b, list, kv); });
 }
 
 Value read_nested(Builder& b, pbf_reader r, model::ValueType type, size_t bytes_max) {
@@ -204,22 +203,49 @@ Value read_value(Builder& b, pbf_reader any, const ValueLimits& limits) {
   return value;
 }
 
-void read_attribute(Builder& b, AttributeList& list, pbf_reader key_value) {
+namespace {
+
+// Takes a field of this tag byte and a length below 128 from the front of `message`. Most fields are like that; the
+// callers read the others with pbf_reader.
+bool take_short(std::string_view& message, char tag, std::string_view& field) {
+  if (message.size() < 2 || message[0] != tag) return false;
+  const auto length = static_cast<unsigned char>(message[1]);
+  if (length >= 128 || length > message.size() - 2) return false;
+  field = message.substr(2, length);
+  message.remove_prefix(2 + length);
+  return true;
+}
+
+Value read_value_of(Builder& b, std::string_view any) {
+  constexpr char string_value_tag = 0x0A;
+  std::string_view rest = any, text;
+  if (take_short(rest, string_value_tag, text) && rest.empty()) return b.string(text, b.limits.value_bytes_max);
+  return read_value(b, pbf_reader(any.data(), any.size()), b.attribute_value());
+}
+
+}  // namespace
+
+void read_attribute(Builder& b, AttributeList& list, std::string_view key_value) {
+  constexpr char key_tag = 0x0A, value_tag = 0x12;
   if (!b.room(list)) return;
-  std::string_view key, value;
-  while (key_value.next()) {
-    switch (key_value.tag_and_type()) {
+  std::string_view rest = key_value, key, value;
+  if (take_short(rest, key_tag, key) && take_short(rest, value_tag, value) && rest.empty())
+    return b.add(list, key, read_value_of(b, value));
+  key = value = {};
+  pbf_reader r(key_value.data(), key_value.size());
+  while (r.next()) {
+    switch (r.tag_and_type()) {
       case bytes(1):
-        key = view_of(key_value);
+        key = view_of(r);
         break;
       case bytes(2):
-        value = view_of(key_value);
+        value = view_of(r);
         break;
       default:
-        key_value.skip();
+        r.skip();
     }
   }
-  b.add(list, key, read_value(b, pbf_reader(value.data(), value.size()), b.attribute_value()));
+  b.add(list, key, read_value_of(b, value));
 }
 
 Group read_group(std::string_view message) {
@@ -269,7 +295,7 @@ uint32_t read_scope(Builder& b, const Group& group) {
         scope.version = b.name(view_of(r));
         break;
       case bytes(3):
-        read_attribute(b, list, r.get_message());
+        read_attribute(b, list, view_of(r));
         break;
       case varint(4):
         scope.dropped_attributes = r.get_uint32();

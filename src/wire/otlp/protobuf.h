@@ -28,7 +28,7 @@ bool read_id(std::string_view raw, model::TraceId& id);
 bool read_id(std::string_view raw, model::SpanId& id);
 
 // One KeyValue into the list.
-void read_attribute(Builder& b, AttributeList& list, pbf_reader key_value);
+void read_attribute(Builder& b, AttributeList& list, std::string_view key_value);
 Value read_value(Builder& b, pbf_reader any, const ValueLimits& limits);
 
 // One Resource{Spans,Logs,Metrics} or Scope{Spans,Logs,Metrics}: they share their field numbers. Schema URLs may come

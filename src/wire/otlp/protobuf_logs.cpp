@@ -25,7 +25,7 @@ void read_record(Builder& b, pbf_reader r, uint32_t resource, uint32_t scope) {
         row.body = read_value(b, r.get_message(), b.body_value());
         break;
       case bytes(6):
-        read_attribute(b, list, r.get_message());
+        read_attribute(b, list, view_of(r));
         break;
       case varint(7):
         row.dropped_attributes = r.get_uint32();

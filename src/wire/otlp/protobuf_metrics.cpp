@@ -70,7 +70,7 @@ class PointReader {
           row_.value = {true, true, 0, r.get_sfixed64()};
           break;
         case bytes(7):
-          read_attribute(b_, list, r.get_message());
+          read_attribute(b_, list, view_of(r));
           break;
         case varint(8):
           row_.flags = r.get_uint32();
@@ -116,7 +116,7 @@ class PointReader {
           exemplar(r.get_message());
           break;
         case bytes(9):
-          read_attribute(b_, list, r.get_message());
+          read_attribute(b_, list, view_of(r));
           break;
         case varint(10):
           row_.flags = r.get_uint32();
@@ -140,7 +140,7 @@ class PointReader {
     while (r.next()) {
       switch (r.tag_and_type()) {
         case bytes(1):
-          read_attribute(b_, list, r.get_message());
+          read_attribute(b_, list, view_of(r));
           break;
         case fixed64(2):
           row_.start_time = r.get_fixed64();
@@ -210,7 +210,7 @@ class PointReader {
           quantile(d, r.get_message(), over);
           break;
         case bytes(7):
-          read_attribute(b_, list, r.get_message());
+          read_attribute(b_, list, view_of(r));
           break;
         case varint(8):
           row_.flags = r.get_uint32();
@@ -281,7 +281,7 @@ class PointReader {
           row.value = {true, true, 0, r.get_sfixed64()};
           break;
         case bytes(7):
-          read_attribute(b_, list, r.get_message());
+          read_attribute(b_, list, view_of(r));
           break;
         default:
           r.skip();
@@ -371,7 +371,7 @@ void read_metric(Builder& b, pbf_reader r, uint32_t resource, uint32_t scope) {
         take(MetricKind::summary);
         break;
       case bytes(12):
-        read_attribute(b, list, r.get_message());
+        read_attribute(b, list, view_of(r));
         break;
       default:
         r.skip();

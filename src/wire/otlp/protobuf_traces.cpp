@@ -18,7 +18,7 @@ void read_event(Builder& b, SpanRow& span, pbf_reader r) {
         row.name = b.name(view_of(r));
         break;
       case bytes(3):
-        read_attribute(b, list, r.get_message());
+        read_attribute(b, list, view_of(r));
         break;
       case varint(4):
         row.dropped_attributes = r.get_uint32();
@@ -47,7 +47,7 @@ void read_link(Builder& b, SpanRow& span, pbf_reader r) {
         row.trace_state = b.message(view_of(r));
         break;
       case bytes(4):
-        read_attribute(b, list, r.get_message());
+        read_attribute(b, list, view_of(r));
         break;
       case varint(5):
         row.dropped_attributes = r.get_uint32();
@@ -111,7 +111,7 @@ void read_span(Builder& b, pbf_reader r, uint32_t resource, uint32_t scope) {
         row.end = r.get_fixed64();
         break;
       case bytes(9):
-        read_attribute(b, list, r.get_message());
+        read_attribute(b, list, view_of(r));
         break;
       case varint(10):
         row.dropped_attributes = r.get_uint32();

@@ -1,0 +1,100 @@
+// What decoding costs, per item, against copying the bytes.
+//   decode_bench DUMP [--benchmark_... options]
+// DUMP: "OTLPDUMP1\n", u32 length and a JSON header, then records {u8 signal, u32 lane, u32 items, u32 length,
+// request}, little endian; the OTLP load generator writes it.
+
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <benchmark/benchmark.h>
+
+#include "wire/otlp/otlp.h"
+
+namespace {
+
+using hs::model::Signal;
+using hs::wire::otlp::Format;
+
+struct Requests {
+  std::vector<std::string> bodies;
+  int64_t items = 0, bytes = 0;
+};
+
+uint32_t u32_at(const std::string& data, size_t at) {
+  uint32_t value = 0;
+  std::memcpy(&value, data.data() + at, sizeof(value));
+  return value;
+}
+
+std::map<Signal, Requests> read_dump(const char* path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string data{std::istreambuf_iterator<char>(file), {}};
+  constexpr std::string_view magic = "OTLPDUMP1\n";
+  std::map<Signal, Requests> out;
+  if (data.size() < magic.size() + 4 || !data.starts_with(magic)) return out;
+  size_t at = magic.size() + 4 + u32_at(data, magic.size());
+  while (at + 13 <= data.size()) {
+    const uint32_t length = u32_at(data, at + 9);
+    if (at + 13 + length > data.size()) break;
+    Requests& requests = out[static_cast<Signal>(data[at])];
+    requests.items += u32_at(data, at + 5);
+    requests.bytes += length;
+    requests.bodies.push_back(data.substr(at + 13, length));
+    at += 13 + length;
+  }
+  return out;
+}
+
+void report(benchmark::State& state, const Requests& requests) {
+  state.SetItemsProcessed(state.iterations() * requests.items);
+  state.SetBytesProcessed(state.iterations() * requests.bytes);
+  state.counters["bytes/item"] = static_cast<double>(requests.bytes) / static_cast<double>(requests.items);
+  state.counters["s/item"] = benchmark::Counter(static_cast<double>(state.iterations() * requests.items),
+                                                benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+}
+
+// As decode() must, each round takes a fresh body; the copy is part of both figures.
+void copy_only(benchmark::State& state, const Requests& requests) {
+  for (auto _ : state)
+    for (const std::string& body : requests.bodies) {
+      std::string fresh = body;
+      benchmark::DoNotOptimize(fresh.data());
+    }
+  report(state, requests);
+}
+
+void decode(benchmark::State& state, const Requests& requests, Signal signal, Format format) {
+  for (auto _ : state)
+    for (const std::string& body : requests.bodies) {
+      auto batch = hs::wire::otlp::decode(signal, format, body);
+      if (!batch) return state.SkipWithError(batch.error().message.c_str());
+      benchmark::DoNotOptimize(batch->size());
+    }
+  report(state, requests);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: decode_bench DUMP\n");
+    return 2;
+  }
+  const std::map<Signal, Requests> dump = read_dump(argv[1]);
+  if (dump.empty()) {
+    std::fprintf(stderr, "decode_bench: %s holds no requests\n", argv[1]);
+    return 1;
+  }
+  for (const auto& [signal, requests] : dump) {
+    const std::string name(hs::model::name_of(signal));
+    benchmark::RegisterBenchmark((name + "/copy").c_str(), copy_only, std::cref(requests));
+    benchmark::RegisterBenchmark((name + "/protobuf").c_str(), decode, std::cref(requests), signal, Format::protobuf);
+  }
+  benchmark::RunSpecifiedBenchmarks();
+}
