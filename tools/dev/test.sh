@@ -1,7 +1,47 @@
-# ./dev test [NAME]: the tests of the README.
+# ./dev test [NAME]: the tests of the README. NAME limits it to the suites (ctest) or files (apptest) that match.
+
+export HOMEOSTAT_SHARED="${HOMEOSTAT_SHARED:-$PWD/../shared}"
+
+unit_tests() { ctest --test-dir "build/$1" --output-on-failure -LE slow ${2:+-R "$2"}; }
+
+# The real binary through its real protocols, by official clients.
+black_box_tests() {
+  local python
+  python=$(python_env python)
+  HOMEOSTAT="$PWD/build/$1/homeostat" "$python" -m pytest -q --durations=10 -p no:cacheprovider -m "not soak" \
+    apptest ${2:+-k "$2"}
+}
+
+# Modules that own threads run under TSan; everything with a unit test runs under ASan and UBSan.
+sanitizer_tests() {
+  build_preset asan
+  ASAN_OPTIONS=detect_leaks=1 unit_tests asan
+  build_preset tsan base_test io_test ingest_test
+  TSAN_OPTIONS=halt_on_error=1 ctest --test-dir build/tsan --output-on-failure -R '^(base|io|ingest)$'
+}
+
+# Each fuzz target for a short time; `./dev soak` runs them for ten minutes.
+fuzz_all() {
+  local seconds=$1 target
+  build_preset fuzz
+  for target in build/fuzz/src/*_fuzz; do
+    [ -x "$target" ] || continue
+    say "fuzzing $(basename "$target") for $seconds s"
+    "$target" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 -print_final_stats=0 -verbosity=0 \
+      -artifact_prefix=build/fuzz/
+  done
+}
 
 cmd_test() {
   cmd_setup
+  cmd_tidy
+  say "building (dev)"
   build_preset dev
-  ctest --test-dir build/dev --output-on-failure ${1:+-R "$1"}
+  say "unit tests"
+  unit_tests dev "${1:-}"
+  [ -n "${1:-}" ] || { say "unit tests under sanitizers"; sanitizer_tests; }
+  [ -n "${1:-}" ] || { say "the simulator"; sim_for_ci; }
+  [ -n "${1:-}" ] || { say "fuzzers"; fuzz_all "${FUZZ_SECONDS:-10}"; }
+  say "black-box tests"
+  black_box_tests dev "${1:-}"
 }
