@@ -137,7 +137,7 @@ class Homeostat:
 
     def values_pid(self):
         try:
-            return int((self.data / "values/values.lock").read_text().split()[0])
+            return int((self.data / "values/pid").read_text().split()[0])
         except (OSError, ValueError, IndexError):
             return None
 

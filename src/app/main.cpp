@@ -4,6 +4,8 @@
 
 #include "app/commands.h"
 #include "app/engine_command.h"
+#include "app/serve.h"
+#include "app/values_process.h"
 
 namespace {
 
@@ -26,6 +28,15 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   Common common;
   int code = 0;
+
+  CLI::App* serve = app.add_subcommand("serve", "record telemetry, answer queries, repair incidents");
+  add_common(*serve, common);
+  serve->add_flag("--insecure-bind", common.insecure_bind, "listen beyond loopback without credentials");
+  serve->callback([&] { code = hs::app::serve(common); });
+
+  CLI::App* values = app.add_subcommand("values", "serve knob values over OFREP; `serve` starts one when none runs");
+  add_common(*values, common);
+  values->callback([&] { code = hs::app::values(common); });
 
   bool reference = false;
   CLI::App* check = app.add_subcommand("check-config", "check a configuration, or print the reference of all keys");

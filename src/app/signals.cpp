@@ -1,6 +1,7 @@
 #include "app/signals.h"
 
 #include <ctime>
+#include <initializer_list>
 
 namespace hs::app {
 

@@ -104,7 +104,8 @@ Status ensure_values(const std::string& data, const std::string& address) {
     if (running && !running->address.empty()) return {};
     sleep_ms(20);
   }
-  return fail(Code::unavailable, fmt::format("the values process did not start on {}; see {}/values.log", address, data));
+  return fail(Code::unavailable,
+              fmt::format("the values process did not start on {}; see {}/values.log", address, data));
 }
 
 }  // namespace hs::app

@@ -1,0 +1,76 @@
+"""`homeostat serve` as an operator sees it: start, health, access, reload, stop."""
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from harness import Homeostat, binary
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Homeostat() as h:
+        yield h
+
+
+def test_health_and_metrics(server):
+    assert server.get("/healthz") == (200, "ok\n")
+    status, ready = server.get("/readyz")
+    assert status == 200 and ready["pid"] == server.process.pid
+    status, text = server.get("/metrics")
+    assert status == 200 and "# TYPE" in text
+
+
+def test_token_file_is_private(server):
+    assert oct((server.data / "token").stat().st_mode & 0o777) == "0o600"
+
+
+def test_foreign_host_and_origin_are_refused(server):
+    assert server.get("/readyz", headers={"Host": "evil.example"})[0] == 403
+    assert server.get("/readyz", headers={"Origin": "http://evil.example"})[0] == 403
+
+
+def test_a_second_serve_is_refused_with_the_reason(server):
+    done = subprocess.run(server.command("serve"), capture_output=True, text=True, timeout=20)
+    assert done.returncode == 1 and "another `homeostat serve` uses" in done.stderr
+
+
+def test_wide_bind_is_refused():
+    done = subprocess.run([binary(), "serve", "--data", "unused", "--set", "listen.http=0.0.0.0:0", "--set",
+                           "listen.values=", "--set", f"data=/tmp/homeostat-wide-{os.getpid()}"],
+                          capture_output=True, text=True, timeout=20)
+    assert done.returncode == 1 and "listen.http" in done.stderr
+
+
+def test_reload_is_whole_or_nothing(tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text("retention.max_age: 7d\n")
+    with Homeostat(config=config) as h:
+        config.write_text("retention.max_age: 8d\nlog.format: json\n")
+        h.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "not applied" in h.tail() and "log.format" in h.tail())
+        config.write_text("retention.max_age: 9d\n")
+        h.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "configuration applied" in h.tail())
+        assert h.get("/healthz")[0] == 200
+
+
+def test_stop_is_clean_and_values_stays(server):
+    values = server.values_pid()
+    assert values
+    with Homeostat() as h:
+        values = h.values_pid()
+        assert h.stop() < 5
+        assert h.process.returncode == 0
+        os.kill(values, 0)  # still there
+        status, body = h.request("GET", "/healthz", listener="values")
+        assert status in (200, 503), body
+
+
+def wait_for(condition, timeout_s=10):
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)

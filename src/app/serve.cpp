@@ -1,0 +1,50 @@
+#include "app/serve.h"
+
+#include "app/server.h"
+#include "app/signals.h"
+#include "app/version.h"
+#include "base/log.h"
+
+namespace hs::app {
+namespace {
+
+void configure_log(const config::Settings& settings) {
+  const std::string level = settings.text("log.level");
+  const log::Level least = level == "debug"   ? log::Level::debug
+                           : level == "warn"  ? log::Level::warn
+                           : level == "error" ? log::Level::error
+                                              : log::Level::info;
+  log::configure(least, settings.text("log.format") == "json" ? log::Format::json : log::Format::logfmt);
+}
+
+void reload(Server& server) {
+  if (const Status ok = server.reload(); ok)
+    log::info("configuration applied");
+  else
+    log::error("configuration not applied", {{"why", ok.error().message}});
+}
+
+}  // namespace
+
+int serve(const Common& common) {
+  Signals signals;
+  const auto loaded = common.load();
+  if (!loaded) {
+    log::error("cannot start", {{"why", loaded.error().message}});
+    return 1;
+  }
+  configure_log((*loaded)->settings);
+  auto server = Server::start(common, *loaded);
+  if (!server) {
+    log::error("cannot start", {{"why", server.error().message}});
+    return 1;
+  }
+  log::info("homeostat serves", {{"version", version_text}, {"data", (*loaded)->settings.text("data")}});
+  while (signals.wait() == SIGHUP) reload(**server);
+  log::info("stopping");
+  server->reset();
+  log::info("stopped");
+  return 0;
+}
+
+}  // namespace hs::app

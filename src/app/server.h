@@ -1,0 +1,55 @@
+#pragma once
+// Everything that `homeostat serve` is made of, built in order and stopped in reverse.
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/commands.h"
+#include "app/observer.h"
+#include "config/config.h"
+#include "io/clock.h"
+#include "io/files.h"
+#include "io/random.h"
+#include "net/http_client.h"
+#include "net/http_server.h"
+#include "security/credentials.h"
+
+namespace hs::app {
+
+class Server {
+ public:
+  // Everything is listening when it returns; the engine may still be starting (/readyz tells).
+  static Result<std::unique_ptr<Server>> start(const Common& common, std::shared_ptr<const config::Snapshot> config);
+  ~Server();
+
+  // Reads the configuration again and applies it whole, or says why nothing was applied.
+  Status reload();
+
+ private:
+  Server(const Common& common, std::shared_ptr<const config::Snapshot> config);
+  const config::Settings& settings() const { return config_.load()->settings; }
+  std::string data() const { return settings().text("data"); }
+
+  Status open_data();
+  Status open_access();
+  Status open_values();
+  Status open_listeners();
+  Status listen(const std::string& setting, http::Handler handler);
+  http::Routes routes();
+  http::Response readyz() const;
+
+  const Common common_;
+  std::atomic<std::shared_ptr<const config::Snapshot>> config_;
+  io::Clock& clock_ = io::system_clock();
+  io::Random& random_ = io::system_random();
+  std::unique_ptr<io::FileLock> lock_;
+  std::shared_ptr<security::Credentials> operators_ = std::make_shared<security::Credentials>();
+  std::shared_ptr<security::Credentials> senders_ = std::make_shared<security::Credentials>();
+  net::HttpClient http_;
+  std::unique_ptr<Observer> observer_;
+  std::vector<std::unique_ptr<net::HttpServer>> listeners_;
+};
+
+}  // namespace hs::app
