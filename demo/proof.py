@@ -83,10 +83,6 @@ class Bench:
         for key in change:
             self.values.set(key, self.base[key])
         self.inject(fault, undo=True)
-        if name == "retry-storm":
-            self.values.set("checkout.retries", 0)
-            time.sleep(8)
-            self.values.set("checkout.retries", 4)
         time.sleep(10)
 
     def run(self, wanted):

@@ -2,8 +2,6 @@
 without the knobs' expectations."""
 import json
 
-import yaml
-
 from .load import Goal
 from .places import DEMO, Names
 
@@ -12,6 +10,7 @@ OPERATIONS = {"GET /home": "home", "GET /search": "search", "GET /product/{id}":
 
 
 def declared():
+    import yaml  # here, because --help works before it is installed
     with open(DEMO / "homeostat.yaml", encoding="utf-8") as file:
         return yaml.safe_load(file)
 
@@ -71,6 +70,7 @@ def _rename(configuration, names_):
 
 
 def write(path, ports, names_, blind, tokens):
+    import yaml
     configuration = declared()
     if names_.map:
         _rename(configuration, names_)

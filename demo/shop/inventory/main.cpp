@@ -30,8 +30,10 @@ class Workers {
     std::unique_lock lock(mutex_);
     if (waiting_ >= waiting_max) return false;
     ++waiting_;
-    changed_.wait(lock, [this] { return busy_ < count_ && !stalled(); });
+    const int drains = drains_;
+    changed_.wait(lock, [&] { return drains_ != drains || (busy_ < count_ && !stalled()); });
     --waiting_;
+    if (drains_ != drains) return false;
     ++busy_;
     lock.unlock();
     std::this_thread::sleep_for(reservation_time);
@@ -50,6 +52,11 @@ class Workers {
       changed_.notify_all();
     }).detach();
   }
+  void drain() {  // turns away all who wait: what a restart does
+    const std::lock_guard lock(mutex_);
+    ++drains_;
+    changed_.notify_all();
+  }
   int waiting() {
     const std::lock_guard lock(mutex_);
     return waiting_;
@@ -60,7 +67,7 @@ class Workers {
   std::mutex mutex_;
   std::condition_variable changed_;
   int64_t count_ = 3, busy_ = 0;
-  int waiting_ = 0;
+  int waiting_ = 0, drains_ = 0;
   std::chrono::steady_clock::time_point stalled_until_;
 };
 
@@ -85,11 +92,13 @@ struct Inventory {
     return {200, R"({"reserved":true})"};
   }
 
-  // {"stall_ms": n}: all workers stop for a while; {"lost_shard": n}: a quarter of the stock is unreadable, -1: none.
+  // {"stall_ms": n}: all workers stop for a while; {"lost_shard": n}: a quarter of the stock is unreadable, -1: none;
+  // {"drain": true}: those who wait are turned away.
   shop::Response fault(const shop::Request& request) {
     const Json wanted = Json::parse(request.body, nullptr, false);
     if (!wanted.is_object()) return {400, "{}"};
     if (wanted.contains("stall_ms")) workers.stall(std::chrono::milliseconds(wanted.value("stall_ms", 0)));
+    if (wanted.contains("drain")) workers.drain();
     if (wanted.contains("lost_shard")) lost_shard = wanted.value("lost_shard", -1);
     return {200, wanted.dump()};
   }
