@@ -21,13 +21,16 @@ h3 { font-size:15px; margin:0; } p { margin:6px 0; } .soft { color:var(--soft); 
 .tile span { color:var(--soft); font-size:13px; }
 .scroll { overflow-x:auto; } table { border-collapse:collapse; width:100%; font-size:13.5px; }
 th { text-align:left; color:var(--soft); font-weight:600; }
-th, td { padding:7px 12px 7px 0; border-bottom:1px solid var(--line); vertical-align:top; } tr:last-child td { border-bottom:0; }
+th, td { padding:7px 12px 7px 0; border-bottom:1px solid var(--line); vertical-align:top; }
+tr:last-child td { border-bottom:0; }
 td { font-variant-numeric:tabular-nums; } .good { color:var(--good); } .bad { color:var(--bad); }
 .grid { display:grid; grid-template-columns:repeat(auto-fill,minmax(520px,1fr)); gap:14px; }
 @media (max-width:600px) { .grid { grid-template-columns:1fr; } }
-svg { width:100%; height:auto; display:block; margin-top:8px; } svg text { font:11px system-ui,sans-serif; fill:var(--soft); }
+svg { width:100%; height:auto; display:block; margin-top:8px; }
+svg text { font:11px system-ui,sans-serif; fill:var(--soft); }
 .legend { font-size:12.5px; color:var(--soft); }
-.legend i { display:inline-block; width:14px; height:3px; border-radius:2px; margin:0 5px 3px 12px; } .problem { border-left:4px solid var(--bad); padding-left:12px; margin:6px 0; }
+.legend i { display:inline-block; width:14px; height:3px; border-radius:2px; margin:0 5px 3px 12px; }
+.problem { border-left:4px solid var(--bad); padding-left:12px; margin:6px 0; }
 ol { margin:6px 0; padding-left:20px; font-size:13px; } pre { font-size:12.5px; overflow-x:auto; white-space:pre-wrap; }
 details summary { cursor:pointer; color:var(--soft); font-size:13px; }
 """
@@ -194,8 +197,8 @@ def render(results, lines, heads, sentences, kpis):
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head><body><main>
 <h1>A shop that repairs itself</h1>
 <p class="soft">{when} UTC, {results['seconds'] // 60} min {results['seconds'] % 60} s, {esc(', '.join(notes))}. Each fault
-was injected with Homeostat's loop off and on, in random order. The load generator is the judge: every request counts, from the
-moment at which it was due.</p>{problems}{tiles(results['summary'])}
+was injected with Homeostat's loop off and on, in random order. The load generator is the judge: every request
+counts, from the moment at which it was due.</p>{problems}{tiles(results['summary'])}
 <h2>Fault by fault</h2>{result_table(lines, heads) if lines else ''}
 <p class="legend">Share of requests that were good and fast, second by second:
 <i style="background:var(--on)"></i>loop on<i style="background:var(--off)"></i>loop off
