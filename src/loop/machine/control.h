@@ -1,0 +1,123 @@
+#pragma once
+// The second half of the loop: decide, act, verify, learn. Pure: events and incidents in, actions out; the same input
+// gives the same output, byte for byte. One thread. What it never does: read a clock, touch a file, act on text.
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "loop/decide/choose.h"
+#include "loop/events.h"
+#include "loop/learn/effects.h"
+#include "loop/machine/hold.h"
+#include "loop/machine/permits.h"
+#include "loop/machine/policy.h"
+#include "loop/machine/trial.h"
+#include "loop/verify/history.h"
+
+namespace hs::loop {
+
+inline constexpr size_t cases_max = 1'000;  // incidents with a memory; the oldest are forgotten
+inline constexpr size_t undos_max = 100;
+
+// What the loop did about an incident, for its life cycle.
+struct Note {
+  enum class Kind : uint8_t { decided, acted, verified };
+  Kind kind = Kind::decided;
+  std::string incident;
+  std::string text;  // decided: why this, why nothing; acted, verified: the change's id
+};
+
+// What is going on, for the console and for /v1/changes.
+struct InFlight {
+  Change change;
+  std::string phase;  // trial | hold | probe
+  UnixNanos since = 0;
+  double treated = 0, control = 0, log_e = 0;
+};
+
+// Whether a change of one could reach a service that the other reaches.
+bool share_services(const config::Knob& a, const config::Knob& b);
+
+class Control {
+ public:
+  explicit Control(Policy policy) : policy_(policy) {}
+
+  std::vector<Action> step(const Event& event, const std::vector<const Incident*>& incidents);
+
+  const std::vector<Note>& notes() const { return notes_; }  // of the last step
+  const Effects& effects() const { return effects_; }
+  void learn(const Effect& key, bool repaired, double weight, UnixNanos at) {  // from a chaos trial
+    effects_.observe(key, repaired, weight, at);
+  }
+  std::vector<InFlight> in_flight() const;
+  void set_policy(const Policy& policy) { policy_ = policy; }  // for changes that begin later
+
+  nlohmann::json snapshot() const;
+  Status restore(const nlohmann::json& from, const config::Declarations& declarations);
+
+ private:
+  struct Tried {
+    std::string knob, to;
+    VerdictKind kind = VerdictKind::pass;
+  };
+  struct Case {  // what was done about one incident
+    std::vector<Tried> tried;
+    size_t failed = 0;
+    bool given_up = false;
+    UnixNanos wait_until = 0, last_seen = 0;
+    std::string said;  // the last decision, so that it is recorded when it changes and not each second
+  };
+  using Actions = std::vector<Action>;
+  using Incidents = std::vector<const Incident*>;
+
+  void on(const Started& event, Actions& out);
+  void on(const stream::Frame& frame, const Incidents& incidents, Actions& out);
+  void on(const Receipt& receipt, Actions& out);
+  void on(const ConfigChanged& event, Actions& out);
+  void on(const Operator& word, Actions& out);
+  void on(const Tick& tick, Actions& out);
+
+  View view();
+  std::string new_id();
+  void add(Actions& out, Actions&& more);
+  void renew(Actions& out);
+  void revert_all(const std::string& why, bool promoted_too, Actions& out);
+  void step_trials(const stream::Frame& frame, Actions& out);
+  void conclude(Trial& trial, Verdict verdict, Actions& out);
+  void step_holds(const stream::Frame& frame, Actions& out);
+  void end_hold(const Hold& hold, const Hold::Out& how, Actions& out);
+  void note_series(const Incidents& incidents);
+  void decide_all(const Incidents& incidents, Actions& out);
+  void decide(const Incident& incident, Actions& out);
+  bool ready(const Incident& incident, Case& known) const;
+  void begin(const Incident& incident, const Goal& goal, const Choice& choice, const std::string& corroboration,
+             Actions& out);
+  void say(const Incident& incident, Case& known, std::string why, nlohmann::json more, Actions& out);
+  std::string refusal(const Incident& incident, const config::Knob& knob, const config::Value& to);
+  bool in_the_way(const config::Knob& knob, const Goal& goal) const;
+  std::vector<Undo> undos() const;
+  config::Value settled(const config::Knob& knob) const;
+  const config::Knob* knob_named(const std::string& key) const;
+  Case& case_of(const std::string& incident);
+
+  Policy policy_;
+  config::Declarations declarations_;
+  History history_;
+  Effects effects_;
+  Permits permits_;
+  std::vector<Trial> trials_;
+  std::vector<Hold> holds_;
+  std::map<std::string, Case> cases_;
+  std::map<std::string, Latest> latest_;  // measures of symptoms that only the detector can compute
+  std::map<std::string, config::Value> settled_;
+  std::vector<Undo> undos_;
+  std::vector<Note> notes_;
+  std::vector<std::string> left_over_;  // candidates of before a restart
+  UnixNanos now_ = 0, renewed_ = 0;
+  uint64_t ids_ = 0;
+};
+
+}  // namespace hs::loop

@@ -1,0 +1,238 @@
+// Control: what to do about each incident, or why nothing.
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "loop/decide/witness.h"
+#include "loop/json.h"
+#include "loop/machine/control.h"
+#include "loop/machine/record.h"
+
+namespace hs::loop {
+namespace {
+
+using nlohmann::json;
+constexpr size_t options_told = 5;
+constexpr double cause_probability_min = 0.15;  // below, the explanation is a guess
+
+bool goes_on(const Incident& incident) {
+  return incident.restored == 0 && incident.closed == 0 &&
+         std::any_of(incident.symptoms.begin(), incident.symptoms.end(), [](const Symptom& s) { return s.ended == 0; });
+}
+
+}  // namespace
+
+Control::Case& Control::case_of(const std::string& incident) {
+  if (cases_.size() >= cases_max && !cases_.contains(incident)) {
+    auto oldest = std::min_element(cases_.begin(), cases_.end(), [](const auto& a, const auto& b) {
+      return a.second.last_seen < b.second.last_seen;
+    });
+    cases_.erase(oldest);
+  }
+  Case& known = cases_[incident];
+  known.last_seen = now_;
+  return known;
+}
+
+const config::Knob* Control::knob_named(const std::string& key) const {
+  for (const auto& knob : declarations_.knobs)
+    if (knob.key == key) return &knob;
+  return nullptr;
+}
+
+config::Value Control::settled(const config::Knob& knob) const {
+  auto found = settled_.find(knob.key);
+  return found == settled_.end() ? knob.base : found->second;
+}
+
+bool share_services(const config::Knob& a, const config::Knob& b) {
+  if (a.services.empty() || b.services.empty()) return true;  // no services declared: it may be anybody's
+  return std::any_of(a.services.begin(), a.services.end(), [&](const std::string& s) {
+    return std::find(b.services.begin(), b.services.end(), s) != b.services.end();
+  });
+}
+
+// One change at a time per service; and what has no control group must be alone where it is measured.
+bool Control::in_the_way(const config::Knob& knob, const Goal& goal) const {
+  return std::any_of(trials_.begin(), trials_.end(), [&](const Trial& t) {
+    if (share_services(t.knob(), knob)) return true;
+    bool shared = !t.isolated() || knob.effect == config::KnobEffect::shared;
+    bool overlap = std::any_of(goal.requests.begin(), goal.requests.end(), [&](const auto& r) {
+      return t.goal().bad_of(r.first.first, r.first.second) != nullptr;
+    });
+    return shared && overlap;
+  });
+}
+
+void Control::decide_all(const Incidents& incidents, Actions& out) {
+  for (const Incident* incident : incidents) {
+    if (!goes_on(*incident)) continue;
+    Case& known = case_of(incident->id);
+    if (ready(*incident, known)) decide(*incident, out);
+  }
+}
+
+bool Control::ready(const Incident& incident, Case& known) const {
+  if (known.given_up || now_ < known.wait_until) return false;
+  bool busy =
+      std::any_of(trials_.begin(), trials_.end(), [&](const Trial& t) { return t.change().incident == incident.id; });
+  if (busy) return false;
+  bool explained = !incident.causes.empty() && incident.state != IncidentState::detected;
+  return explained || now_ - incident.detected > policy_.explain_ms * nanos_per_ms;
+}
+
+std::vector<Undo> Control::undos() const {
+  std::vector<Undo> out;
+  for (const auto& undo : undos_)
+    if (now_ - undo.at <= policy_.undo_ms * nanos_per_ms) out.push_back(undo);
+  for (const auto& hold : holds_)
+    if (hold.promoted() && now_ - hold.since() <= policy_.undo_ms * nanos_per_ms)
+      out.push_back({hold.knob().key, hold.change().from, hold.since()});
+  return out;
+}
+
+std::string Control::refusal(const Incident& incident, const config::Knob& knob, const config::Value& to) {
+  if (std::string why = permits_.refusal(knob.key, policy_, now_); !why.empty()) return why;
+  std::string text = config::to_text(to);
+  for (const auto& tried : case_of(incident.id).tried)
+    if (tried.knob == knob.key && tried.to == text) return "tried for this incident";
+  std::string cause = incident.causes.empty() ? "" : incident.causes[0].kind;
+  if (std::string why = permits_.refusal(knob.key, text, cause, now_); !why.empty()) return why;
+  for (const auto& hold : holds_)
+    if (hold.knob().key == knob.key && hold.change().incident == incident.id && to == hold.change().from)
+      return "it is held for this very incident";
+  return "";
+}
+
+void Control::say(const Incident& incident, Case& known, std::string why, json more, Actions& out) {
+  if (known.said == why) return;
+  known.said = why;
+  notes_.push_back({Note::Kind::decided, incident.id, why});
+  more["incident"] = incident.id, more["decision"] = std::move(why);
+  out.push_back(record("decision", more));
+}
+
+void Control::decide(const Incident& incident, Actions& out) {
+  Case& known = case_of(incident.id);
+  if (known.failed >= policy_.changes_per_incident) {
+    known.given_up = true;
+    say(incident, known, fmt::format("needs a human: {} changes did not help", known.failed), {}, out);
+    return;
+  }
+  if (permits_.stopped()) return say(incident, known, "nothing: stopped by the operator", {}, out);
+  if (!incident.causes.empty() && incident.causes[0].probability < cause_probability_min)
+    return say(incident, known, "nothing: the cause is not clear enough", {}, out);
+  Goal goal = goal_of(incident, declarations_);
+  Situation situation{.incident = &incident, .goal = &goal, .declarations = &declarations_};
+  situation.history = &history_, situation.effects = &effects_;
+  situation.settled = [this](const config::Knob& knob) { return settled(knob); };
+  situation.refusal = [&](const config::Knob& knob, const config::Value& to) { return refusal(incident, knob, to); };
+  situation.undos = undos(), situation.now = now_;
+  Choice choice = choose(situation);
+  json told{{"options", json::array()}};
+  for (size_t i = 0; i < std::min(choice.ranked.size(), options_told); ++i)
+    told["options"].push_back(to_json(choice.ranked[i]));
+  if (!choice.nothing.empty()) return say(incident, known, "nothing: " + choice.nothing, told, out);
+  Corroboration word = corroborate(incident, goal, history_);
+  if (!word.given && !policy_.sabotage.no_corroboration)
+    return say(incident, known, "nothing yet: " + word.why, told, out);
+  if (!policy_.act) return say(incident, known, "would change " + choice.ranked[0].knob->key, told, out);
+  begin(incident, goal, choice, word.why, out);
+}
+
+void Control::begin(const Incident& incident, const Goal& goal, const Choice& choice, const std::string& corroboration,
+                    Actions& out) {
+  Case& known = case_of(incident.id);
+  const Option& best = choice.ranked[0];
+  if (in_the_way(*best.knob, goal)) return say(incident, known, "waits: another change is under way there", {}, out);
+  for (auto& hold : holds_)
+    if (hold.probe() != nullptr && share_services(hold.knob(), *best.knob)) add(out, hold.yield_place(view()));
+  json told{{"options", json::array()}, {"corroboration", corroboration}, {"goal", to_json(goal)}};
+  for (size_t i = 0; i < std::min(choice.ranked.size(), options_told); ++i)
+    told["options"].push_back(to_json(choice.ranked[i]));
+  std::string why = fmt::format("{}: {} -> {} ({})", best.knob->key, config::to_text(best.from),
+                                config::to_text(best.move.to), fmt::join(best.reasons, "; "));
+  say(incident, known, why, told, out);
+  Change change{.id = new_id(), .incident = incident.id, .knob = best.knob->key};
+  change.from = best.from, change.to = best.move.to, change.reason = why;
+  Trial trial(*best.knob, change, goal, policy_);
+  trial.set_cause_kind(incident.causes.empty() ? "" : incident.causes[0].kind);
+  permits_.began(now_);
+  notes_.push_back({Note::Kind::acted, incident.id, change.id});
+  auto first = trial.begin(view());
+  trials_.push_back(std::move(trial));
+  add(out, std::move(first.actions));
+}
+
+std::vector<InFlight> Control::in_flight() const {
+  std::vector<InFlight> out;
+  for (const auto& trial : trials_) {
+    InFlight f{.change = trial.change(), .phase = "trial", .since = trial.begun()};
+    trial.tell(f.treated, f.control, f.log_e);
+    out.push_back(std::move(f));
+  }
+  for (const auto& hold : holds_) {
+    out.push_back({.change = hold.change(), .phase = "hold", .since = hold.since()});
+    if (hold.probe() != nullptr) out.push_back({.change = *hold.probe(), .phase = "probe", .since = hold.since()});
+  }
+  return out;
+}
+
+nlohmann::json Control::snapshot() const {
+  json cases = json::object(), settled = json::object();
+  json holds = json::array(), undos = json::array(), live = json::array();
+  for (const auto& [id, known] : cases_) {
+    json tried = json::array();
+    for (const auto& t : known.tried) tried.push_back({t.knob, t.to, static_cast<int>(t.kind)});
+    cases[id] = {{"tried", tried},
+                 {"failed", known.failed},
+                 {"given_up", known.given_up},
+                 {"wait_until", known.wait_until},
+                 {"last_seen", known.last_seen}};
+  }
+  for (const auto& hold : holds_) holds.push_back(hold.snapshot());
+  for (const auto& [knob, value] : settled_) settled[knob] = to_json(value);
+  for (const auto& undo : undos_)
+    undos.push_back({{"knob", undo.knob}, {"previous", to_json(undo.previous)}, {"at", undo.at}});
+  for (const auto& trial : trials_) live.push_back(trial.change().id);
+  for (const auto& hold : holds_)
+    if (hold.probe() != nullptr) live.push_back(hold.probe()->id);
+  return {{"version", 1},       {"now", now_},    {"ids", ids_},    {"effects", effects_.snapshot()},
+          {"holds", holds},     {"cases", cases}, {"undos", undos}, {"permits", permits_.snapshot()},
+          {"settled", settled}, {"live", live}};
+}
+
+Status Control::restore(const json& from, const config::Declarations& declarations) {
+  if (field(from, "version", 0) != 1) return fail(Code::invalid_argument, "loop state: of another version");
+  HS_ASSIGN(Effects effects, Effects::restore(list(from, "effects")));
+  Control fresh(policy_);
+  fresh.effects_ = std::move(effects), fresh.declarations_ = declarations;
+  fresh.now_ = field(from, "now", int64_t{0}), fresh.ids_ = field(from, "ids", uint64_t{0});
+  fresh.permits_ = Permits::restore(field(from, "permits", json::object()));
+  for (const auto& h : list(from, "holds"))
+    if (auto hold = Hold::restore(h, declarations, policy_)) fresh.holds_.push_back(std::move(*hold));
+  json cases = field(from, "cases", json::object()), settled = field(from, "settled", json::object());
+  if (!cases.is_object() || !settled.is_object()) return fail(Code::invalid_argument, "loop state: not as written");
+  for (const auto& [id, c] : cases.items()) {
+    Case& known = fresh.cases_[id];
+    for (const auto& t : list(c, "tried"))
+      if (t.is_array() && t.size() == 3 && t[0].is_string() && t[1].is_string() && t[2].is_number())
+        known.tried.push_back(
+            {t[0].get<std::string>(), t[1].get<std::string>(), static_cast<VerdictKind>(t[2].get<int>())});
+    known.failed = field(c, "failed", size_t{0}), known.given_up = field(c, "given_up", false);
+    known.wait_until = field(c, "wait_until", int64_t{0}), known.last_seen = field(c, "last_seen", int64_t{0});
+  }
+  for (const auto& [knob, value] : settled.items())
+    if (auto v = value_from(value)) fresh.settled_[knob] = *v;
+  for (const auto& u : list(from, "undos"))
+    if (auto previous = value_from(field(u, "previous", json())))
+      fresh.undos_.push_back({field(u, "knob", std::string()), *previous, field(u, "at", int64_t{0})});
+  for (const auto& id : list(from, "live"))
+    if (id.is_string()) fresh.left_over_.push_back(id.get<std::string>());
+  *this = std::move(fresh);
+  return {};
+}
+
+}  // namespace hs::loop

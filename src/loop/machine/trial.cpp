@@ -1,0 +1,201 @@
+#include "loop/machine/trial.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+namespace hs::loop {
+namespace {
+
+// From the receipt to the first answer with the new value: `values` looks at its file at least every 50 ms.
+constexpr int64_t in_force_ms = 200;
+constexpr double exposures[] = {0.2, 0.3, 0.5};
+constexpr int64_t lately_s = 10;
+constexpr uint64_t claims_min = 20;  // requests before "who reports the candidate" means anything
+
+Bad any_bad(const Goal& goal) { return goal.requests.empty() ? Bad{} : goal.requests.begin()->second; }
+
+}  // namespace
+
+Trial::Trial(config::Knob knob, Change change, Goal goal, const Policy& policy)
+    : knob_(std::move(knob)), change_(std::move(change)), goal_(std::move(goal)), policy_(policy) {
+  isolated_ =
+      knob_.effect == config::KnobEffect::isolated && knob_.scope == config::KnobScope::request && goal_.series.empty();
+}
+
+double Trial::exposure_for(const View& view) const {
+  int64_t to = view.history->last_second();
+  int64_t from = std::clamp(goal_.started / nanos_per_s + 1, to - lately_s, to - 1);
+  auto seen = view.history->evaluations(knob_.key, any_bad(goal_), from, to);
+  double bad_per_s = seen.bad / static_cast<double>(to - from);
+  for (double exposure : exposures) {
+    double needed = first_look(policy_.canary.alpha_pass, -std::log1p(-exposure));
+    if (exposure <= policy_.exposure_max && bad_per_s > 0 && needed / bad_per_s <= policy_.verdict_goal_s)
+      return exposure;
+  }
+  return policy_.exposure_max;
+}
+
+Trial::Out Trial::begin(const View& view) {
+  begun_ = view.now;
+  if (isolated_) return ask(view, exposure_for(view), Phase::asked);
+  ramp_.emplace(goal_, policy_.ramp, view.now, *view.history, *view.declarations);
+  bool by_request = knob_.scope == config::KnobScope::request;
+  return by_request ? ask(view, policy_.veto_exposure, Phase::asked) : ask(view, 1, Phase::widening);
+}
+
+Trial::Out Trial::ask(const View& view, double exposure, Phase phase) {
+  phase_ = phase, since_ = view.now, live_ = true;
+  change_.exposure = exposure;
+  change_.lease_ms = policy_.sabotage.no_lease ? int64_t{600'000} : policy_.lease_ms;
+  return {{SetKnob{change_}}, {}};
+}
+
+Trial::Out Trial::ask_again(const View& view, double exposure, Phase phase) {
+  Out out;
+  if (live_) out.actions.push_back(Revert{change_.id, knob_.key, "a next stage begins with new arms"});
+  change_.id = view.new_id(), change_.revision = 0;
+  Out next = ask(view, exposure, phase);
+  out.actions.insert(out.actions.end(), next.actions.begin(), next.actions.end());
+  return out;
+}
+
+Canary Trial::make_canary(const Receipt& receipt, const View& view) const {
+  ArmsSetup setup{.knob = knob_.key, .revision = receipt.revision, .exposure = change_.exposure};
+  setup.start = receipt.at + in_force_ms * nanos_per_ms;
+  setup.swapped = policy_.sabotage.swapped_arms;
+  int64_t onset = goal_.started / nanos_per_s;
+  SpeedLimits speed(*view.history, *view.declarations, onset - 90, onset - 3);
+  setup.bad = [goal = goal_, speed = std::move(speed)](const stream::Outcome& o, Measured m) {
+    if (m == objective) return goal.judge(o);
+    if (!o.entry) return -1;
+    if (m == errors_guard) return o.error || o.limited ? 1 : 0;
+    double limit = speed.ms(o.service, o.operation);
+    return limit <= 0 ? -1 : o.duration_ms > limit ? 1 : 0;
+  };
+  CanaryLimits limits = policy_.canary;
+  limits.first_look = policy_.sabotage.first_look, limits.trusting = policy_.sabotage.no_mismatch_check;
+  return Canary(std::move(setup), limits, goal_.healthy, carried_);
+}
+
+Trial::Out Trial::on_receipt(const Receipt& receipt, const View& view) {
+  if (receipt.deed == Deed::renewed && !receipt.ok) {
+    live_ = false;
+    return {{}, verdict(VerdictKind::inconclusive, "the lease ran out: " + receipt.error)};
+  }
+  if (receipt.deed != Deed::set) return {};
+  if (!receipt.ok) {
+    live_ = false;
+    return {{}, verdict(VerdictKind::no_data, "the actuator refused: " + receipt.error)};
+  }
+  change_.revision = receipt.revision, since_ = receipt.at;
+  if (phase_ == Phase::asked) {
+    phase_ = isolated_ ? Phase::canary : Phase::veto;
+    canary_.emplace(make_canary(receipt, view));
+  } else if (phase_ == Phase::widening || phase_ == Phase::switching_on) {
+    phase_ = Phase::full;
+    ramp_->on(receipt.at);
+    ArmsSetup setup{.knob = knob_.key, .revision = receipt.revision, .exposure = 1};
+    setup.start = receipt.at + nanos_per_s;  // a request may have read the value just before
+    setup.bad = [](const stream::Outcome&, Measured) { return -1; };
+    claims_.emplace(std::move(setup));
+    served_.emplace(knob_.key, receipt.revision, "candidate");
+  }
+  return {};
+}
+
+Trial::Out Trial::on_frame(const stream::Frame& frame, const View& view) {
+  switch (phase_) {
+    case Phase::canary:
+      return step_canary(frame, view);
+    case Phase::veto:
+      return step_veto(frame, view);
+    case Phase::full:
+    case Phase::off:
+      return step_full(frame, view);
+    default:
+      return on_time(view);
+  }
+}
+
+Trial::Out Trial::on_time(const View& view) {
+  bool waits = phase_ == Phase::asked || phase_ == Phase::widening || phase_ == Phase::switching_on;
+  if (waits && view.now - since_ > policy_.receipt_ms * nanos_per_ms)
+    return {{}, verdict(VerdictKind::no_data, "the actuator did not answer")};
+  if (view.now - begun_ > (policy_.canary.max_ms + policy_.ramp.max_ms) * nanos_per_ms)
+    return {{}, verdict(VerdictKind::no_data, "no telemetry arrives")};
+  return {};
+}
+
+Trial::Out Trial::step_canary(const stream::Frame& frame, const View& view) {
+  canary_->add(frame);
+  if (auto v = canary_->judge(view.now)) {
+    v->change = change_.id;
+    return {{}, v};
+  }
+  bool slow = view.now - since_ > policy_.stage_ms * nanos_per_ms;
+  if (!slow || stage_ > 1 || change_.exposure >= policy_.exposure_max) return {};
+  // The mean of the evidence so far and of none is an e-value too: a bad start must not burden the new arms for ever.
+  carried_ = std::log((std::exp(std::min(canary_->carried() + canary_->objective_now().log_e_better, 50.0)) + 1) / 2);
+  stage_++;
+  return ask_again(view, policy_.exposure_max, Phase::asked);
+}
+
+Trial::Out Trial::step_veto(const stream::Frame& frame, const View& view) {
+  canary_->add(frame);
+  auto v = canary_->judge(view.now);
+  if (v && (v->kind == VerdictKind::fail || v->kind == VerdictKind::mismatch)) {
+    v->change = change_.id;
+    return {{}, v};
+  }
+  if (view.now - since_ < policy_.veto_ms * nanos_per_ms) return {};
+  return ask(view, 1, Phase::widening);  // the same change: the treated only become more
+}
+
+// Full exposure, and yet somebody reads something else, or nobody reads it at all.
+std::optional<Verdict> Trial::unread(const View& view) const {
+  if (policy_.sabotage.no_mismatch_check) return std::nullopt;
+  const Claims& c = claims_->claims();
+  uint64_t others = c.control + c.wrong_revision + c.unknown, all = others + c.treated;
+  if (all >= claims_min && others * 5 > all)
+    return verdict(VerdictKind::mismatch, fmt::format("{} of {} requests do not report the candidate", others, all));
+  if (static_cast<double>(c.treated) > 1.05 * static_cast<double>(served_->treated()) + 5)
+    return verdict(VerdictKind::mismatch,
+                   fmt::format("telemetry claims {} treated requests, {} were served", c.treated, served_->treated()));
+  bool waited = view.now - since_ > policy_.ramp.no_data_ms * nanos_per_ms;
+  if (waited && served_->treated() == 0) return verdict(VerdictKind::no_data, "nobody reads the knob");
+  return std::nullopt;
+}
+
+Trial::Out Trial::step_full(const stream::Frame& frame, const View& view) {
+  if (phase_ == Phase::full) {
+    served_->add(frame.served);
+    for (const auto& outcome : frame.outcomes) claims_->add(outcome);
+    if (auto v = unread(view)) return {{}, v};
+  }
+  static const Latest none;
+  auto found = view.latest->find(goal_.series);
+  auto step = ramp_->step(*view.history, found == view.latest->end() ? none : found->second, view.now);
+  if (step.verdict) {
+    step.verdict->change = change_.id;
+    return {{}, step.verdict};
+  }
+  if (step.ask == Ramp::Ask::on) return ask_again(view, 1, Phase::switching_on);
+  if (step.ask == Ramp::Ask::nothing) return {};
+  phase_ = Phase::off, live_ = false, since_ = view.now;
+  ramp_->off(view.now);
+  return {{Revert{change_.id, knob_.key, "switchback: does the incident come back without it?"}}, {}};
+}
+
+void Trial::tell(double& treated, double& control, double& log_e) const {
+  if (!canary_) return;
+  Contrast c = canary_->objective_now();
+  treated = c.treated_rate, control = c.control_rate, log_e = c.log_e_better;
+}
+
+Verdict Trial::verdict(VerdictKind kind, std::string why) const {
+  return {.change = change_.id, .kind = kind, .why = std::move(why)};
+}
+
+}  // namespace hs::loop

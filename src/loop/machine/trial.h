@@ -1,0 +1,82 @@
+#pragma once
+// One change from its first exposure to its verdict. Tells what to ask of the actuator; decides nothing else.
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/declarations.h"
+#include "loop/events.h"
+#include "loop/machine/policy.h"
+#include "loop/verify/canary.h"
+#include "loop/verify/goal.h"
+#include "loop/verify/history.h"
+#include "loop/verify/ramp.h"
+
+namespace hs::loop {
+
+// What a step may look at. Owned by Control; valid during the step.
+struct View {
+  const History* history = nullptr;
+  const config::Declarations* declarations = nullptr;
+  const std::map<std::string, Latest>* latest = nullptr;  // by symptom id
+  UnixNanos now = 0;
+  std::function<std::string()> new_id;
+};
+
+class Trial {
+ public:
+  struct Out {
+    std::vector<Action> actions;
+    std::optional<Verdict> verdict;
+  };
+
+  // `change`: all but exposure, id and lease. Isolated request-scope knobs go to a canary, all others to a ramp.
+  Trial(config::Knob knob, Change change, Goal goal, const Policy& policy);
+
+  Out begin(const View& view);
+  Out on_receipt(const Receipt& receipt, const View& view);
+  Out on_frame(const stream::Frame& frame, const View& view);
+  Out on_time(const View& view);  // what ends without data: a receipt that never comes
+
+  const Change& change() const { return change_; }
+  const Goal& goal() const { return goal_; }
+  const config::Knob& knob() const { return knob_; }
+  bool isolated() const { return isolated_; }
+  bool live() const { return live_; }  // there is a candidate to renew
+  bool is_about(const std::string& change) const { return change == change_.id; }
+  UnixNanos begun() const { return begun_; }
+  const std::string& cause_kind() const { return cause_kind_; }
+  void set_cause_kind(std::string kind) { cause_kind_ = std::move(kind); }
+  void tell(double& treated, double& control, double& log_e) const;  // evidence so far
+
+ private:
+  enum class Phase : uint8_t { asked, canary, veto, widening, full, switching_off, off, switching_on };
+  Out ask(const View& view, double exposure, Phase phase);
+  Out ask_again(const View& view, double exposure, Phase phase);  // under a new id: with new arms
+  Canary make_canary(const Receipt& receipt, const View& view) const;
+  Out step_canary(const stream::Frame& frame, const View& view);
+  Out step_veto(const stream::Frame& frame, const View& view);
+  Out step_full(const stream::Frame& frame, const View& view);
+  std::optional<Verdict> unread(const View& view) const;
+  double exposure_for(const View& view) const;
+  Verdict verdict(VerdictKind kind, std::string why) const;
+
+  config::Knob knob_;
+  Change change_;
+  Goal goal_;
+  Policy policy_;
+  bool isolated_, live_ = false;
+  Phase phase_ = Phase::asked;
+  UnixNanos begun_ = 0, since_ = 0;
+  std::string cause_kind_;
+  std::optional<Canary> canary_;
+  std::optional<Ramp> ramp_;
+  std::optional<Arms> claims_;  // ramp: who reports the candidate
+  std::optional<ServedCounts> served_;
+  double carried_ = 0;
+  int stage_ = 1;
+};
+
+}  // namespace hs::loop
