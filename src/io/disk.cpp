@@ -42,24 +42,37 @@ tl::unexpected<Error> failure(std::string_view what, const std::string& path, in
 
 class SystemFile final : public File {
  public:
-  SystemFile(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
+  SystemFile(int fd, uint64_t end, std::string path) : fd_(fd), end_(end), path_(std::move(path)) {}
   ~SystemFile() override { ::close(fd_); }
   SystemFile(const SystemFile&) = delete;
   SystemFile& operator=(const SystemFile&) = delete;
 
   Status append(std::string_view bytes) override {
     while (!bytes.empty()) {
-      const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return failure("write", path_, errno);
-      if (n == 0) return failure("write", path_, EIO);  // would loop for ever
-      bytes.remove_prefix(static_cast<size_t>(n));
+      HS_ASSIGN(const size_t n, write_some(bytes, end_));
+      end_ += n;
+      bytes.remove_prefix(n);
+    }
+    return {};
+  }
+
+  Status rewrite(uint64_t offset) override {
+    while (offset < end_) {
+      HS_ASSIGN(const std::string bytes, read(offset, std::min<uint64_t>(end_ - offset, rewrite_bytes)));
+      HS_ASSIGN(const size_t n, write_some(bytes, offset));
+      offset += n;
     }
     return {};
   }
 
   Status sync() override {
     if (::fdatasync(fd_) != 0) return failure("sync", path_, errno);  // never repeated: see File::sync
+    return {};
+  }
+
+  Status truncate(uint64_t size) override {
+    if (::ftruncate(fd_, static_cast<off_t>(size)) != 0) return failure("truncate", path_, errno);
+    end_ = size;
     return {};
   }
 
@@ -84,19 +97,36 @@ class SystemFile final : public File {
   }
 
  private:
+  static constexpr size_t rewrite_bytes = 1 << 20;
+
+  // At least one byte, or an error. (No O_APPEND: Linux would ignore the offset.)
+  Result<size_t> write_some(std::string_view bytes, uint64_t offset) {
+    for (;;) {
+      const ssize_t n = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+      if (n > 0) return static_cast<size_t>(n);
+      if (n < 0 && errno == EINTR) continue;
+      return failure("write", path_, n < 0 ? errno : EIO);
+    }
+  }
+
   const int fd_;
+  uint64_t end_;
   const std::string path_;
 };
 
 class SystemDisk final : public Disk {
  public:
   Result<std::unique_ptr<File>> open(const std::string& path, Open how) override {
-    const int flags = how == Open::read     ? O_RDONLY
-                      : how == Open::append ? O_RDWR | O_APPEND
-                                            : O_RDWR | O_APPEND | O_CREAT | O_EXCL;
+    const int flags = how == Open::read ? O_RDONLY : how == Open::append ? O_RDWR : O_RDWR | O_CREAT | O_EXCL;
     const int fd = ::open(path.c_str(), flags | O_CLOEXEC, 0600);
     if (fd < 0) return failure("open", path, errno);
-    return std::make_unique<SystemFile>(fd, path);
+    struct stat info{};
+    if (::fstat(fd, &info) != 0) {
+      const int error = errno;
+      ::close(fd);
+      return failure("look at", path, error);
+    }
+    return std::make_unique<SystemFile>(fd, static_cast<uint64_t>(info.st_size), path);
   }
 
   Status rename(const std::string& from, const std::string& to) override {

@@ -25,6 +25,11 @@ class File {
   // Contents and length survive a power cut once this succeeds (fdatasync). After an error nothing may be assumed about
   // bytes appended since the last success, also when a later sync succeeds: the kernel forgets what it failed to write.
   virtual Status sync() = 0;
+  // Writes the bytes from `offset` to the end once more, so that the next sync covers them whatever happened before.
+  // Safe at any time: they are the same bytes.
+  virtual Status rewrite(uint64_t offset) = 0;
+  // Gives space back; what is cut off may reappear after a power cut.
+  virtual Status truncate(uint64_t size) = 0;
   // Up to `size` bytes at `offset`; fewer only at the end.
   virtual Result<std::string> read(uint64_t offset, size_t size) = 0;
   virtual Result<uint64_t> size() = 0;

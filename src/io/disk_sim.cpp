@@ -21,6 +21,8 @@ class SimFile final : public File {
     return disk_.append(node_, bytes, life_);
   }
   Status sync() override { return disk_.sync(node_, life_); }
+  Status rewrite(uint64_t offset) override { return disk_.rewrite(node_, offset, life_); }
+  Status truncate(uint64_t size) override { return disk_.truncate(node_, size, life_); }
   Result<std::string> read(uint64_t offset, size_t size) override {
     const std::lock_guard lock(disk_.mutex_);
     if (life_ != disk_.life_ || disk_.operations_ >= disk_.dies_at_) return fail(Code::unavailable, "power is off");
@@ -100,12 +102,38 @@ Status SimDisk::sync(const NodePtr& node, uint64_t life) {
   const bool dies = operations_ >= dies_at_;
   if (dies && random_.uniform() < 0.5) return fail(Code::unavailable, "power is off");  // else: done, but nobody knows
   if (!began) {
-    node->lost.push_back({node->synced, node->bytes.size()});
+    node->lost.push_back({node->synced, node->bytes.size()});  // what a rewrite repeated is no worse than before
     node->synced = node->bytes.size();
+    node->rewritten = SIZE_MAX;
     return began;
   }
   node->synced = node->bytes.size();
+  for (Range& range : node->lost) range.end = std::min(range.end, node->rewritten);
+  std::erase_if(node->lost, [](const Range& r) { return r.begin >= r.end; });
+  node->rewritten = SIZE_MAX;
   if (dies) return fail(Code::unavailable, "power is off");
+  return {};
+}
+
+Status SimDisk::rewrite(const NodePtr& node, uint64_t offset, uint64_t life) {
+  const std::lock_guard lock(mutex_);
+  if (life != life_) return fail(Code::unavailable, "power is off");
+  HS_TRY(begin_operation(faults_.append_error));
+  if (operations_ >= dies_at_) return fail(Code::unavailable, "power is off");
+  node->rewritten = std::min<size_t>(node->rewritten, offset);
+  return {};
+}
+
+Status SimDisk::truncate(const NodePtr& node, uint64_t size, uint64_t life) {
+  const std::lock_guard lock(mutex_);
+  if (life != life_) return fail(Code::unavailable, "power is off");
+  HS_TRY(begin_operation(faults_.other_error));
+  if (operations_ >= dies_at_) return fail(Code::unavailable, "power is off");
+  if (size >= node->bytes.size()) return {};
+  node->bytes.resize(size);
+  node->synced = std::min<size_t>(node->synced, size);
+  for (Range& range : node->lost) range.end = std::min<size_t>(range.end, size);
+  std::erase_if(node->lost, [](const Range& r) { return r.begin >= r.end; });
   return {};
 }
 
@@ -218,6 +246,7 @@ void SimDisk::tear(Node& node) {
     node.bytes.resize(node.synced + static_cast<size_t>(random_.uniform() * static_cast<double>(unsynced + 1)));
   node.synced = node.bytes.size();
   node.lost.clear();
+  node.rewritten = SIZE_MAX;
 }
 
 void SimDisk::cut_power() {

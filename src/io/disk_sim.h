@@ -62,8 +62,9 @@ class SimDisk final : public Disk {
   };
   struct Node {
     std::string bytes;
-    size_t synced = 0;        // bytes before it survive, but for the holes
-    std::vector<Range> lost;  // a failed sync's bytes
+    size_t synced = 0;            // bytes before it survive, but for the holes
+    std::vector<Range> lost;      // a failed sync's bytes
+    size_t rewritten = SIZE_MAX;  // what is beyond it was written again since: the next sync covers it
   };
   using NodePtr = std::shared_ptr<Node>;
   struct NameChange {  // `name` = node, or gone; a rename is two names at once
@@ -76,6 +77,8 @@ class SimDisk final : public Disk {
   static void apply(std::map<std::string, NodePtr>& names, const NameChange& change);
   Status append(const NodePtr& node, std::string_view bytes, uint64_t life);
   Status sync(const NodePtr& node, uint64_t life);
+  Status rewrite(const NodePtr& node, uint64_t offset, uint64_t life);
+  Status truncate(const NodePtr& node, uint64_t size, uint64_t life);
   uint64_t used_locked() const;
 
   mutable std::mutex mutex_;

@@ -28,6 +28,11 @@ void check_contract(Disk& disk, const std::string& dir) {
     EXPECT_EQ(*(*file)->read(6, 100), "world!");
     EXPECT_EQ(*(*file)->read(100, 100), "");
     EXPECT_EQ(*(*file)->read(0, 5), "hello");
+    ASSERT_TRUE((*file)->rewrite(3));
+    EXPECT_EQ(*(*file)->read(0, 100), "hello world!");
+    ASSERT_TRUE((*file)->truncate(5));
+    ASSERT_TRUE((*file)->append("."));
+    EXPECT_EQ(*(*file)->read(0, 100), "hello.");
   }
   auto reader = disk.open(path, Open::read);
   EXPECT_FALSE((*reader)->append("no"));
@@ -87,6 +92,23 @@ TEST(SimDisk, AFailedSyncIsNotHealedByALaterOne) {
     lost += *(*again)->read(0, 100) != "firstsecond";
   }
   EXPECT_GT(lost, 2);
+}
+
+TEST(SimDisk, RewritingHealsAFailedSync) {
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    SimDisk disk(seed);
+    auto file = disk.open("d/a", Open::create);
+    ASSERT_TRUE(disk.sync_directory("d"));
+    ASSERT_TRUE((*file)->append("first"));
+    disk.set_faults({.sync_error = 1});
+    EXPECT_FALSE((*file)->sync());
+    disk.set_faults({});
+    ASSERT_TRUE((*file)->rewrite(0));
+    ASSERT_TRUE((*file)->sync());
+    disk.cut_power();
+    auto again = disk.open("d/a", Open::read);
+    EXPECT_EQ(*(*again)->read(0, 100), "first");
+  }
 }
 
 TEST(SimDisk, DiesInTheMiddleAndFills) {

@@ -1,0 +1,99 @@
+// The way in: recognise, admit, queue. Runs on the threads of the receivers.
+
+#include <algorithm>
+
+#include "base/metrics.h"
+#include "ingest/parts.h"
+
+namespace hs::ingest {
+namespace {
+
+constexpr uint64_t row_bytes = 200;      // columns of one row beside its text: ids, times, views; measured 150-250
+constexpr int64_t retry_soon_ms = 1000;  // the disk is asked again each second
+
+struct Metrics {
+  metrics::Counter retries_durable{"homeostat_ingest_retries_recognised_total",
+                                   "Requests whose bytes are in the journal already.", R"(first="durable")"};
+  metrics::Counter retries_in_flight{"homeostat_ingest_retries_recognised_total",
+                                     "Requests whose bytes are in the journal already.", R"(first="in_flight")"};
+  metrics::Counter refused_state{"homeostat_ingest_refused_total", "Requests refused, by the bound that was met.",
+                                 R"(reason="journal_unavailable")"};
+  metrics::Counter refused_hook{"homeostat_ingest_refused_total", "Requests refused, by the bound that was met.",
+                                R"(reason="admit_hook")"};
+};
+Metrics& counters() {
+  static Metrics instance;
+  return instance;
+}
+
+}  // namespace
+
+uint64_t memory_of(const model::Batch& batch) { return batch.arena.bytes() + batch.size() * row_bytes; }
+
+Status Ingest::Parts::admit(Owed& owed, MonoNanos now) {
+  if (stopping || !refusal.empty()) {
+    counters().refused_state.add();
+    return fail(Code::unavailable, stopping ? "Homeostat is stopping" : refusal, retry_soon_ms);
+  }
+  owed.account = &admission.account(owed.incoming.tenant);
+  return admission.enter(*owed.account, owed.ask, journal->bytes(), now);
+}
+
+void Ingest::Parts::append(Incoming incoming, model::Batch batch, Done done) {
+  if (outside.admit) {
+    if (Status admitted = outside.admit(incoming, batch); !admitted) {
+      counters().refused_hook.add();
+      return done(std::move(admitted));
+    }
+  }
+  Owed owed;
+  owed.hash = request_hash(incoming);
+  owed.rows = static_cast<uint32_t>(std::min<size_t>(batch.size(), UINT32_MAX));
+  owed.ask = {std::max<uint64_t>(memory_of(batch), incoming.body.size()), incoming.body.size()};
+  owed.incoming = std::move(incoming);
+  owed.batch = std::move(batch);
+  {
+    std::unique_lock lock(mutex);
+    const RetryWindow::Seen seen = window.find(owed.hash, outside.clock.wall());
+    if (seen == RetryWindow::Seen::in_flight &&
+        admission.in_flight_requests() + window.waiting() < options.in_flight_max_requests) {
+      counters().retries_in_flight.add();
+      return window.wait(owed.hash, std::move(done));
+    }
+    Status verdict;  // durable already: ok
+    if (seen == RetryWindow::Seen::in_flight)
+      verdict = fail(Code::resource_exhausted, "the same request is being written already", retry_soon_ms);
+    if (seen == RetryWindow::Seen::never) verdict = admit(owed, outside.clock.mono());
+    if (seen == RetryWindow::Seen::durable) counters().retries_durable.add();
+    if (seen != RetryWindow::Seen::never || !verdict) {
+      lock.unlock();
+      return done(std::move(verdict));
+    }
+    window.begin(owed.hash);
+  }
+  owed.done = std::move(done);
+  owed.prefix = encode_request_prefix(owed.incoming, owed.rows, owed.ask.memory_bytes);
+  owed.payload_crc = crc32c(owed.incoming.body, crc32c(owed.prefix));
+  {
+    const std::lock_guard lock(mutex);
+    queue.push_back(std::move(owed));
+    poke_commit();
+  }
+}
+
+void Ingest::Parts::flush(int64_t timeout_ms, Done done) {
+  Status status;
+  {
+    const std::lock_guard lock(mutex);
+    const bool all_delivered = backlog.lowest_needed() > last_durable;
+    if (!all_delivered && !stopping) {
+      flushes.push_back({last_durable, outside.clock.mono() + timeout_ms * nanos_per_ms, std::move(done)});
+      flush_through = last_durable;
+      return poke_commit();
+    }
+    if (!all_delivered) status = fail(Code::unavailable, "Homeostat is stopping");
+  }
+  done(std::move(status));
+}
+
+}  // namespace hs::ingest

@@ -1,0 +1,151 @@
+#include "ingest/delivery.h"
+
+#include <utility>
+
+#include "base/log.h"
+#include "base/metrics.h"
+
+namespace hs::ingest {
+namespace {
+
+struct Metrics {
+  metrics::Counter blocks{"homeostat_ingest_blocks_total", "Blocks that the engine took."};
+  metrics::Counter rows{"homeostat_ingest_delivered_rows_total", "Rows that the engine took."};
+  metrics::Counter present{"homeostat_ingest_blocks_present_total",
+                           "Blocks that the engine had already when it was asked after a crash or an unclear answer."};
+  metrics::Counter failures{"homeostat_ingest_insert_failures_total", "Inserts to be repeated."};
+  metrics::Counter decoded_again{"homeostat_ingest_decoded_again_total",
+                                 "Requests read back from the journal: after a start, or because memory was full."};
+  metrics::Counter unreadable{"homeostat_ingest_unreadable_requests_total",
+                              "Acknowledged requests that damage of the disk took from the journal."};
+};
+Metrics& counters() {
+  static Metrics instance;
+  return instance;
+}
+
+bool may_be_repeated(Code code) {
+  return code == Code::unavailable || code == Code::deadline_exceeded || code == Code::resource_exhausted ||
+         code == Code::internal;
+}
+
+}  // namespace
+
+void Delivery::start(std::shared_ptr<Cut> cut) {
+  drop();
+  cut_ = std::move(cut);
+}
+
+void Delivery::drop() {
+  cut_.reset();
+  blocks_.clear();
+  blocks_.shrink_to_fit();
+  prepared_ = false;
+  next_block_ = 0;
+}
+
+Delivery::Outcome Delivery::attempt() {
+  Status status = prepared_ ? Status{} : prepare();
+  if (!status) {
+    error_ = status.error();
+    return Outcome::later;
+  }
+  for (; next_block_ < blocks_.size(); ++next_block_) {
+    status = deliver(blocks_[next_block_]);
+    if (!status) break;
+    blocks_[next_block_].bytes = {};
+  }
+  if (status) return Outcome::done;
+  error_ = status.error();
+  cut_->ask_first = true;  // it may have arrived all the same
+  counters().failures.add();
+  return error_.code == Code::unavailable ? Outcome::engine_away : Outcome::later;
+}
+
+Status Delivery::prepare() {
+  blocks_.clear();
+  next_block_ = 0;
+  std::vector<model::Batch> batches;
+  std::vector<Incoming> heads;
+  std::vector<StoredBatch> stored;
+  if (cut_->requests.empty()) {
+    HS_TRY(decode_journal(batches, heads));
+    for (size_t i = 0; i < batches.size(); ++i) stored.push_back({&batches[i], heads[i].received_at, heads[i].tenant});
+  } else {
+    for (const Pending& request : cut_->requests)
+      stored.push_back({request.batch.get(), request.received_at, request.tenant});
+  }
+  HS_TRY(encode(stored));
+  prepared_ = true;
+  return {};
+}
+
+Status Delivery::decode_journal(std::vector<model::Batch>& batches, std::vector<Incoming>& heads) {
+  Status status;
+  uint64_t seen = 0;
+  const auto take = [&](const SegmentReader::Record& record) {
+    if (!status) return;
+    ++seen;
+    auto request = parse_request(record.payload);
+    auto batch = request ? outside_.decode(request->incoming) : tl::unexpected(request.error());
+    if (!batch) {
+      Incoming incoming;
+      incoming.body = record.payload;
+      if (request) incoming = std::move(request->incoming);
+      status = outside_.quarantine.put(incoming, record.header.sequence, batch.error());
+      return;
+    }
+    request->incoming.body = {};
+    batches.push_back(std::move(*batch));
+    heads.push_back(std::move(request->incoming));
+    counters().decoded_again.add();
+  };
+  HS_TRY(outside_.journal.read(cut_->at, cut_->range.first, cut_->range.last, take));
+  HS_TRY(status);
+  if (seen < cut_->range.requests && !cut_->short_of_requests) {
+    cut_->short_of_requests = true;
+    counters().unreadable.add(cut_->range.requests - seen);
+    log::warn("ingest: requests of a cut are no longer in the journal; the engine is asked for the rest",
+              {{"cut", cut_->id}, {"requests", cut_->range.requests}, {"readable", seen}});
+  }
+  return {};
+}
+
+Status Delivery::encode(const std::vector<StoredBatch>& stored) {
+  if (stored.empty()) return {};
+  auto blocks = outside_.sink.encode(stored, cut_->id);
+  if (!blocks && may_be_repeated(blocks.error().code)) return tl::unexpected(blocks.error());
+  if (!blocks) return put_all_aside(blocks.error());
+  blocks_ = std::move(*blocks);
+  return {};
+}
+
+// No block can be made of this cut: its requests are kept as they came.
+Status Delivery::put_all_aside(const Error& why) {
+  Status status;
+  HS_TRY(outside_.journal.read(cut_->at, cut_->range.first, cut_->range.last, [&](const auto& record) {
+    auto request = parse_request(record.payload);
+    if (status && request) status = outside_.quarantine.put(request->incoming, record.header.sequence, why);
+  }));
+  return status;
+}
+
+Status Delivery::deliver(const Block& block) {
+  if (cut_->ask_first) {
+    HS_ASSIGN(const bool present, outside_.sink.has_cut(block.table, block.partition, cut_->id));
+    if (present) counters().present.add();
+    if (present) return {};
+  }
+  const Status inserted = outside_.sink.insert(block);
+  if (inserted) {
+    counters().blocks.add();
+    counters().rows.add(block.rows);
+    return {};
+  }
+  if (may_be_repeated(inserted.error().code)) return inserted;
+  const Status kept = outside_.quarantine.put(block, cut_->id, inserted.error());
+  if (!kept) return fail(Code::internal, kept.error().message);  // not the engine's fault: others may go on
+  return {};
+}
+
+}  // namespace hs::ingest

@@ -1,0 +1,57 @@
+#pragma once
+// Brings a cut into the engine, once: the same blocks at each attempt, and after doubt the engine is asked first.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/error.h"
+#include "ingest/backlog.h"
+#include "ingest/incoming.h"
+#include "ingest/journal.h"
+#include "ingest/quarantine.h"
+
+namespace hs::ingest {
+
+// One sender's work. One thread.
+class Delivery {
+ public:
+  struct Outside {
+    Journal& journal;
+    Sink& sink;
+    Quarantine& quarantine;
+    const std::function<Result<model::Batch>(const Incoming&)>& decode;
+  };
+  explicit Delivery(Outside outside) : outside_(outside) {}
+
+  bool busy() const { return cut_ != nullptr; }
+  Cut& cut() { return *cut_; }
+  void start(std::shared_ptr<Cut> cut);
+  // Forgets the cut and its blocks.
+  void drop();
+
+  enum class Outcome : uint8_t {
+    done,         // all of it is in, or put aside
+    engine_away,  // nobody answers: try the same again, nothing else would fare better
+    later,        // this cut has trouble of its own: others may go first
+  };
+  Outcome attempt();
+  const Error& error() const { return error_; }  // of the last attempt, unless done
+
+ private:
+  Status prepare();
+  Status decode_journal(std::vector<model::Batch>& batches, std::vector<Incoming>& heads);
+  Status encode(const std::vector<StoredBatch>& stored);
+  Status put_all_aside(const Error& why);
+  Status deliver(const Block& block);
+
+  const Outside outside_;
+  std::shared_ptr<Cut> cut_;
+  std::vector<Block> blocks_;
+  bool prepared_ = false;
+  size_t next_block_ = 0;
+  Error error_;
+};
+
+}  // namespace hs::ingest

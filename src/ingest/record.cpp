@@ -1,0 +1,232 @@
+#include "ingest/record.h"
+
+#include <bit>
+#include <cstring>
+#include <type_traits>
+
+#include <fmt/format.h>
+
+namespace hs::ingest {
+namespace {
+
+constexpr std::string_view segment_magic = "HSJRNL\r\n";
+constexpr uint32_t record_magic = 0x31525348;  // "HSR1"
+
+// Integers are little-endian, fixed width (the machines that we build for are; a static check keeps it honest).
+static_assert(std::endian::native == std::endian::little, "byte order of the journal");
+
+template <class T>
+void put(std::string& out, T value) {
+  static_assert(std::is_integral_v<T>);
+  char bytes[sizeof value];
+  std::memcpy(bytes, &value, sizeof value);
+  out.append(bytes, sizeof value);
+}
+
+// Reads from the front of a view; after the first lack of bytes everything reads as zero and good() is false.
+class Reader {
+ public:
+  explicit Reader(std::string_view bytes) : left_(bytes) {}
+
+  template <class T>
+  T get() {
+    T value{};
+    const std::string_view bytes = take(sizeof value);
+    if (good_) std::memcpy(&value, bytes.data(), sizeof value);
+    return value;
+  }
+  std::string_view take(size_t size) {
+    if (size > left_.size()) good_ = false;
+    if (!good_) return {};
+    const std::string_view out = left_.substr(0, size);
+    left_.remove_prefix(size);
+    return out;
+  }
+  std::string_view rest() const { return left_; }
+  bool good() const { return good_; }
+
+ private:
+  std::string_view left_;
+  bool good_ = true;
+};
+
+tl::unexpected<Error> malformed(std::string_view what) {
+  return fail(Code::internal, fmt::format("the journal holds a malformed {}", what));
+}
+
+uint32_t header_crc(std::string_view bytes, uint64_t salt) {
+  return crc32c(bytes, crc32c({reinterpret_cast<const char*>(&salt), sizeof salt}));
+}
+
+}  // namespace
+
+std::string encode_segment_header(const SegmentHeader& header) {
+  std::string out(segment_magic);
+  put(out, format_version);
+  put<uint32_t>(out, 0);  // flags
+  put(out, header.number);
+  put(out, header.base_sequence);
+  put(out, header.previous_number);
+  put(out, header.previous_end);
+  put(out, header.salt);
+  put<uint32_t>(out, 0);
+  put(out, crc32c(out));
+  return out;
+}
+
+Result<SegmentHeader> parse_segment_header(std::string_view bytes) {
+  if (bytes.size() < segment_header_bytes) return malformed("segment header: too short");
+  bytes = bytes.substr(0, segment_header_bytes);
+  Reader in(bytes);
+  if (in.take(segment_magic.size()) != segment_magic) return malformed("segment header: no journal of ours");
+  const auto version = in.get<uint32_t>();
+  in.get<uint32_t>();
+  SegmentHeader header;
+  header.number = in.get<uint64_t>();
+  header.base_sequence = in.get<uint64_t>();
+  header.previous_number = in.get<uint64_t>();
+  header.previous_end = in.get<uint64_t>();
+  header.salt = in.get<uint64_t>();
+  in.get<uint32_t>();
+  if (in.get<uint32_t>() != crc32c(bytes.substr(0, segment_header_bytes - 4)))
+    return malformed("segment header: checksum");
+  if (version != format_version)
+    return fail(Code::unsupported_media,
+                fmt::format("the journal has format {}, this program reads {}: let the version "
+                            "that wrote it deliver it first",
+                            version, format_version));
+  return header;
+}
+
+void append_record(std::string& out, const RecordHeader& header, uint64_t salt, std::string_view prefix,
+                   std::string_view body) {
+  std::string fields;
+  put(fields, header.payload_crc);
+  put(fields, header.length);
+  put(fields, header.group);
+  put(fields, static_cast<uint8_t>(header.type));
+  fields.append(3, '\0');
+  put(fields, header.sequence);
+  put(out, record_magic);
+  put(out, header_crc(fields, salt));
+  out += fields;
+  out += prefix;
+  out += body;
+  out.append(record_bytes(header.length) - record_header_bytes - header.length, '\0');
+}
+
+std::optional<RecordHeader> parse_record_header(std::string_view bytes, uint64_t salt) {
+  Reader in(bytes);
+  const auto magic = in.get<uint32_t>();
+  const auto crc = in.get<uint32_t>();
+  if (magic != record_magic || bytes.size() < record_header_bytes) return std::nullopt;
+  if (crc != header_crc(bytes.substr(8, record_header_bytes - 8), salt)) return std::nullopt;
+  RecordHeader header;
+  header.payload_crc = in.get<uint32_t>();
+  header.length = in.get<uint32_t>();
+  header.group = in.get<uint32_t>();
+  header.type = static_cast<RecordType>(in.get<uint8_t>());
+  in.take(3);
+  header.sequence = in.get<uint64_t>();
+  return header;
+}
+
+std::string encode_request_prefix(const Incoming& incoming, uint32_t rows, uint64_t memory_bytes) {
+  std::string out;
+  put(out, static_cast<uint8_t>(incoming.signal));
+  put(out, static_cast<uint8_t>(incoming.format));
+  put(out, static_cast<uint8_t>(incoming.encoding));
+  put<uint8_t>(out, 0);
+  put(out, rows);
+  put(out, memory_bytes);
+  put(out, incoming.received_at);
+  put(out, static_cast<uint32_t>(incoming.tenant.size()));
+  put(out, static_cast<uint32_t>(incoming.credential.size()));
+  out += incoming.tenant;
+  out += incoming.credential;
+  return out;
+}
+
+Result<Request> parse_request(std::string_view payload) {
+  Reader in(payload);
+  Request request;
+  request.incoming.signal = static_cast<model::Signal>(in.get<uint8_t>());
+  request.incoming.format = static_cast<WireFormat>(in.get<uint8_t>());
+  request.incoming.encoding = static_cast<Encoding>(in.get<uint8_t>());
+  in.get<uint8_t>();
+  request.rows = in.get<uint32_t>();
+  request.memory_bytes = in.get<uint64_t>();
+  request.incoming.received_at = in.get<int64_t>();
+  const auto tenant_bytes = in.get<uint32_t>();
+  const auto credential_bytes = in.get<uint32_t>();
+  request.incoming.tenant = in.take(tenant_bytes);
+  request.incoming.credential = in.take(credential_bytes);
+  if (!in.good()) return malformed("request");
+  request.incoming.body = in.rest();
+  return request;
+}
+
+std::string encode_cut(const CutRange& range) {
+  std::string out;
+  put(out, range.first);
+  put(out, range.last);
+  put(out, range.requests);
+  put(out, range.rows);
+  return out;
+}
+
+Result<CutRange> parse_cut(std::string_view payload) {
+  Reader in(payload);
+  CutRange range;
+  range.first = in.get<uint64_t>();
+  range.last = in.get<uint64_t>();
+  range.requests = in.get<uint64_t>();
+  range.rows = in.get<uint64_t>();
+  if (!in.good() || !in.rest().empty() || range.last < range.first) return malformed("cut");
+  return range;
+}
+
+std::string encode_done(const std::vector<uint64_t>& cuts) {
+  std::string out;
+  for (const uint64_t cut : cuts) put(out, cut);
+  return out;
+}
+
+Result<std::vector<uint64_t>> parse_done(std::string_view payload) {
+  if (payload.size() % sizeof(uint64_t) != 0) return malformed("list of done cuts");
+  Reader in(payload);
+  std::vector<uint64_t> cuts(payload.size() / sizeof(uint64_t));
+  for (uint64_t& cut : cuts) cut = in.get<uint64_t>();
+  return cuts;
+}
+
+std::string encode_seen(const std::vector<SeenRequest>& seen) {
+  std::string out;
+  out.reserve(seen.size() * 24);
+  for (const SeenRequest& s : seen) {
+    put(out, s.hash.high);
+    put(out, s.hash.low);
+    put(out, s.at);
+  }
+  return out;
+}
+
+Result<std::vector<SeenRequest>> parse_seen(std::string_view payload) {
+  if (payload.size() % 24 != 0) return malformed("list of seen requests");
+  Reader in(payload);
+  std::vector<SeenRequest> seen(payload.size() / 24);
+  for (SeenRequest& s : seen) {
+    s.hash.high = in.get<uint64_t>();
+    s.hash.low = in.get<uint64_t>();
+    s.at = in.get<int64_t>();
+  }
+  return seen;
+}
+
+Hash128 request_hash(const Incoming& incoming) {
+  const char form[3] = {static_cast<char>(incoming.signal), static_cast<char>(incoming.format),
+                        static_cast<char>(incoming.encoding)};
+  return hash128(incoming.body, hash64(incoming.tenant, hash64({form, sizeof form})));
+}
+
+}  // namespace hs::ingest

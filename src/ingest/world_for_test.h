@@ -1,0 +1,215 @@
+#pragma once
+// A world around Ingest for its tests: records that are numbers, an engine in memory that dedups, fails and dawdles.
+
+#include <algorithm>
+#include <charconv>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "ingest/ingest.h"
+#include "io/clock.h"
+#include "io/disk_sim.h"
+#include "io/random.h"
+
+namespace hs::ingest {
+
+// A body is "12,13,14": one log record a number. Rows of a number go to partition number % 3, but the engine never
+// takes those of "bad".
+inline constexpr uint64_t poison = 101;
+
+inline std::vector<uint64_t> numbers_of(std::string_view body) {
+  std::vector<uint64_t> out;
+  while (!body.empty()) {
+    uint64_t value = 0;
+    const auto end = std::from_chars(body.data(), body.data() + body.size(), value).ptr;
+    out.push_back(value);
+    body.remove_prefix(std::min<size_t>(body.size(), static_cast<size_t>(end - body.data()) + 1));
+  }
+  return out;
+}
+
+inline Result<model::Batch> decode_numbers(const Incoming& incoming) {
+  if (incoming.body.starts_with("!")) return fail(Code::invalid_argument, "undecodable");
+  model::Batch batch;
+  batch.signal = model::Signal::logs;
+  for (const uint64_t number : numbers_of(batch.arena.adopt(incoming.body))) {
+    batch.logs.time.push_back(static_cast<UnixNanos>(number));
+    batch.logs.body.push_back(batch.arena.copy(fmt::format("{}", number)));
+  }
+  return batch;
+}
+
+inline Incoming incoming_of(std::string body, UnixNanos now, std::string tenant = "") {
+  Incoming incoming;
+  incoming.signal = model::Signal::logs;
+  incoming.tenant = std::move(tenant);
+  incoming.received_at = now;
+  incoming.body = std::move(body);
+  return incoming;
+}
+
+// The engine. Thread-safe. An insert is atomic and durable; a token in the window of its table is not inserted again.
+class EngineModel final : public Sink {
+ public:
+  explicit EngineModel(uint64_t seed, size_t dedup_window = 4) : random_(seed), dedup_window_(dedup_window) {}
+
+  struct Faults {            // shares of calls
+    double away = 0;         // unavailable, nothing happened
+    double lost_answer = 0;  // unavailable, but the rows are in
+    double late = 0;         // deadline_exceeded; the rows come in during one of the next calls
+    double exhausted = 0;    // resource_exhausted: memory, nothing happened
+  };
+  void set_faults(Faults faults) {
+    const std::lock_guard lock(mutex_);
+    faults_ = faults;
+  }
+  void set_down(bool down) {
+    const std::lock_guard lock(mutex_);
+    down_ = down;
+  }
+  // The machine or the process ends: what dawdled is in, or never will be. The next life waits for that.
+  void restart() {
+    const std::lock_guard lock(mutex_);
+    for (const Block& block : late_)
+      if (random_.uniform() < 0.5) commit(block);
+    late_.clear();
+    down_ = false;
+  }
+
+  Result<std::vector<Block>> encode(const std::vector<StoredBatch>& batches, uint64_t cut) override {
+    std::map<std::string, std::string> parts;
+    std::map<std::string, uint64_t> rows;
+    for (const StoredBatch& stored : batches)
+      for (const std::string_view body : stored.batch->logs.body) {
+        uint64_t number = 0;
+        std::from_chars(body.data(), body.data() + body.size(), number);
+        const std::string partition = number % poison == 0 ? "bad" : fmt::format("p{}", number % 3);
+        parts[partition] += std::string(body) + ",";
+        ++rows[partition];
+      }
+    std::vector<Block> blocks;
+    for (auto& [partition, bytes] : parts)
+      blocks.push_back({"logs", partition, fmt::format("{}-logs-{}", cut, partition), rows[partition], bytes});
+    return blocks;
+  }
+
+  Status insert(const Block& block) override {
+    const std::lock_guard lock(mutex_);
+    HS_TRY(begin_call());
+    if (block.partition == "bad") return fail(Code::invalid_argument, "the engine never takes these");
+    const double dice = random_.uniform();
+    if (dice < faults_.exhausted) return fail(Code::resource_exhausted, "memory limit exceeded");
+    if (dice < faults_.exhausted + faults_.late) {
+      late_.push_back(block);
+      return fail(Code::deadline_exceeded, "no answer in time");
+    }
+    commit(block);
+    if (random_.uniform() < faults_.lost_answer) return fail(Code::unavailable, "the connection broke");
+    return {};
+  }
+
+  Result<bool> has_cut(const std::string& table, const std::string& partition, uint64_t cut) override {
+    const std::lock_guard lock(mutex_);
+    HS_TRY(begin_call());
+    return cuts_.contains({table + "/" + partition, cut});
+  }
+
+  // How often each number is stored.
+  std::map<uint64_t, int> stored() const {
+    const std::lock_guard lock(mutex_);
+    return stored_;
+  }
+  uint64_t inserts() const {
+    const std::lock_guard lock(mutex_);
+    return inserts_;
+  }
+  uint64_t largest_block() const {
+    const std::lock_guard lock(mutex_);
+    return largest_block_;
+  }
+
+ private:
+  Status begin_call() {
+    if (!late_.empty() && random_.uniform() < 0.7) {  // what dawdled arrives, in the shade of the window
+      commit(late_.front());
+      late_.pop_front();
+    }
+    if (down_ || random_.uniform() < faults_.away) return fail(Code::unavailable, "connection refused");
+    return {};
+  }
+
+  void commit(const Block& block) {
+    if (std::find(tokens_.begin(), tokens_.end(), block.token) != tokens_.end()) return;
+    tokens_.push_back(block.token);
+    if (tokens_.size() > dedup_window_) tokens_.pop_front();
+    for (const uint64_t number : numbers_of(block.bytes)) ++stored_[number];
+    ++inserts_;
+    largest_block_ = std::max(largest_block_, block.rows);
+    cuts_.insert({block.table + "/" + block.partition, std::stoull(block.token)});
+  }
+
+  mutable std::mutex mutex_;
+  io::SeededRandom random_;
+  const size_t dedup_window_;
+  Faults faults_;
+  bool down_ = false;
+  std::map<uint64_t, int> stored_;
+  std::set<std::pair<std::string, uint64_t>> cuts_;
+  std::deque<std::string> tokens_;
+  std::deque<Block> late_;
+  uint64_t inserts_ = 0, largest_block_ = 0;
+};
+
+// Ingest with everything around it, turned by hand.
+struct World {
+  explicit World(uint64_t seed, size_t dedup_window = 4)
+      : disk(seed), random(seed + 1), engine(seed + 2, dedup_window) {
+    options.data_directory = "data";
+    options.segment_bytes = 600;
+    options.journal_max_bytes = 1 << 20;
+    options.min_free_bytes = 0;
+    options.cut_max_rows = 20;
+    options.sender_threads = 0;
+  }
+
+  Status open() {
+    auto opened = Ingest::open(options, {disk, clock, random, engine, decode_numbers, tee, {}});
+    if (!opened) return tl::unexpected(opened.error());
+    ingest = std::move(*opened);
+    return {};
+  }
+  void send(std::string body, Done done, std::string tenant = "") {
+    Incoming incoming = incoming_of(std::move(body), clock.wall(), std::move(tenant));
+    model::Batch batch = *decode_numbers(incoming);
+    ingest->append(std::move(incoming), std::move(batch), std::move(done));
+  }
+  // Turns everything until nothing is left to do, time passing.
+  void settle(int seconds = 300) {
+    for (int i = 0; i < seconds * 4; ++i) {
+      while (ingest->turn(Ingest::Crank::commit) || ingest->turn(Ingest::Crank::send) ||
+             ingest->turn(Ingest::Crank::tee)) {
+      }
+      const Health health = ingest->health();
+      if (i > 8 && health.waiting_cuts == 0 && health.waiting_rows == 0) return;
+      clock.advance(nanos_per_s / 4);
+    }
+  }
+
+  io::SimDisk disk;
+  io::SimClock clock{1'700'000'000 * nanos_per_s};
+  io::SeededRandom random;
+  EngineModel engine;
+  Options options;
+  std::function<void(std::shared_ptr<const model::Batch>, const Incoming&)> tee;
+  std::unique_ptr<Ingest> ingest;
+};
+
+}  // namespace hs::ingest
