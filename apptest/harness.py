@@ -51,7 +51,11 @@ class Homeostat:
         self.log = self.data / "serve.log"
 
     def __enter__(self):
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
