@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness import Homeostat, binary
+from harness import ROOT, Homeostat, binary
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +74,9 @@ def wait_for(condition, timeout_s=10):
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.05)
+
+
+def test_the_reference_page_is_current():
+    page = subprocess.run([binary(), "check-config", "--reference"], capture_output=True, text=True, timeout=20).stdout
+    assert page == (ROOT / "docs/configuration.md").read_text(), \
+        "run: build/dev/homeostat check-config --reference > docs/configuration.md"
