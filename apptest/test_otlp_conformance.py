@@ -1,0 +1,46 @@
+"""The OTLP conformance cases of the shared test data against our receivers.
+
+First the receivers alone (build/*/apptest/programs/otlp_receiver), also with a sink that is always full.
+"""
+import contextlib
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from harness import binary, shared
+
+RUNNER = "conformance/runners/otlp/run.py"
+# What we do not offer: gRPC on the port of OTLP/HTTP is optional (level MAY), and 4317 is where exporters look.
+NOT_OFFERED = {"grpc-same-port"}
+
+
+@contextlib.contextmanager
+def receiver():
+    program = pathlib.Path(binary()).parent / "apptest/programs/otlp_receiver"
+    with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        yield json.loads(process.stdout.readline())
+        process.stdin.close()
+        assert process.wait(30) == 0
+
+
+def run_cases(out, *args):
+    """-> {id: row} of all cases."""
+    data = shared()
+    command = [sys.executable, data / RUNNER, "--examples", data / "conformance/data/otlp", "--out", out, *args]
+    subprocess.run(command, check=True, timeout=600, stdout=subprocess.DEVNULL)
+    return {row["id"]: row for row in json.loads(pathlib.Path(out).read_text())}
+
+
+@pytest.mark.skipif(shared() is None, reason="the shared test data (HOMEOSTAT_SHARED) is not here")
+def test_receivers_conform(tmp_path):
+    with receiver() as at:
+        rows = run_cases(tmp_path / "rows.json", "--http", at["http"], "--grpc", at["grpc"],
+                         "--overload-http", at["full_http"], "--overload-grpc", at["full_grpc"])
+    failed = {i: row["why"] for i, row in rows.items() if row["mark"] == "fail" and i not in NOT_OFFERED}
+    assert not failed
+    skipped = [i for i, row in rows.items() if row["mark"] == "skip"]
+    assert all(i.startswith("store-") for i in skipped), skipped  # they need the stored content
+    assert sum(row["mark"] == "pass" for row in rows.values()) >= 130
