@@ -1,0 +1,281 @@
+#include "ledger/ledger.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "io/files.h"
+
+namespace hs::ledger {
+namespace {
+
+using json::Json;
+
+constexpr size_t key_bytes_max = 1024;
+constexpr size_t kind_bytes_max = 100;
+constexpr std::string_view name_prefix = "homeostat-";
+
+std::string without_newline(std::string text) {
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return text;
+}
+
+Result<SignerKey> read_key(const std::string& path) {
+  struct stat found{};
+  if (::stat(path.c_str(), &found) == 0 && (found.st_mode & 077) != 0)
+    return fail(Code::permission_denied, fmt::format("{} may be read by others; chmod 600 it", path));
+  HS_ASSIGN(const std::string text, io::read_file(path, key_bytes_max));
+  return SignerKey::parse(without_newline(text));
+}
+
+}  // namespace
+
+Result<SignerKey> ensure_key(const std::string& directory, io::Random& random) {
+  const std::string path = directory + "/key";
+  HS_TRY(io::make_directories(directory));
+  auto key = read_key(path);
+  if (!key && key.error().code == Code::not_found) {
+    HS_ASSIGN(const SignerKey made, SignerKey::from_seed(fmt::format("{}{}", name_prefix, to_hex(random.bytes(8))),
+                                                         random.bytes(security::ed25519_seed_bytes)));
+    const Status created = io::create_file(path, made.text() + "\n", 0600);
+    if (!created && created.error().code != Code::conflict) return tl::unexpected(created.error());
+    key = read_key(path);
+  }
+  if (!key) return key;
+  HS_TRY(io::replace_file(directory + "/vkey", key->verifier().text() + "\n", 0644, io::Durable::name));
+  return key;
+}
+
+Result<VerifierKey> read_verifier_key(const std::string& directory) {
+  HS_ASSIGN(const std::string text, io::read_file(directory + "/vkey", key_bytes_max));
+  return VerifierKey::parse(without_newline(text));
+}
+
+Ledger::Ledger(std::string directory, io::Disk& disk, io::Clock& clock, SignerKey key, Options options)
+    : directory_(std::move(directory)),
+      disk_(disk),
+      clock_(clock),
+      key_(std::move(key)),
+      options_(std::move(options)) {}
+
+Result<std::unique_ptr<Ledger>> Ledger::open(std::string directory, io::Disk& disk, io::Clock& clock, SignerKey key,
+                                             Options options) {
+  std::unique_ptr<Ledger> ledger(new Ledger(std::move(directory), disk, clock, std::move(key), std::move(options)));
+  const std::lock_guard lock(ledger->mutex_);
+  HS_TRY(ledger->load());
+  return ledger;
+}
+
+Status Ledger::load() {
+  HS_TRY(disk_.make_directories(directory_));
+  ScanRequest request;
+  request.key = &key_.verifier();
+  request.on_entry = [&](const Entry& entry, std::string_view) {
+    if (entry.kind != kind_head) return;
+    const auto note = json::text(entry.payload, "note").value_or("");
+    if (const auto head = open_note(note, key_.verifier())) head_ = {*head, std::string(note), entry.time};
+  };
+  request.check_blobs = false;  // a missing side file must not stop the record of what comes
+  HS_ASSIGN(Scan found, scan(disk_, directory_, request));
+  // Damage at the very end is what a crash leaves; anything else is not ours to continue.
+  const bool only_torn = found.torn_bytes > 0 && found.findings.size() <= 1 &&
+                         (found.findings.empty() || found.findings.front().index == found.tree.size());
+  if (!found.findings.empty() && !only_torn)
+    return fail(
+        Code::conflict,
+        fmt::format("the ledger in {} was tampered with: {}. Keep the directory as evidence, move it away, and a "
+                    "new ledger begins; `homeostat ledger verify` tells more",
+                    directory_, found.findings.front().what));
+  segments_ = std::move(found.segments);
+  written_ = {std::move(found.tree), found.last, found.last_time, found.last_segment_bytes};
+  committed_ = written_;
+  if (segments_.empty()) return begin_segment();
+  // What was read may be in memory only, because a process that was killed had not synced it, or its sync had failed.
+  HS_TRY(rewrite_last_segment(found.last_segment_bytes, ""));
+  if (found.torn_bytes == 0) return {};
+  log::warn("the ledger ended in a torn entry; it was cut off", {{"bytes", found.torn_bytes}});
+  return write(kind_recovered,
+               {{"torn_bytes", found.torn_bytes}, {"torn_sha256", to_hex(security::view(found.torn_hash))}},
+               clock_.wall());
+}
+
+Status Ledger::begin_segment() {
+  const std::string name = segment_name(segments_.size() + 1);
+  HS_ASSIGN(file_, disk_.open(path(name), io::Open::create));
+  segments_.push_back({name, written_.tree.size()});
+  names_synced_ = false;
+  written_.segment_bytes = 0;
+  return {};
+}
+
+// Replaces the last segment by its first `bytes` and `more`, in a new file: nobody knows what of an old one is on the
+// disk.
+Status Ledger::rewrite_last_segment(uint64_t bytes, std::string_view more) {
+  const std::string name = path(segments_.back().name);
+  const std::string temporary = name + ".new";
+  std::string content;
+  if (const auto old = disk_.open(name, io::Open::read)) {
+    HS_ASSIGN(content, (*old)->read(0, bytes));
+  }
+  if (content.size() != bytes) return fail(Code::unavailable, fmt::format("{} is shorter than it was", name));
+  (void)disk_.remove(temporary);  // of a crash
+  HS_ASSIGN(auto file, disk_.open(temporary, io::Open::create));
+  HS_TRY(file->append(content.append(more)));
+  HS_TRY(file->sync());
+  HS_TRY(disk_.rename(temporary, name));
+  HS_TRY(disk_.sync_directory(directory_));
+  names_synced_ = true;
+  file_ = std::move(file);
+  return {};
+}
+
+// After a failed write or sync: what is certain, and what is still owed.
+Status Ledger::repair() {
+  if (!broken_) return {};
+  HS_TRY(rewrite_last_segment(committed_.segment_bytes, uncommitted_));
+  broken_ = false;
+  return {};
+}
+
+Status Ledger::write(std::string_view kind, Json payload, UnixNanos at) {
+  const std::string line = encode({written_.tree.size(), at, std::string(kind), written_.last, std::move(payload)});
+  HS_ASSERT(line.size() <= entry_bytes_max, "an entry is larger than its bound");
+  if (const Status ok = file_->append(line + '\n'); !ok) {
+    broken_ = true;
+    return ok;
+  }
+  if (written_.tree.size() == committed_.tree.size()) first_uncommitted_ = clock_.mono();
+  uncommitted_ += line + '\n';
+  written_.segment_bytes += line.size() + 1;
+  written_.last = security::sha256(line);
+  written_.last_time = at;
+  written_.tree.add(line);
+  return {};
+}
+
+Result<Json> Ledger::to_payload(std::string_view text) {
+  if (text.size() > blob_bytes_max) return fail(Code::too_large, "a payload of the ledger is too large");
+  if (text.size() <= payload_bytes_max) {
+    // A payload must never be the reason why a decision cannot be recorded: what is no JSON is kept as text.
+    Json value = Json::parse(text, nullptr, false);
+    if (value.is_discarded()) value = Json(printable(text, payload_bytes_max));
+    const std::string line = json::dump(value);
+    if (line.size() <= payload_bytes_max) return value;
+  }
+  Json reference = blob_reference(text);
+  HS_TRY(store_blob(text, blob_of(reference)->hash));
+  return reference;
+}
+
+Status Ledger::store_blob(std::string_view content, const std::string& hash) {
+  const std::string directory = directory_ + "/blobs";
+  const std::string temporary = directory + "/new-" + hash;
+  HS_TRY(disk_.make_directories(directory));
+  (void)disk_.remove(temporary);  // of a crash
+  HS_ASSIGN(const auto file, disk_.open(temporary, io::Open::create));
+  HS_TRY(file->append(content));
+  HS_TRY(file->sync());
+  HS_TRY(disk_.rename(temporary, directory + "/" + hash));
+  return disk_.sync_directory(directory);
+}
+
+Result<uint64_t> Ledger::append(std::string_view kind, std::string_view payload) {
+  const std::lock_guard lock(mutex_);
+  HS_TRY(repair());
+  HS_ASSIGN(Json value, to_payload(payload));
+  if (uncommitted_.size() > uncommitted_bytes_max) HS_TRY(commit_locked());
+  if (written_.segment_bytes > options_.segment_bytes - 2 * (entry_bytes_max + 1)) {  // room for a last head
+    HS_TRY(commit_locked());
+    HS_TRY(begin_segment());
+    committed_.segment_bytes = 0;
+  }
+  const uint64_t index = written_.tree.size();
+  HS_TRY(write(printable(kind, kind_bytes_max), std::move(value), clock_.wall()));
+  return index;
+}
+
+Status Ledger::commit_locked() {
+  HS_TRY(repair());
+  if (written_.tree.size() == committed_.tree.size()) return {};
+  const Head head{key_.verifier().name, written_.tree.size(), written_.tree.root()};
+  const std::string note = key_.sign(head);
+  const Position before = written_;
+  const size_t before_bytes = uncommitted_.size();
+  HS_TRY(write(kind_head, {{"note", note}}, written_.last_time));  // so that the note vouches for its time too
+  Status synced = file_->sync();
+  if (synced && !names_synced_) synced = disk_.sync_directory(directory_);
+  if (!synced) {
+    broken_ = true;
+    written_ = before;
+    uncommitted_.resize(before_bytes);
+    return synced;
+  }
+  names_synced_ = true;
+  committed_ = written_;
+  uncommitted_.clear();
+  head_ = {head, note, clock_.wall()};
+  if (options_.on_head) options_.on_head(head_);
+  return {};
+}
+
+Status Ledger::commit() {
+  const std::lock_guard lock(mutex_);
+  return commit_locked();
+}
+
+Status Ledger::tick() {
+  const std::lock_guard lock(mutex_);
+  const uint64_t waiting = written_.tree.size() - committed_.tree.size();
+  if (waiting == 0 && !broken_) return {};
+  const bool due = waiting >= options_.head_every_entries ||
+                   clock_.mono() - first_uncommitted_ >= options_.head_every_ms * nanos_per_ms;
+  return due || broken_ ? commit_locked() : Status{};
+}
+
+SignedHead Ledger::head() const {
+  const std::lock_guard lock(mutex_);
+  return head_;
+}
+
+uint64_t Ledger::size() const {
+  const std::lock_guard lock(mutex_);
+  return written_.tree.size();
+}
+
+Result<std::string> Ledger::blob(const BlobReference& reference) const {
+  HS_ASSIGN(const auto file, disk_.open(directory_ + "/blobs/" + reference.hash, io::Open::read));
+  return file->read(0, blob_bytes_max);
+}
+
+Result<std::vector<Entry>> Ledger::read(uint64_t from, size_t limit) const {
+  std::vector<SegmentInfo> segments;
+  uint64_t size = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    segments = segments_;
+    size = written_.tree.size();
+  }
+  std::vector<Entry> out;
+  for (size_t i = 0; i < segments.size() && out.size() < limit; ++i) {
+    if (i + 1 < segments.size() && segments[i + 1].first_index <= from) continue;
+    HS_ASSIGN(const auto file, disk_.open(path(segments[i].name), io::Open::read));
+    HS_ASSIGN(const std::string text, file->read(0, segment_bytes_max));
+    const uint64_t end = i + 1 < segments.size() ? segments[i + 1].first_index : size;
+    for (size_t at = 0; at < text.size() && out.size() < limit;) {
+      const size_t newline = text.find('\n', at);
+      if (newline == std::string::npos) break;
+      auto entry = decode_entry(std::string_view(text).substr(at, newline - at));
+      at = newline + 1;
+      if (entry && entry->index >= from && entry->index < end && entry->index == from + out.size())
+        out.push_back(std::move(*entry));
+    }
+  }
+  return out;
+}
+
+}  // namespace hs::ledger
