@@ -110,25 +110,25 @@ TEST(HttpClient, CancellingEndsTheCall) {
   over = true;
 }
 
-TEST(HttpClient, AnswersThatAreNotHttp) {
-  std::string bytes;
+Result<http::Response> hear(const std::string& bytes) {
   RawServer server([&](Fd& fd) {
     read_request(fd);
     say(fd, bytes);
   });
   HttpClient client;
-  bytes = "SSH-2.0-OpenSSH\r\n\r\n";
-  EXPECT_EQ(code_of(client.request(server.address(), {}, {})), Code::internal);
-  bytes = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc";
-  EXPECT_EQ(code_of(client.request(server.address(), {}, {})), Code::unavailable);
-  bytes = "";
-  EXPECT_EQ(code_of(client.request(server.address(), {}, {})), Code::unavailable);
-  bytes = "HTTP/1.1 200 OK\r\nX: " + std::string(70'000, 'x');
-  EXPECT_EQ(code_of(client.request(server.address(), {}, {})), Code::internal);
-  bytes = "HTTP/1.1 200 OK\r\n\r\nto the end";
-  EXPECT_EQ(client.request(server.address(), {}, {})->body, "to the end");
-  bytes = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\nX: y\r\n\r\n";
-  EXPECT_EQ(client.request(server.address(), {}, {})->headers.get("x"), "y");
+  return client.request(server.address(), {}, {});
+}
+
+TEST(HttpClient, AnswersThatAreNotHttp) {
+  EXPECT_EQ(code_of(hear("SSH-2.0-OpenSSH\r\n\r\n")), Code::internal);
+  EXPECT_EQ(code_of(hear("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")), Code::unavailable);
+  EXPECT_EQ(code_of(hear("")), Code::unavailable);
+  EXPECT_EQ(code_of(hear("HTTP/1.1 200 OK\r\nX: " + std::string(70'000, 'x'))), Code::internal);
+}
+
+TEST(HttpClient, AnswersWithoutLengthAndAfterInterimOnes) {
+  EXPECT_EQ(hear("HTTP/1.1 200 OK\r\n\r\nto the end")->body, "to the end");
+  EXPECT_EQ(hear("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\nX: y\r\n\r\n")->headers.get("x"), "y");
 }
 
 TEST(HttpClient, AnAnswerHasALimit) {
