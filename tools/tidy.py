@@ -66,7 +66,7 @@ def check_layering(path, lines, declared, problems):
     name = module_of(path, declared)
     if name is None:
         return
-    is_test = path.endswith(("_test.cpp", "_fuzz.cpp", "_bench.cpp"))
+    is_test = path.endswith(("_test.cpp", "_fuzz.cpp", "_bench.cpp")) or "/test_" in path
     allowed = {d for d, kind in declared[name] if kind == "DEPS" or is_test} | {name.replace("/", "_")}
     for number, line in enumerate(lines, 1):
         match = re.match(r'\s*#include\s+["<]([^">]+)[">]', line)

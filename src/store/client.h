@@ -51,7 +51,8 @@ class Client {
 
   Status ping();
   // Whole and durable, or an error after which it may or may not be in; sending the same block again is safe.
-  Status insert(const Block& block);
+  Status insert(const Block& block) { return insert(block.table, block.token, block.native); }
+  Status insert(std::string_view table, std::string_view token, std::string_view native);
   Result<Summary> query(const Query& query, const BlockSink& sink);
   // All blocks at once; too_large beyond `rows_max`.
   Result<std::vector<ResultBlock>> collect(const Query& query, size_t rows_max = 100'000);
@@ -62,14 +63,17 @@ class Client {
   Result<bool> has_cut(std::string_view table, std::string_view partition, uint64_t cut);
 
   const ClientOptions& options() const { return options_; }
+  Client in_database(std::string database) const;
 
  private:
+  struct Answer;
+  Result<Answer> ask(const Query& query, const io::HttpLimits& limits);
   ClientOptions options_;
   io::Http& http_;
 };
 
-// What ClickHouse's exception code means to us. `insert`: unknown codes are the block's fault (invalid_argument), so
-// that one block cannot hold up everything behind it.
-Code code_of_exception(int exception_code, bool insert);
+// What ClickHouse's exception means to us. `insert`: a code that is not known to pass by itself is the block's fault
+// (invalid_argument), so that one block cannot hold up everything behind it.
+Code code_of_exception(int exception_code, std::string_view text, bool insert);
 
 }  // namespace hs::store

@@ -53,18 +53,20 @@ struct ResultBlock {
   const ResultColumn* find(std::string_view name) const;
 };
 
-// Takes Native bytes in pieces of any size and gives whole blocks. Bounded: a block that announces more than
+// Takes Native bytes in pieces of any size and gives whole blocks. Bounded: a block that does not fit into
 // `block_bytes_max` is an error, as is anything that is not Native (Code::internal: the other side is broken).
 class NativeReader {
  public:
   explicit NativeReader(size_t block_bytes_max = 256 * 1024 * 1024) : block_bytes_max_(block_bytes_max) {}
   Status feed(std::string_view bytes, std::vector<ResultBlock>& out);
-  // At the end: an error when a block is unfinished.
-  Status finish() const;
+  // At the end: gives what is left; an error when a block is unfinished.
+  Status finish(std::vector<ResultBlock>& out);
 
  private:
+  Status decode(std::vector<ResultBlock>& out);
   size_t block_bytes_max_;
   std::string pending_;
+  size_t try_at_ = 1;  // bytes at which another try may succeed: doubles, so that pieces cost no square
 };
 
 }  // namespace hs::store

@@ -93,20 +93,52 @@ void common_headers(http::Response& response, std::string_view id) {
 
 }  // namespace
 
+namespace {
+
+void add_argument(std::string_view name, std::string_view value, UrlArguments& arguments) {
+  if (name == "query") arguments.query = value;
+  if (name == "database") arguments.database = value;
+  if (name == "default_format" && !value.empty()) arguments.format = value;
+  if (name.starts_with("param_")) {
+    arguments.params.emplace_back(name.substr(6), value);
+  } else if (is_setting(name)) {
+    arguments.settings.emplace_back(name, value);
+  }
+}
+
+// The value of `key="..."` in a header.
+std::string_view quoted_in(std::string_view header, std::string_view key) {
+  const size_t at = header.find(fmt::format("{}=\"", key));
+  if (at == std::string_view::npos) return {};
+  const std::string_view rest = header.substr(at + key.size() + 2);
+  return rest.substr(0, rest.find('"'));
+}
+
+}  // namespace
+
+bool add_form(const http::Request& request, std::string_view body, UrlArguments& arguments) {
+  const std::string_view type = request.headers.get("Content-Type");
+  const size_t at = type.find("boundary=");
+  if (!type.starts_with("multipart/form-data") || at == std::string_view::npos) return false;
+  const std::string mark = fmt::format("--{}", type.substr(at + std::string_view("boundary=").size()));
+  size_t part = body.find(mark);
+  while (part != std::string_view::npos) {
+    part += mark.size();
+    const size_t end = body.find("\r\n" + mark, part);
+    const size_t blank = body.find("\r\n\r\n", part);
+    if (end == std::string_view::npos || blank == std::string_view::npos || blank > end) break;
+    const std::string_view name = quoted_in(body.substr(part, blank - part), "name");
+    if (!name.empty()) add_argument(name, body.substr(blank + 4, end - blank - 4), arguments);
+    part = end + 2;
+  }
+  return true;
+}
+
 UrlArguments parse_arguments(const http::Request& request) {
   UrlArguments arguments;
   if (const auto format = request.headers.get("X-ClickHouse-Format"); !format.empty()) arguments.format = format;
   if (const auto db = request.headers.get("X-ClickHouse-Database"); !db.empty()) arguments.database = db;
-  for (const auto& [name, value] : request.query) {
-    if (name == "query") arguments.query = value;
-    if (name == "database") arguments.database = value;
-    if (name == "default_format" && !value.empty()) arguments.format = value;
-    if (name.starts_with("param_")) {
-      arguments.params.emplace_back(name.substr(6), value);
-    } else if (is_setting(name)) {
-      arguments.settings.emplace_back(name, value);
-    }
-  }
+  for (const auto& [name, value] : request.query) add_argument(name, value, arguments);
   return arguments;
 }
 

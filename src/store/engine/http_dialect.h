@@ -17,6 +17,9 @@ struct UrlArguments {
   Pairs settings;                       // everything that is not an argument of the interface itself
 };
 UrlArguments parse_arguments(const http::Request& request);
+// The fields of a multipart/form-data body, which long parameters come in; false when `request` has none, or a broken
+// one.
+bool add_form(const http::Request& request, std::string_view body, UrlArguments& arguments);
 
 // Is its statement an INSERT? A guess from the first word, to choose the pool.
 bool looks_like_insert(const http::Request& request);

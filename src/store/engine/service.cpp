@@ -115,6 +115,7 @@ void EngineService::answer(Work& work) {
   work.request.body.clear();
   statement.body = std::move(*body);
   statement.arguments = parse_arguments(work.request);
+  if (add_form(work.request, statement.body, statement.arguments)) statement.body.clear();
 
   const std::string& in_url = statement.arguments.query;
   if (auto insert_text = split_insert(in_url.empty() ? std::string_view(statement.body) : std::string_view(in_url))) {

@@ -1,0 +1,28 @@
+#include "store/ingest_sink.h"
+
+namespace hs::store {
+
+Result<std::vector<ingest::Block>> IngestSink::encode(const std::vector<ingest::StoredBatch>& batches, uint64_t cut) {
+  std::vector<StoredBatch> stored;
+  stored.reserve(batches.size());
+  for (const ingest::StoredBatch& b : batches) stored.push_back({b.batch, b.received_at, b.tenant});
+  std::vector<ingest::Block> out;
+  for (Block& block : encode_blocks(stored, cut, described_)) {
+    out.push_back({std::move(block.table), std::move(block.partition), std::move(block.token), block.rows,
+                   std::move(block.native)});
+  }
+  return out;
+}
+
+Status IngestSink::insert(const ingest::Block& block) {
+  auto done = client_.insert(block.table, block.token, block.bytes);
+  // Whoever was described in it is described again: it may be a dictionary that did not arrive.
+  if (!done) described_.forget();
+  return done;
+}
+
+Result<bool> IngestSink::has_cut(const std::string& table, const std::string& partition, uint64_t cut) {
+  return client_.has_cut(table, partition, cut);
+}
+
+}  // namespace hs::store

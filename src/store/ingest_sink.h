@@ -1,0 +1,23 @@
+#pragma once
+// The store as ingest sees it.
+
+#include "ingest/incoming.h"
+#include "store/block.h"
+#include "store/client.h"
+
+namespace hs::store {
+
+// Thread-safe. `client` must outlive it.
+class IngestSink final : public ingest::Sink {
+ public:
+  explicit IngestSink(Client& client) : client_(client) {}
+  Result<std::vector<ingest::Block>> encode(const std::vector<ingest::StoredBatch>& batches, uint64_t cut) override;
+  Status insert(const ingest::Block& block) override;
+  Result<bool> has_cut(const std::string& table, const std::string& partition, uint64_t cut) override;
+
+ private:
+  Client& client_;
+  Described described_;
+};
+
+}  // namespace hs::store

@@ -1,0 +1,150 @@
+#include "store/rows.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+namespace hs::store {
+namespace {
+
+constexpr std::string_view map_type = "Map(LowCardinality(String), String)";
+constexpr int64_t partition_ns = partition_s * nanos_per_s;
+
+std::string prefixed(std::string_view prefix, std::string_view name) { return fmt::format("{}{}", prefix, name); }
+
+// Keys as indices of words. Rows of one kind repeat each other's keys at the same places, so that is looked at first.
+class Keys {
+ public:
+  uint32_t index(std::string_view key, size_t place) {
+    if (place >= places) return words_.index(key);
+    uint32_t& last = last_[place];
+    if (last < words_.all().size() && words_.all()[last] == key) return last;
+    return last = words_.index(key);
+  }
+  const Words& words() const { return words_; }
+
+ private:
+  static constexpr size_t places = 64;
+  Words words_;
+  std::array<uint32_t, places> last_{};
+};
+
+void write_map_content(NativeBlock& native, const std::vector<AttributeRange>& rows, uint64_t total) {
+  uint64_t end = 0;
+  native.values<uint64_t>(rows.size(),
+                          [&](size_t i) { return end += static_cast<uint64_t>(rows[i].second - rows[i].first); });
+  Keys keys;
+  std::vector<uint32_t> indices;
+  indices.reserve(total);
+  for (const auto& [begin, stop] : rows) {
+    for (const model::Attribute* a = begin; a != stop; ++a) {
+      indices.push_back(keys.index(a->key, static_cast<size_t>(a - begin)));
+    }
+  }
+  native.words_and_indices(keys.words(), indices);
+  Out& out = native.out();
+  for (const auto& [begin, stop] : rows) {
+    for (const model::Attribute* a = begin; a != stop; ++a) out.text(a->value);
+  }
+}
+
+// One letter an attribute, in the map's order.
+void write_type_content(NativeBlock& native, const std::vector<AttributeRange>& rows) {
+  Words words;
+  model::Arena kept;
+  std::vector<uint32_t> indices;
+  indices.reserve(rows.size());
+  std::string letters;
+  for (const auto& [begin, stop] : rows) {
+    letters.clear();
+    for (const model::Attribute* a = begin; a != stop; ++a) letters.push_back(static_cast<char>(a->type));
+    indices.push_back(words.index_of_passing(letters, [&](std::string_view w) { return kept.copy(w); }));
+  }
+  native.words_and_indices(words, indices);
+}
+
+uint64_t total_of(const std::vector<AttributeRange>& rows) {
+  uint64_t total = 0;
+  for (const auto& [begin, stop] : rows) total += static_cast<uint64_t>(stop - begin);
+  return total;
+}
+
+}  // namespace
+
+Time clamp_time(UnixNanos sent, UnixNanos received) {
+  const int64_t clamped = std::clamp(sent, received - time_past_max_ns, received + time_future_max_ns);
+  return {clamped, clamped == sent ? 0 : sent};
+}
+
+int64_t partition_of(int64_t ts) {
+  const int64_t floor = ts >= 0 ? ts / partition_ns : -((partition_ns - 1 - ts) / partition_ns);
+  return floor * partition_s;
+}
+
+std::vector<Partition> by_partition(Rows rows) {
+  std::vector<Partition> partitions;
+  if (rows.empty()) return partitions;
+  const int64_t first = partition_of(rows.front().time.ts);
+  const bool one =
+      std::all_of(rows.begin(), rows.end(), [&](const Row& r) { return partition_of(r.time.ts) == first; });
+  if (one) {  // nearly always
+    partitions.push_back({first, std::move(rows)});
+    return partitions;
+  }
+  std::map<int64_t, Rows> sorted;
+  for (const Row& row : rows) sorted[partition_of(row.time.ts)].push_back(row);
+  for (auto& [start, of_partition] : sorted) partitions.push_back({start, std::move(of_partition)});
+  return partitions;
+}
+
+Block finish_block(const Cut& cut, NativeBlock& native, std::string_view table, int64_t partition, const Rows& rows,
+                   bool fact) {
+  native.fixed<int64_t>("ts", "DateTime64(9, 'UTC')", [&](size_t i) { return rows[i].time.ts; });
+  fixed_unless_zero<int64_t>(native, "ts_sent", "Int64", [&](size_t i) { return rows[i].time.sent; });
+  words_unless_empty(native, "tenant", [&](size_t i) { return cut.batches[rows[i].batch].tenant; });
+  native.fixed<uint64_t>("cut", "UInt64", [&](size_t) { return cut.number; });
+  Block block;
+  block.table = table;
+  block.partition = std::to_string(partition);
+  block.token = fmt::format("{}-{}-{}", cut.number, table, partition);
+  block.cut = cut.number;
+  block.rows = rows.size();
+  block.fact = fact;
+  block.native = native.finish();
+  return block;
+}
+
+AttributeRange attributes_of(const std::vector<model::Attribute>& attributes) {
+  return {attributes.data(), attributes.data() + attributes.size()};
+}
+
+AttributeRange attributes_of(const model::AttributeColumn& column, size_t row) {
+  return {column.begin(row), column.end(row)};
+}
+
+void write_attributes(NativeBlock& native, std::string_view prefix, const std::vector<AttributeRange>& rows) {
+  const uint64_t total = total_of(rows);
+  if (total == 0) return;
+  native.column(prefixed(prefix, "attrs"), map_type);
+  native.words_prefix();
+  write_map_content(native, rows, total);
+  native.column(prefixed(prefix, "attr_types"), "LowCardinality(String)");
+  native.words_prefix();
+  write_type_content(native, rows);
+}
+
+void write_attribute_arrays(NativeBlock& native, std::string_view prefix, const std::vector<uint64_t>& ends,
+                            const std::vector<AttributeRange>& elements) {
+  const auto end_of = [&](size_t i) { return ends[i]; };
+  native.column(prefixed(prefix, "attrs"), fmt::format("Array({})", map_type));
+  native.words_prefix();
+  native.values<uint64_t>(ends.size(), end_of);
+  write_map_content(native, elements, total_of(elements));
+  native.column(prefixed(prefix, "attr_types"), "Array(LowCardinality(String))");
+  native.words_prefix();
+  native.values<uint64_t>(ends.size(), end_of);
+  write_type_content(native, elements);
+}
+
+}  // namespace hs::store

@@ -1,0 +1,12 @@
+#pragma once
+// Statements of the migrations, by file. Internal to the schema.
+
+#include <span>
+#include <string_view>
+
+namespace hs::store {
+
+std::span<const std::string_view> first_tables();
+std::span<const std::string_view> standard_views();
+
+}  // namespace hs::store
