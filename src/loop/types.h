@@ -21,8 +21,9 @@ struct Symptom {   // a measured departure of an objective or of a learned basel
   UnixNanos started = 0;  // estimated onset
   UnixNanos detected = 0;
   UnixNanos ended = 0;                // start of the run of seconds in which it held again; 0: it goes on
-  double baseline = 0, observed = 0;  // in the measure's unit (share of errors, ms, requests/s)
+  double baseline = 0, observed = 0;  // share of bad requests (errors, latency, security, probes), else requests/s
   double latest = 0;                  // the measure over the last full second, updated at every step while open
+  double limit_ms = 0;                // latency: requests slower than this count; baseline, observed, latest are shares
   double strength = 0;                // log of the e-value
   std::string page;                   // "page" or "ticket" when a multi-window burn rate says so
   std::string evidence;               // one sentence for people, made of our own words and printable() names

@@ -1,0 +1,102 @@
+#include "loop/detect/detector.h"
+
+#include <gtest/gtest.h>
+
+#include "loop/testing/healthy.h"
+
+namespace hs::loop {
+namespace {
+
+using testing::Healthy;
+using testing::HealthyOptions;
+
+struct Trial {
+  Detector detector;
+  Healthy system;
+  config::Declarations declarations;
+  std::vector<Turn> turns;
+  explicit Trial(const HealthyOptions& options) : system(options) {}
+  void run(int seconds) {
+    for (int i = 0; i < seconds; ++i)
+      for (Turn& t : detector.step(system.next(), declarations)) turns.push_back(t);
+  }
+  // Seconds of data until the first symptom of `kind` at `service`; -1: none within `limit`.
+  int until(SymptomKind kind, const std::string& service, int limit) {
+    for (int s = 1; s <= limit; ++s)
+      for (const Turn& t : detector.step(system.next(), declarations))
+        if (t.started && t.symptom.kind == kind && t.symptom.service == service) return s;
+    return -1;
+  }
+};
+
+TEST(Detector, a_healthy_hour_raises_nothing) {
+  Trial trial({.seed = 3, .edges = 10, .day_s = 3'600, .bursts_per_hour = 0, .surges_per_hour = 6});
+  trial.run(3'600);
+  for (const Turn& t : trial.turns) ADD_FAILURE() << t.symptom.evidence;
+  EXPECT_GT(trial.detector.watches(), 100u);
+}
+
+TEST(Detector, errors_are_noticed_within_seconds_of_the_data) {
+  for (const uint64_t seed : {1, 2, 3}) {
+    Trial trial({.seed = seed, .requests_per_s = 10, .bursts_per_hour = 0, .surges_per_hour = 0});
+    trial.system.set(4, 30, 8);
+    trial.run(300);
+    trial.system.disturb(4, 0.10, 1);
+    const int delay = trial.until(SymptomKind::errors, trial.system.service_of(4), 60);
+    EXPECT_GT(delay, 0);
+    EXPECT_LE(delay, 12) << seed;
+  }
+}
+
+TEST(Detector, tripled_latency_is_noticed_within_seconds_of_the_data) {
+  for (const uint64_t seed : {1, 2, 3}) {
+    Trial trial({.seed = seed, .requests_per_s = 10, .surges_per_hour = 0});
+    trial.system.set(4, 30, 8);
+    trial.run(300);
+    trial.system.disturb(4, 0, 3);
+    const int delay = trial.until(SymptomKind::latency, trial.system.service_of(4), 60);
+    EXPECT_GT(delay, 0);
+    EXPECT_LE(delay, 8) << seed;
+  }
+}
+
+TEST(Detector, a_symptom_ends_when_the_measure_is_back) {
+  Trial trial({.seed = 5, .requests_per_s = 10, .bursts_per_hour = 0, .surges_per_hour = 0});
+  trial.system.set(4, 30, 8);
+  trial.run(300);
+  trial.system.disturb(4, 0.4, 1);
+  trial.run(30);
+  ASSERT_FALSE(trial.turns.empty());
+  const int64_t repaired = trial.system.second();
+  trial.system.disturb(-1, 0, 1);
+  trial.run(40);
+  EXPECT_TRUE(trial.detector.active().empty());
+  const Turn& last = trial.turns.back();
+  EXPECT_FALSE(last.started);
+  EXPECT_NEAR(static_cast<double>(last.symptom.ended / nanos_per_s), static_cast<double>(repaired), 2);
+  EXPECT_NEAR(last.symptom.observed, 0.4, 0.12);
+}
+
+TEST(Detector, a_declared_objective_is_watched_from_the_first_second) {
+  Trial trial({.seed = 6, .requests_per_s = 10, .error_rate = 0.3});
+  config::Objective o;
+  o.name = "availability";
+  o.service = "s0";
+  o.operation = "op0";
+  trial.declarations.objectives = {o};
+  trial.run(15);
+  ASSERT_FALSE(trial.turns.empty());
+  EXPECT_EQ(trial.turns[0].symptom.objective, "availability");
+}
+
+TEST(Detector, what_was_sick_is_not_learned_as_usual) {
+  Trial trial({.seed = 8, .requests_per_s = 10, .bursts_per_hour = 0, .surges_per_hour = 0});
+  trial.system.set(4, 30, 8);
+  trial.run(300);
+  trial.system.disturb(4, 0.3, 1);
+  trial.run(600);
+  EXPECT_EQ(trial.detector.active().size(), 2u) << "the operation and its service, still";
+}
+
+}  // namespace
+}  // namespace hs::loop
