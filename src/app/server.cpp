@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "api/otlp/receiver.h"
 #include "app/values_process.h"
 #include "app/version.h"
 #include "base/log.h"
@@ -16,6 +17,8 @@ namespace hs::app {
 namespace {
 
 constexpr int64_t stop_deadline_ms = 1'500;  // for requests in flight; the whole stop takes under 5 s
+
+constexpr int64_t flush_timeout_ms = 60'000;  // a full journal on a busy disk
 
 http::Response metrics_page() {
   http::Response page = http::Response::text(200, metrics::exposition());
@@ -33,12 +36,15 @@ Result<std::unique_ptr<Server>> Server::start(const Common& common, std::shared_
   HS_TRY(server->open_data());
   HS_TRY(server->open_access());
   HS_TRY(server->open_values());
+  HS_TRY(server->open_storage());
   HS_TRY(server->open_listeners());
   return server;
 }
 
 Server::~Server() {
+  if (grpc_) grpc_->stop(stop_deadline_ms);
   for (auto& listener : listeners_) listener->stop(stop_deadline_ms);
+  storage_.reset();
 }
 
 Status Server::open_data() {
@@ -65,31 +71,74 @@ Status Server::open_values() {
   return {};
 }
 
-Status Server::open_listeners() {
-  HS_TRY(listen("listen.http", net::Router(routes())));
+Status Server::open_storage() {
+  HS_ASSIGN(storage_, Storage::open(common_, settings(), http_, clock_, random_,
+                                    [](std::shared_ptr<const model::Batch>, const ingest::Incoming&) {}));
   return {};
+}
+
+Status Server::open_listeners() {
+  HS_TRY(listen("listen.otlp_http", api::otlp::with_status_errors(guarded("listen.otlp_http", otlp_http()))));
+  HS_TRY(listen("listen.http", guarded("listen.http", net::Router(routes()))));
+  return listen_grpc();
+}
+
+void Server::take(ingest::Incoming incoming, model::Batch batch, std::function<void(Status)> done) {
+  storage_->ingest().append(std::move(incoming), std::move(batch), std::move(done));
+}
+
+http::Handler Server::otlp_http() {
+  const auto take = [this](auto in, auto batch, auto done) {
+    this->take(std::move(in), std::move(batch), std::move(done));
+  };
+  return api::otlp::http_receiver({.body_bytes_max = body_bytes_max()}, clock_, take);
+}
+
+Status Server::listen_grpc() {
+  const std::string address = settings().text("listen.otlp_grpc");
+  if (address.empty()) return {};
+  HS_TRY(
+      security::check_bind("listen.otlp_grpc", address, !senders_->empty(), settings().flag("security.insecure_bind")));
+  HS_ASSIGN(io::Endpoint endpoint, io::parse_endpoint(address));
+  const auto take = [this](auto in, auto batch, auto done) {
+    this->take(std::move(in), std::move(batch), std::move(done));
+  };
+  rpc::Methods methods = api::otlp::grpc_receiver({.body_bytes_max = body_bytes_max()}, clock_, take);
+  auto server = net::GrpcServer::start(
+      {.listen = std::move(endpoint), .name = "otlp_grpc", .message_bytes_max = body_bytes_max()},
+      security::guard(std::move(methods), senders_));
+  if (!server)
+    return fail(server.error().code, fmt::format("listen.otlp_grpc {}: {}", address, server.error().message));
+  grpc_ = std::move(*server);
+  log::info("listening", {{"on", "listen.otlp_grpc"}, {"address", grpc_->address().text()}});
+  return {};
+}
+
+http::Handler Server::guarded(const std::string& setting, http::Handler handler) const {
+  using enum security::Access;
+  const std::string address = settings().text(setting);
+  security::Policy policy{.rules = {{"", "/healthz", open},
+                                    {"", "/readyz", open},
+                                    {"POST", "/v1/traces", sender},
+                                    {"POST", "/v1/metrics", sender},
+                                    {"POST", "/v1/logs", sender},
+                                    {"POST", "/otlp", sender}},
+                          .hosts = [this] { return settings().list("security.hosts"); },
+                          .any_address = !security::is_loopback(address),
+                          .read_needs_token = !security::is_loopback(address),
+                          .operators = operators_,
+                          .senders = senders_};
+  return security::guard(std::move(handler), std::move(policy));
 }
 
 Status Server::listen(const std::string& setting, http::Handler handler) {
   const std::string address = settings().text(setting);
   if (address.empty()) return {};
   HS_TRY(security::check_bind(setting, address, !senders_->empty(), settings().flag("security.insecure_bind")));
-  HS_ASSIGN(const io::Endpoint endpoint, io::parse_endpoint(address));
-  security::Policy policy{.rules = {{"", "/healthz", security::Access::open},
-                                    {"", "/readyz", security::Access::open},
-                                    {"POST", "/v1/traces", security::Access::sender},
-                                    {"POST", "/v1/metrics", security::Access::sender},
-                                    {"POST", "/v1/logs", security::Access::sender},
-                                    {"POST", "/otlp", security::Access::sender}},
-                          .hosts = [this] { return settings().list("security.hosts"); },
-                          .any_address = !security::is_loopback(address),
-                          .read_needs_token = !security::is_loopback(address),
-                          .operators = operators_,
-                          .senders = senders_};
-  net::HttpServerOptions options{.listen = endpoint,
-                                 .name = setting.substr(setting.find('.') + 1),
-                                 .body_bytes_max = static_cast<size_t>(settings().bytes("ingest.body_max"))};
-  auto server = net::HttpServer::start(options, security::guard(std::move(handler), std::move(policy)));
+  HS_ASSIGN(io::Endpoint endpoint, io::parse_endpoint(address));
+  net::HttpServerOptions options{
+      .listen = std::move(endpoint), .name = setting.substr(setting.find('.') + 1), .body_bytes_max = body_bytes_max()};
+  auto server = net::HttpServer::start(options, std::move(handler));
   if (!server) return fail(server.error().code, fmt::format("{} {}: {}", setting, address, server.error().message));
   log::info("listening", {{"on", setting}, {"address", (*server)->address().text()}});
   listeners_.push_back(std::move(*server));
@@ -104,12 +153,35 @@ http::Routes Server::routes() {
       get("/healthz", [](const http::Request&) { return http::Response::text(200, "ok\n"); }),
       get("/readyz", [this](const http::Request&) { return readyz(); }),
       get("/metrics", [](const http::Request&) { return metrics_page(); }),
+      {"POST", "/v1/flush", [this](const http::Request&, const http::Done& done) { flush(done); }},
   };
 }
 
+// Ready: telemetry is taken. The engine may be away for a while without making that untrue.
 http::Response Server::readyz() const {
-  const nlohmann::json body = {{"ready", true}, {"version", version_text}, {"pid", getpid()}};
-  return http::Response::json(200, body.dump());
+  const ingest::Health in = storage_->ingest().health();
+  const Storage::State engine = storage_->state();
+  const nlohmann::json body = {
+      {"ready", in.accepting},
+      {"version", version_text},
+      {"pid", getpid()},
+      {"ingest",
+       {{"accepting", in.accepting},
+        {"reason", in.reason},
+        {"replaying", in.replaying},
+        {"journal_bytes", in.journal_bytes},
+        {"waiting_rows", in.waiting_rows},
+        {"oldest_waiting_ms", in.oldest_waiting_ms},
+        {"quarantined_blocks", in.quarantined_blocks},
+        {"corrupt_segments", in.corrupt_segments}}},
+      {"engine", {{"ready", engine.ready}, {"pid", engine.pid}, {"starts", engine.starts}, {"reason", engine.reason}}}};
+  return http::Response::json(in.accepting ? 200 : 503, body.dump());
+}
+
+void Server::flush(const http::Done& done) {
+  storage_->ingest().flush(flush_timeout_ms, [done](const Status& status) {
+    done(status ? http::Response::json(200, R"({"flushed":true})") : http::Response::error(status.error()));
+  });
 }
 
 Status Server::reload() {

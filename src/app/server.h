@@ -8,13 +8,16 @@
 
 #include "app/commands.h"
 #include "app/observer.h"
+#include "app/storage.h"
 #include "config/config.h"
 #include "io/clock.h"
 #include "io/files.h"
 #include "io/random.h"
+#include "net/grpc_server.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
 #include "security/credentials.h"
+#include "security/guard.h"
 
 namespace hs::app {
 
@@ -30,15 +33,22 @@ class Server {
  private:
   Server(const Common& common, std::shared_ptr<const config::Snapshot> config);
   const config::Settings& settings() const { return config_.load()->settings; }
+  size_t body_bytes_max() const { return static_cast<size_t>(settings().bytes("ingest.body_max")); }
   std::string data() const { return settings().text("data"); }
 
   Status open_data();
   Status open_access();
   Status open_values();
+  Status open_storage();
   Status open_listeners();
   Status listen(const std::string& setting, http::Handler handler);
+  Status listen_grpc();
+  http::Handler guarded(const std::string& setting, http::Handler handler) const;
+  http::Handler otlp_http();
+  void take(ingest::Incoming incoming, model::Batch batch, std::function<void(Status)> done);
   http::Routes routes();
   http::Response readyz() const;
+  void flush(const http::Done& done);
 
   const Common common_;
   std::atomic<std::shared_ptr<const config::Snapshot>> config_;
@@ -49,7 +59,9 @@ class Server {
   std::shared_ptr<security::Credentials> senders_ = std::make_shared<security::Credentials>();
   net::HttpClient http_;
   std::unique_ptr<Observer> observer_;
+  std::unique_ptr<Storage> storage_;
   std::vector<std::unique_ptr<net::HttpServer>> listeners_;
+  std::unique_ptr<net::GrpcServer> grpc_;
 };
 
 }  // namespace hs::app

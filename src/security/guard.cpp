@@ -151,6 +151,23 @@ http::Handler guard(http::Handler inner, Policy policy) {
   };
 }
 
+rpc::Methods guard(rpc::Methods inner, std::shared_ptr<const Credentials> senders) {
+  rpc::Methods out;
+  for (auto& [name, handler] : inner)
+    out[name] = [handler = std::move(handler), senders](rpc::Request request, rpc::Done done) {
+      if (!senders->empty()) {
+        auto sender = senders->identify(request.metadata.get("authorization"));
+        if (!sender) {
+          no_credentials.add();
+          return done(fail(Code::unauthenticated, "set the metadata `authorization` to `Bearer TOKEN` of a sender"));
+        }
+        request.credential = std::move(*sender);
+      }
+      handler(std::move(request), std::move(done));
+    };
+  return out;
+}
+
 bool is_loopback(std::string_view address) {
   return address.starts_with("unix:") || is_loopback_host(lower(host_of(address)));
 }

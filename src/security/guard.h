@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/http_message.h"
+#include "base/rpc_message.h"
 #include "security/credentials.h"
 
 namespace hs::security {
@@ -44,6 +45,10 @@ struct Policy {
 // headers off every answer and adds the headers that keep browsers from guessing. Works for any server of
 // http::Handlers.
 http::Handler guard(http::Handler inner, Policy policy);
+
+// The same for gRPC methods that take telemetry: with `senders` configured a call needs one's token in its
+// `authorization` metadata. No browser can speak gRPC, so there is no Host or Origin to look at.
+rpc::Methods guard(rpc::Methods inner, std::shared_ptr<const Credentials> senders);
 
 // Whether a listener may open: loopback and UNIX sockets always; anything else needs a credential that its callers must
 // present, or the operator's explicit word. `setting` names the listener in the message.

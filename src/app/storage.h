@@ -1,0 +1,71 @@
+#pragma once
+// From an acknowledged batch to rows in the engine: the journal (ingest), the engine's keeper, the client, the schema.
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "app/commands.h"
+#include "config/config.h"
+#include "ingest/ingest.h"
+#include "io/disk.h"
+#include "io/http.h"
+#include "store/block.h"
+#include "store/client.h"
+#include "store/supervisor.h"
+
+namespace hs::app {
+
+// ingest's view of the store. Until the schema is there every insert is `unavailable`: the journal waits.
+class StoreSink final : public ingest::Sink {
+ public:
+  explicit StoreSink(store::Client& client) : client_(client) {}
+  void set_ready(bool ready) { ready_ = ready; }
+  Result<std::vector<ingest::Block>> encode(const std::vector<ingest::StoredBatch>& batches, uint64_t cut) override;
+  Status insert(const ingest::Block& block) override;
+  Result<bool> has_cut(const std::string& table, const std::string& partition, uint64_t cut) override;
+
+ private:
+  store::Client& client_;
+  store::Described described_;
+  std::atomic<bool> ready_{false};
+};
+
+class Storage {
+ public:
+  using Tee = std::function<void(std::shared_ptr<const model::Batch>, const ingest::Incoming&)>;
+  // Opens the journal and starts the engine; returns without waiting for it. `http` outlives the result.
+  static Result<std::unique_ptr<Storage>> open(const Common& common, const config::Settings& settings, io::Http& http,
+                                               io::Clock& clock, io::Random& random, Tee tee);
+  ~Storage();  // stops intake first, the engine last
+
+  ingest::Ingest& ingest() { return *ingest_; }
+  store::Client& client() { return client_; }
+  struct State {
+    bool ready = false;  // the engine answers and the schema is current
+    pid_t pid = 0;
+    uint64_t starts = 0;
+    std::string reason;
+  };
+  State state() const;
+
+ private:
+  Storage(const config::Settings& settings, io::Http& http);
+  void keep_schema(const std::stop_token& stop);
+
+  store::Client client_;
+  StoreSink sink_;
+  std::unique_ptr<store::EngineSupervisor> supervisor_;  // none with engine.url
+  std::unique_ptr<ingest::Ingest> ingest_;
+  mutable std::mutex mutex_;
+  std::condition_variable_any wake_;
+  bool schema_ready_ = false;
+  std::string schema_problem_;
+  std::jthread schema_thread_;
+};
+
+}  // namespace hs::app
