@@ -4,6 +4,7 @@
 
 #include "app/commands.h"
 #include "app/engine_command.h"
+#include "app/ledger_command.h"
 #include "app/serve.h"
 #include "app/values_process.h"
 
@@ -37,6 +38,8 @@ int main(int argc, char** argv) {
   CLI::App* values = app.add_subcommand("values", "serve knob values over OFREP; `serve` starts one when none runs");
   add_common(*values, common);
   values->callback([&] { code = hs::app::values(common); });
+
+  hs::app::add_ledger(app, common, code);
 
   bool reference = false;
   CLI::App* check = app.add_subcommand("check-config", "check a configuration, or print the reference of all keys");
