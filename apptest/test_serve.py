@@ -37,9 +37,9 @@ def test_a_second_serve_is_refused_with_the_reason(server):
     assert done.returncode == 1 and "another `homeostat serve` uses" in done.stderr
 
 
-def test_wide_bind_is_refused():
-    done = subprocess.run([binary(), "serve", "--data", "unused", "--set", "listen.http=0.0.0.0:0", "--set",
-                           "listen.values=", "--set", f"data=/tmp/homeostat-wide-{os.getpid()}"],
+def test_wide_bind_is_refused(tmp_path):
+    done = subprocess.run([binary(), "serve", "--data", str(tmp_path), "--set", "listen.http=0.0.0.0:0", "--set",
+                           "listen.values=", "--set", "listen.otlp_grpc=", "--set", "listen.otlp_http="],
                           capture_output=True, text=True, timeout=20)
     assert done.returncode == 1 and "listen.http" in done.stderr
 
