@@ -37,35 +37,22 @@ ingest::Options ingest_options(const config::Settings& settings) {
 
 }  // namespace
 
-Result<std::vector<ingest::Block>> StoreSink::encode(const std::vector<ingest::StoredBatch>& batches, uint64_t cut) {
-  std::vector<store::StoredBatch> input;
-  for (const ingest::StoredBatch& b : batches)
-    input.push_back({.batch = b.batch, .received_at = b.received_at, .tenant = b.tenant});
-  std::vector<ingest::Block> out;
-  for (store::Block& block : store::encode_blocks(input, cut, described_))
-    out.push_back({.table = std::move(block.table),
-                   .partition = std::move(block.partition),
-                   .token = std::move(block.token),
-                   .rows = block.rows,
-                   .bytes = std::move(block.native)});
-  return out;
+Result<std::vector<ingest::Block>> GatedSink::encode(const std::vector<ingest::StoredBatch>& batches, uint64_t cut) {
+  return inner_.encode(batches, cut);
 }
 
-Status StoreSink::insert(const ingest::Block& block) {
+Status GatedSink::insert(const ingest::Block& block) {
   if (!ready_) return fail(Code::unavailable, "the engine is starting", 500);
-  const Status done =
-      client_.insert({.table = block.table, .token = block.token, .rows = block.rows, .native = block.bytes});
-  if (!done && done.error().code == Code::invalid_argument) described_.forget();
-  return done;
+  return inner_.insert(block);
 }
 
-Result<bool> StoreSink::has_cut(const std::string& table, const std::string& partition, uint64_t cut) {
+Result<bool> GatedSink::has_cut(const std::string& table, const std::string& partition, uint64_t cut) {
   if (!ready_) return fail(Code::unavailable, "the engine is starting", 500);
-  return client_.has_cut(table, partition, cut);
+  return inner_.has_cut(table, partition, cut);
 }
 
 Storage::Storage(const config::Settings& settings, io::Http& http)
-    : client_(client_options(settings), http), sink_(client_) {}
+    : client_(client_options(settings), http), store_sink_(client_), sink_(store_sink_) {}
 
 Result<std::unique_ptr<Storage>> Storage::open(const Common& common, const config::Settings& settings, io::Http& http,
                                                io::Clock& clock, io::Random& random, Tee tee) {

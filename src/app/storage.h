@@ -14,24 +14,23 @@
 #include "ingest/ingest.h"
 #include "io/disk.h"
 #include "io/http.h"
-#include "store/block.h"
 #include "store/client.h"
+#include "store/ingest_sink.h"
 #include "store/supervisor.h"
 
 namespace hs::app {
 
-// ingest's view of the store. Until the schema is there every insert is `unavailable`: the journal waits.
-class StoreSink final : public ingest::Sink {
+// Until the schema is there every insert is `unavailable`: the journal waits.
+class GatedSink final : public ingest::Sink {
  public:
-  explicit StoreSink(store::Client& client) : client_(client) {}
+  explicit GatedSink(ingest::Sink& inner) : inner_(inner) {}
   void set_ready(bool ready) { ready_ = ready; }
   Result<std::vector<ingest::Block>> encode(const std::vector<ingest::StoredBatch>& batches, uint64_t cut) override;
   Status insert(const ingest::Block& block) override;
   Result<bool> has_cut(const std::string& table, const std::string& partition, uint64_t cut) override;
 
  private:
-  store::Client& client_;
-  store::Described described_;
+  ingest::Sink& inner_;
   std::atomic<bool> ready_{false};
 };
 
@@ -58,7 +57,8 @@ class Storage {
   void keep_schema(const std::stop_token& stop);
 
   store::Client client_;
-  StoreSink sink_;
+  store::IngestSink store_sink_;
+  GatedSink sink_;
   std::unique_ptr<store::EngineSupervisor> supervisor_;  // none with engine.url
   std::unique_ptr<ingest::Ingest> ingest_;
   mutable std::mutex mutex_;
