@@ -21,5 +21,9 @@ Result<int64_t> parse_duration_ms(std::string_view text);
 std::string format_duration_ms(int64_t ms);
 // RFC 3339 in UTC with milliseconds: "2026-01-02T03:04:05.678Z".
 std::string format_rfc3339(UnixNanos t);
+// RFC 3339 ("2026-01-02T03:04:05.678901234Z", any offset), or Unix nanoseconds in decimal.
+Result<UnixNanos> parse_time(std::string_view text);
+// As parse_duration_ms, also "ns" and "us", and fractions: "1.5ms" -> 1'500'000.
+Result<int64_t> parse_duration_ns(std::string_view text);
 
 }  // namespace hs
