@@ -78,7 +78,7 @@ class Bench:
         self.load.read()
         back = self.load.restored(operation, changed - 1, time.time())
         self.look(f"{name}: {change or 'base'}", operation, changed + 13, changed + 21)
-        print(f"      broken for sure {self.load.broken(operation, start, changed)is not None};"
+        print(f"      broken before the change: {self.load.broken(operation, start, changed) is not None};"
               f" restored {'never' if back is None else f'{back - changed + 1} s after the change'}", flush=True)
         for key in change:
             self.values.set(key, self.base[key])

@@ -80,14 +80,14 @@ struct Inventory {
   shop::Response reserve(const shop::Request& request, shop::Span& span) {
     const Json order = Json::parse(request.body, nullptr, false);
     if (!order.is_object()) return {400, R"({"error":"not JSON"})"};
-    if (!workers.work()) {
-      telemetry.log("error", "reservation refused: too many are waiting", span);
-      return {503, R"({"error":"too many are waiting"})"};
-    }
     const int64_t sku = order.value("sku", int64_t{0});
     if (sku % shards == lost_shard) {
       telemetry.log("error", "stock of sku " + std::to_string(sku) + " cannot be read: shard is lost", span);
       return {500, R"({"error":"stock shard is lost"})"};
+    }
+    if (!workers.work()) {
+      telemetry.log("error", "reservation refused: too many are waiting", span);
+      return {503, R"({"error":"too many are waiting"})"};
     }
     return {200, R"({"reserved":true})"};
   }
