@@ -41,9 +41,43 @@ type knobSet struct {
 	instance string
 	mutex    sync.Mutex
 	latest   map[string][]attribute.KeyValue // of the instance-wide knobs, as last evaluated
+	seen     map[int64]map[string]*seenKnob  // by second: for /evaluations, to look at when the values server is ill
 }
 
-var knobs = &knobSet{latest: map[string][]attribute.KeyValue{}}
+type seenKnob struct {
+	N       int     `json:"n"`
+	MsMax   float64 `json:"ms_max"`
+	Value   string  `json:"value"`
+	Variant string  `json:"variant"`
+}
+
+const keptSeconds = 180
+
+var knobs = &knobSet{latest: map[string][]attribute.KeyValue{}, seen: map[int64]map[string]*seenKnob{}}
+
+func (k *knobSet) note(key string, value any, variant string, started time.Time) {
+	k.mutex.Lock()
+	defer k.mutex.Unlock()
+	second := time.Now().Unix()
+	if k.seen[second] == nil {
+		k.seen[second] = map[string]*seenKnob{}
+		delete(k.seen, second-keptSeconds)
+	}
+	s := k.seen[second][key]
+	if s == nil {
+		s = &seenKnob{}
+		k.seen[second][key] = s
+	}
+	s.N++
+	s.MsMax = max(s.MsMax, float64(time.Since(started).Microseconds())/1000)
+	s.Value, s.Variant = fmt.Sprint(value), variant
+}
+
+func (k *knobSet) evaluations(w http.ResponseWriter, _ *http.Request) {
+	k.mutex.Lock()
+	defer k.mutex.Unlock()
+	reply(w, 200, k.seen)
+}
 
 func (k *knobSet) start(endpoint, instance string) error {
 	transport := &http.Transport{
@@ -85,14 +119,18 @@ func record(ctx context.Context, attrs []attribute.KeyValue) {
 // Decided for one user, in the request.
 func (k *knobSet) integerFor(ctx context.Context, key string, fallback int64, user string) int64 {
 	key = named("knob", key)
+	started := time.Now()
 	d, _ := k.client.IntValueDetails(ctx, key, fallback, openfeature.NewEvaluationContext(user, nil))
+	k.note(key, d.Value, d.Variant, started)
 	record(ctx, event(key, user, d.Value, d.EvaluationDetails))
 	return d.Value
 }
 
 func (k *knobSet) textFor(ctx context.Context, key, fallback, user string) string {
 	key = named("knob", key)
+	started := time.Now()
 	d, _ := k.client.StringValueDetails(ctx, key, fallback, openfeature.NewEvaluationContext(user, nil))
+	k.note(key, d.Value, d.Variant, started)
 	record(ctx, event(key, user, d.Value, d.EvaluationDetails))
 	return d.Value
 }
@@ -101,7 +139,9 @@ func (k *knobSet) textFor(ctx context.Context, key, fallback, user string) strin
 func (k *knobSet) watchInteger(key string, fallback int64, apply func(int64)) {
 	key = named("knob", key)
 	k.poll(key, func(ctx context.Context, at openfeature.EvaluationContext) []attribute.KeyValue {
+		started := time.Now()
 		d, _ := k.client.IntValueDetails(ctx, key, fallback, at)
+		k.note(key, d.Value, d.Variant, started)
 		apply(d.Value)
 		return event(key, k.instance, d.Value, d.EvaluationDetails)
 	})
@@ -110,7 +150,9 @@ func (k *knobSet) watchInteger(key string, fallback int64, apply func(int64)) {
 func (k *knobSet) watchText(key, fallback string, apply func(string)) {
 	key = named("knob", key)
 	k.poll(key, func(ctx context.Context, at openfeature.EvaluationContext) []attribute.KeyValue {
+		started := time.Now()
 		d, _ := k.client.StringValueDetails(ctx, key, fallback, at)
+		k.note(key, d.Value, d.Variant, started)
 		apply(d.Value)
 		return event(key, k.instance, d.Value, d.EvaluationDetails)
 	})

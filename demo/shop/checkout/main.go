@@ -92,6 +92,7 @@ func serve(ctx context.Context, s *shop) error {
 	mux.HandleFunc("POST /orders", traced("POST /orders", s.placeOrder))
 	mux.HandleFunc("PUT /carts/{user}", traced("PUT /carts/{user}", s.putCart))
 	mux.HandleFunc("POST /fault", s.fault)
+	mux.HandleFunc("GET /evaluations", knobs.evaluations)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	server := &http.Server{Addr: "127.0.0.1:" + os.Getenv("SHOP_PORT"), Handler: mux}
 	go func() {

@@ -81,6 +81,18 @@ const eventOf = (details, id) => ({
   'feature_flag.provider.name': 'ofrep',
   ...(details.errorCode ? { 'error.type': details.errorCode } : {}),
 });
+// What this client saw of each knob, second by second: for /evaluations, to look at when the values server is ill.
+const keptSeconds = 180;
+export const evaluations = {};
+function note(details, started) {
+  const second = Math.floor(Date.now() / 1000);
+  const seen = ((evaluations[second] ??= {})[details.flagKey] ??= { n: 0, ms_max: 0 });
+  const ms = Math.round((performance.now() - started) * 10) / 10;
+  Object.assign(seen, {
+    n: seen.n + 1, ms_max: Math.max(seen.ms_max, ms), value: String(details.value), variant: details.variant ?? '',
+  });
+  delete evaluations[second - keptSeconds];
+}
 const latest = new Map();  // instance-wide knobs, as last evaluated
 export const knobs = {
   async start() {
@@ -94,14 +106,19 @@ export const knobs = {
     });
   },
   async booleanFor(key, fallback, user) {
-    return this.client.getBooleanValue(named('knob', key), fallback, { targetingKey: user });
+    const started = performance.now();
+    const details = await this.client.getBooleanDetails(named('knob', key), fallback, { targetingKey: user });
+    note(details, started);
+    return details.value;
   },
   // Decided for this instance, once a second; every request records what was in force.
   async watch(key, fallback, apply) {
     const name = named('knob', key);
     const method = typeof fallback === 'number' ? 'getNumberDetails' : 'getStringDetails';
     const step = async () => {
+      const started = performance.now();
       const details = await this.client[method](name, fallback, { targetingKey: instance });
+      note(details, started);
       latest.set(name, eventOf(details, instance));
       apply(details.value);
     };

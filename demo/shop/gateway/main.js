@@ -1,7 +1,7 @@
 // The shop's front door: sessions, routing, and refusing what is too much.
 import { createHash } from 'node:crypto';
 import http from 'node:http';
-import { call, knobs, log, PeerError, setLogLevel, setTraceShare, stopTelemetry, traced } from './kit.js';
+import { call, evaluations, knobs, log, PeerError, setLogLevel, setTraceShare, stopTelemetry, traced } from './kit.js';
 
 const peers = {
   catalog: process.env.CATALOG_URL, accounts: process.env.ACCOUNTS_URL, checkout: process.env.CHECKOUT_URL,
@@ -89,6 +89,7 @@ await knobs.watch('log.level', 'info', setLogLevel);
 const server = http.createServer((request, response) => {
   const url = new URL(request.url, 'http://shop');
   if (url.pathname === '/healthz') return answer(response, 200, { ok: true });
+  if (url.pathname === '/evaluations') return answer(response, 200, evaluations);
   const route = routes[`${request.method} ${url.pathname.split('/')[1]}`];
   if (!route) return answer(response, 404, { error: 'no such page' });
   return traced(route[0], request, (span) => handle(route[1], request, response, url, span));

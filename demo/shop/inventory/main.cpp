@@ -105,6 +105,7 @@ struct Inventory {
 
   shop::Response handle(const shop::Request& request) {
     if (request.path == "/healthz") return {200, "{}"};
+    if (request.path == "/evaluations") return {200, knobs.evaluations()};
     if (request.method == "POST" && request.path == "/fault") return fault(request);
     if (request.method != "POST" || request.path != "/reservations") return {404, "{}"};
     shop::Span span = shop::server_span(request, "POST /reservations");

@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t waiting_max = 20'000;
 constexpr int evaluation_ms_max = 100;
+constexpr size_t seconds_kept = 180;
 
 std::string random_hex(size_t bytes) {
   static thread_local std::mt19937_64 engine(std::random_device{}());
@@ -200,6 +201,7 @@ Knobs::Knobs(std::string instance)
 
 Json Knobs::evaluate(const std::string& key, const Json& fallback) {
   const std::string name = named("knob", key);
+  const int64_t started = unix_nanos();
   const Json question = {{"context", {{"targetingKey", instance_}}}};
   const Response answer = client_.post(path_ + name, "", question.dump(), evaluation_ms_max);
   Json parsed = answer.status == 200 ? Json::parse(answer.body, nullptr, false) : Json();
@@ -214,9 +216,22 @@ Json Knobs::evaluate(const std::string& key, const Json& fallback) {
                       {"feature_flag.version", metadata.value("version", "")},
                       {"feature_flag.set.id", "homeostat"},
                       {"feature_flag.context.id", instance_}};
+  const int64_t now = unix_nanos();
   const std::lock_guard lock(mutex_);
   latest_[name] = event;
+  seen_[now / 1'000'000'000][name] = {{"n", 1},
+                                      {"ms_max", static_cast<double>((now - started) / 100'000) / 10},
+                                      {"value", event["feature_flag.result.value"]},
+                                      {"variant", event["feature_flag.result.variant"]}};
+  if (seen_.size() > seconds_kept) seen_.erase(seen_.begin());
   return value;
+}
+
+std::string Knobs::evaluations() const {
+  const std::lock_guard lock(mutex_);
+  Json out = Json::object();
+  for (const auto& [second, knobs] : seen_) out[std::to_string(second)] = knobs;
+  return out.dump();
 }
 
 int64_t Knobs::integer(const std::string& key, int64_t fallback) { return evaluate(key, fallback).get<int64_t>(); }

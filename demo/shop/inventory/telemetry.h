@@ -64,6 +64,7 @@ class Knobs {
   int64_t integer(const std::string& key, int64_t fallback);
   std::string text(const std::string& key, const std::string& fallback);
   void record(Span& span) const;
+  std::string evaluations() const;  // what was seen, second by second: to look at when the values server is ill
 
  private:
   Json evaluate(const std::string& key, const Json& fallback);
@@ -71,6 +72,7 @@ class Knobs {
   std::string path_, instance_;
   mutable std::mutex mutex_;
   std::map<std::string, Json> latest_;
+  std::map<int64_t, Json> seen_;  // of the last 180 seconds
 };
 
 }  // namespace shop

@@ -117,6 +117,28 @@ class RecordEvaluation(Hook):
             span.add_event("feature_flag.evaluation", event_of(details.flag_key, key, details))
 
 
+class Evaluations:
+    """What this client saw of each knob, second by second: for /evaluations, to look at when the values server is ill."""
+
+    KEPT_SECONDS = 180
+
+    def __init__(self):
+        self._seen, self._lock = {}, threading.Lock()
+
+    def note(self, details, seconds):
+        with self._lock:
+            second = int(time.time())
+            seen = self._seen.setdefault(second, {}).setdefault(details.flag_key, {"n": 0, "ms_max": 0.0})
+            value = str(details.value).lower() if isinstance(details.value, bool) else str(details.value)
+            seen.update(n=seen["n"] + 1, ms_max=max(seen["ms_max"], round(seconds * 1000, 1)), value=value,
+                        variant=details.variant or "")
+            self._seen.pop(second - self.KEPT_SECONDS, None)
+
+    def copy(self):
+        with self._lock:
+            return {str(second): {k: dict(v) for k, v in keys.items()} for second, keys in self._seen.items()}
+
+
 class Knobs:
     """Values for one user (in the request), or for this instance (once a second, in force for every request)."""
 
@@ -126,10 +148,14 @@ class Knobs:
         self._client = openfeature.get_client()
         self._client.add_hooks([RecordEvaluation()])
         self._watched, self._latest = [], {}
+        self.evaluations = Evaluations()
 
     def _details(self, key, fallback, at):
         kind = {bool: "boolean", int: "integer", float: "float", str: "string"}[type(fallback)]
-        return getattr(self._client, f"get_{kind}_details")(key, fallback, EvaluationContext(targeting_key=at))
+        start = time.monotonic()
+        details = getattr(self._client, f"get_{kind}_details")(key, fallback, EvaluationContext(targeting_key=at))
+        self.evaluations.note(details, time.monotonic() - start)
+        return details
 
     def value_for(self, key, fallback, user):
         return self._details(named("knob", key), fallback, user).value
@@ -246,6 +272,8 @@ def _handler(routes, faults):
             query = dict(urllib.parse.parse_qsl(url.query))
             if url.path == "/healthz":
                 return self._answer(200, {"ok": True})
+            if url.path == "/evaluations":
+                return self._answer(200, knobs.evaluations.copy())
             if url.path == "/fault" and self.command == "POST":
                 faults(body)
                 return self._answer(200, body)

@@ -59,6 +59,7 @@ public final class Catalog {
         server.createContext("/products/", x -> catalog.handle(x, "GET /products/{id}", catalog::product));
         server.createContext("/search", x -> catalog.handle(x, "GET /search", catalog::find));
         server.createContext("/featured", x -> catalog.handle(x, "GET /featured", (p, q) -> "[1,2,3,5,8]"));
+        server.createContext("/evaluations", x -> send(x, 200, catalog.knobs.evaluations()));
         server.createContext("/healthz", x -> send(x, 200, "{}"));
         server.createContext("/fault", catalog::fault);
         server.start();

@@ -21,6 +21,8 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
 
 /** Values through OpenFeature over OFREP. An evaluation never waits longer than 100 ms: then the code default holds. */
 final class Knobs {
@@ -45,6 +47,38 @@ final class Knobs {
         });
     }
 
+    /** What this client saw of each knob, second by second: to look at when the values server is ill. */
+    private static final int KEPT_SECONDS = 180;
+
+    private record Seen(int n, double msMax, String value, String variant) {
+        String json() {
+            return "{\"n\":" + n + ",\"ms_max\":" + msMax + ",\"value\":\"" + value + "\",\"variant\":\"" + variant + "\"}";
+        }
+    }
+
+    private final Map<Long, Map<String, Seen>> seen = new ConcurrentHashMap<>();
+
+    private <T> FlagEvaluationDetails<T> timed(Supplier<FlagEvaluationDetails<T>> evaluation) {
+        long started = System.nanoTime();
+        FlagEvaluationDetails<T> d = evaluation.get();
+        double ms = (System.nanoTime() - started) / 100_000 / 10.0;
+        long second = System.currentTimeMillis() / 1000;
+        String variant = d.getVariant() == null ? "" : d.getVariant();
+        seen.computeIfAbsent(second, s -> new ConcurrentHashMap<>()).merge(d.getFlagKey(),
+                new Seen(1, ms, String.valueOf(d.getValue()), variant),
+                (a, b) -> new Seen(a.n + b.n, Math.max(a.msMax, b.msMax), b.value, b.variant));
+        seen.remove(second - KEPT_SECONDS);
+        return d;
+    }
+
+    String evaluations() {
+        return seen.entrySet().stream()
+                .map(second -> "\"" + second.getKey() + "\":" + second.getValue().entrySet().stream()
+                        .map(knob -> "\"" + knob.getKey() + "\":" + knob.getValue().json())
+                        .collect(Collectors.joining(",", "{", "}")))
+                .collect(Collectors.joining(",", "{", "}"));
+    }
+
     private static Attributes event(String id, FlagEvaluationDetails<?> d) {
         AttributesBuilder out = Attributes.builder()
                 .put("feature_flag.key", d.getFlagKey())
@@ -62,7 +96,7 @@ final class Knobs {
     String textFor(String key, String fallback, String user) {
         String name = Names.of("knob", key);
         EvaluationContext at = new ImmutableContext(user);
-        return client.getStringValue(name, fallback, at);
+        return timed(() -> client.getStringDetails(name, fallback, at)).getValue();
     }
 
     /** Decided for this instance, once a second; every request records what was in force. */
@@ -70,7 +104,7 @@ final class Knobs {
         String name = Names.of("knob", key);
         EvaluationContext at = new ImmutableContext(instance);
         watched.add(() -> {
-            FlagEvaluationDetails<String> d = client.getStringDetails(name, fallback, at);
+            FlagEvaluationDetails<String> d = timed(() -> client.getStringDetails(name, fallback, at));
             latest.put(name, event(instance, d));
             apply.accept(d.getValue());
         });
@@ -80,7 +114,7 @@ final class Knobs {
         String name = Names.of("knob", key);
         EvaluationContext at = new ImmutableContext(instance);
         watched.add(() -> {
-            FlagEvaluationDetails<Integer> d = client.getIntegerDetails(name, fallback, at);
+            FlagEvaluationDetails<Integer> d = timed(() -> client.getIntegerDetails(name, fallback, at));
             latest.put(name, event(instance, d));
             apply.accept(d.getValue());
         });
