@@ -3,6 +3,7 @@ import json
 import urllib.request
 
 from .load import RATES
+from .product import Refused
 
 LEASE_SECONDS = 120  # a fault that nobody takes back ends by itself
 
@@ -16,12 +17,19 @@ class Faults:
         request = urllib.request.Request(self.ports.url(name) + "/fault", data=json.dumps(body).encode(), method="POST")
         urllib.request.urlopen(request, timeout=5).read()
 
+    def _clear(self, identity):
+        try:
+            self.homeostat.request("DELETE", f"/v1/chaos/faults/{identity}")
+        except Refused as problem:
+            if problem.status != 404:  # 404: its lease has ended it already
+                raise
+
     def inject(self, fault):
         for step in fault["inject"]:
             if "proxy" in step:
                 body = {**step, "lease_ms": LEASE_SECONDS * 1000}
                 identity = self.homeostat.post("/v1/chaos/faults", body)["id"]
-                self._undo.append(lambda i=identity: self.homeostat.request("DELETE", f"/v1/chaos/faults/{i}"))
+                self._undo.append(lambda i=identity: self._clear(i))
             elif "service" in step:
                 if step.get("undo"):
                     self._undo.append(lambda s=step: self._service(s["service"], s["undo"]))

@@ -16,7 +16,9 @@ READY_SECONDS = 40
 
 
 class Refused(Exception):
-    pass
+    def __init__(self, text, status):
+        super().__init__(text)
+        self.status = status
 
 
 def unix_seconds(value):
@@ -88,7 +90,7 @@ class Homeostat:
             with urllib.request.urlopen(request, timeout=seconds) as answer:
                 text = answer.read()
         except urllib.error.HTTPError as problem:
-            raise Refused(f"{method} {path}: {problem.code} {problem.read()[:300]!r}") from problem
+            raise Refused(f"{method} {path}: {problem.code} {problem.read()[:300]!r}", problem.code) from problem
         return json.loads(text) if text.strip() else {}
 
     def get(self, path):
