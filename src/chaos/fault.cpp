@@ -157,7 +157,10 @@ ConnectionEffect connection_effect(std::span<const Fault> active, double draw, i
     if (f.kind == Kind::down) out.down = true;
     if (f.kind == Kind::reset) out.reset = true;
     if (f.kind == Kind::hang) out.hang = true;
-    if (f.kind == Kind::latency) out.latency_ms += waiting_ms(f, random);
+    if (f.kind == Kind::latency) {
+      out.late = true;
+      out.latency_ms += waiting_ms(f, random);
+    }
     if (f.kind == Kind::bandwidth)
       out.bytes_per_s = out.bytes_per_s == 0 ? f.bytes_per_s : std::min(out.bytes_per_s, f.bytes_per_s);
   }

@@ -16,9 +16,9 @@
 namespace hs::chaos {
 
 enum class Kind : uint8_t {
-  latency,    // bytes towards the upstream arrive latency_ms +- jitter_ms later; throughput stays
+  latency,    // bytes towards the upstream arrive latency_ms +- jitter_ms later, up to a megabyte in flight
   bandwidth,  // at most bytes_per_s, for each connection and direction
-  reset,      // connections are torn: open ones at once, new ones when the client first sends
+  reset,      // connections are torn, open and new ones, after a moment at most
   hang,       // connections are accepted and nothing is forwarded, in either direction, while it lasts
   down,       // connecting is refused, open connections are torn
   status,     // HTTP: a share of requests gets `status` and never reaches the upstream
@@ -61,6 +61,7 @@ Status check(const Fault& fault, std::span<const config::Proxy> proxies);
 // What a connection (of a fixed draw in [0, 1)) suffers now.
 struct ConnectionEffect {
   bool down = false, reset = false, hang = false;
+  bool late = false;        // a latency fault is on; latency_ms may be 0 by its jitter
   int64_t latency_ms = 0;   // of the next piece towards the upstream; several faults add up
   int64_t bytes_per_s = 0;  // 0: unlimited; the tightest counts
 };

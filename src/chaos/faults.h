@@ -53,6 +53,8 @@ class Faults final : public FaultControl {
   // What a connection or a request of this proxy suffers now.
   ConnectionEffect connection(std::string_view proxy, double draw) const;
   RequestEffect request(std::string_view proxy) const;
+  // Whether any fault is on there.
+  bool any(std::string_view proxy) const { return !active(proxy).empty(); }
 
  private:
   std::vector<Fault> active(std::string_view proxy) const;
