@@ -18,7 +18,7 @@ struct Writer {
   const Cut& cut;
   const Rows& rows;
   NativeBlock native;
-  Writer(const Cut& c, const Rows& r) : cut(c), rows(r), native(r.size()) {}
+  Writer(const Cut& c, const Rows& r) : cut(c), rows(r), native(r.size(), bytes_expected(c, r)) {}
 
   const Logs& logs(size_t i) const { return cut.batch(rows[i]).logs; }
   template <class T, class Column>

@@ -49,7 +49,7 @@ class Cursor {
     if (!short_) std::memcpy(&v, bytes.data(), 8);
     return v;
   }
-  void spoil() { bad_ = true; }
+  void spoil() { bad_ = bad_ || !short_; }  // what is cut off may still become right
   bool stuck() const { return short_ || bad_; }
   bool is_short() const { return short_ && !bad_; }
   size_t left() const { return left_.size(); }

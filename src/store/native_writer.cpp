@@ -7,7 +7,7 @@
 namespace hs::store {
 namespace {
 
-constexpr size_t first_bytes = 64 * 1024;
+constexpr size_t step_bytes = 64 * 1024;
 constexpr uint64_t has_words = 1ULL << 9, renew_words = 1ULL << 10;  // flags of a LowCardinality column in Native
 
 // Telemetry's words differ in length, beginning or end; equal hashes only cost a comparison.
@@ -51,7 +51,12 @@ void Out::varint(uint64_t v) {
   used(n);
 }
 
-void Out::grow(size_t size) { bytes_.resize(std::max({first_bytes, bytes_.size() * 2, size_ + size})); }
+// Within the capacity it grows in steps, so that the zeroes that resize() writes are still in the cache when they are
+// overwritten; beyond it grows by half.
+void Out::grow(size_t size) {
+  const size_t step = std::min(bytes_.capacity(), bytes_.size() + step_bytes);
+  bytes_.resize(std::max(step > bytes_.size() ? step : bytes_.size() / 2 * 3 + step_bytes, size_ + size));
+}
 
 Words::Words() : slots_(64) {}
 
@@ -65,7 +70,7 @@ uint32_t Words::index(std::string_view word) {
       if (words_.size() * 2 > slots_.size()) rehash();
       return static_cast<uint32_t>(words_.size() - 1);
     }
-    if (words_[slot - 1] == word) return slot - 1;
+    if (equal_text(words_[slot - 1], word)) return slot - 1;
   }
 }
 
@@ -80,7 +85,8 @@ void Words::rehash() {
 }
 
 // The number of columns is known at the end; a varint may be written longer than needed, so two bytes are kept for it.
-NativeBlock::NativeBlock(size_t rows) : rows_(rows) {
+NativeBlock::NativeBlock(size_t rows, size_t bytes_expected) : rows_(rows) {
+  out_.expect(bytes_expected);
   out_.value<uint16_t>(0);
   out_.varint(rows);
 }

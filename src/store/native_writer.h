@@ -15,9 +15,41 @@ namespace hs::store {
 
 static_assert(std::endian::native == std::endian::little, "values are copied as they lie in memory");
 
+// Short texts are most of what is copied and compared: a call to memcpy or memcmp costs more than the work itself.
+inline void copy_text(char* to, std::string_view from) {
+  const size_t size = from.size();
+  if (size > 16) {
+    std::memcpy(to, from.data(), size);
+  } else if (size >= 8) {
+    uint64_t head = 0, tail = 0;
+    std::memcpy(&head, from.data(), 8);
+    std::memcpy(&tail, from.data() + size - 8, 8);
+    std::memcpy(to, &head, 8);
+    std::memcpy(to + size - 8, &tail, 8);
+  } else {
+    for (size_t i = 0; i < size; ++i) to[i] = from[i];
+  }
+}
+inline bool equal_text(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  const auto differ = [&]<class T>(T x, size_t at) {
+    T y{};
+    std::memcpy(&x, a.data() + at, sizeof x);
+    std::memcpy(&y, b.data() + at, sizeof y);
+    return static_cast<uint64_t>(x ^ y);
+  };
+  const size_t size = a.size();
+  if (size > 32 || size < 4) return a == b;
+  if (size < 8) return (differ(uint32_t{}, 0) | differ(uint32_t{}, size - 4)) == 0;
+  const uint64_t ends = differ(uint64_t{}, 0) | differ(uint64_t{}, size - 8);
+  return size <= 16 ? ends == 0 : (ends | differ(uint64_t{}, 8) | differ(uint64_t{}, size - 16)) == 0;
+}
+
 // Bytes that grow. Writing through a pointer, because millions of short appends are what encoding costs.
 class Out {
  public:
+  // Address space for what is expected; only what is used is touched.
+  void expect(size_t size) { bytes_.reserve(size); }
   char* room(size_t size) {
     if (size_ + size > bytes_.size()) grow(size);
     return bytes_.data() + size_;
@@ -36,7 +68,7 @@ class Out {
     if (v.size() < 128) {
       char* to = room(v.size() + 1);
       *to = static_cast<char>(v.size());
-      if (!v.empty()) std::memcpy(to + 1, v.data(), v.size());
+      copy_text(to + 1, v);
       return used(v.size() + 1);
     }
     varint(v.size());
@@ -79,7 +111,7 @@ class Words {
 
 class NativeBlock {
  public:
-  explicit NativeBlock(size_t rows);
+  explicit NativeBlock(size_t rows, size_t bytes_expected = 0);
 
   // Starts a column; its values follow through the calls below or out().
   void column(std::string_view name, std::string_view type);

@@ -13,55 +13,55 @@ constexpr int64_t partition_ns = partition_s * nanos_per_s;
 
 std::string prefixed(std::string_view prefix, std::string_view name) { return fmt::format("{}{}", prefix, name); }
 
-// Keys as indices of words. Rows of one kind repeat each other's keys at the same places, so that is looked at first.
+// Keys as indices of words. Rows of one kind repeat each other's keys at the same places; kinds differ in the keys'
+// lengths. So that is looked at first.
 class Keys {
  public:
   uint32_t index(std::string_view key, size_t place) {
-    if (place >= places) return words_.index(key);
-    uint32_t& last = last_[place];
-    if (last < words_.all().size() && words_.all()[last] == key) return last;
+    uint32_t& last = last_[(place * 16 + key.size()) % last_.size()];
+    if (last < words_.all().size() && equal_text(words_.all()[last], key)) return last;
     return last = words_.index(key);
   }
   const Words& words() const { return words_; }
 
  private:
-  static constexpr size_t places = 64;
   Words words_;
-  std::array<uint32_t, places> last_{};
+  std::array<uint32_t, 1024> last_{};
 };
 
-void write_map_content(NativeBlock& native, const std::vector<AttributeRange>& rows, uint64_t total) {
+// The types of each row's attributes: one letter each, in the map's order.
+struct Types {
+  Words words;
+  std::vector<uint32_t> indices;
+  model::Arena kept;
+};
+
+// Offsets, keys, values; the types are gathered in the same pass, because attributes are far more than caches hold.
+Types write_map_content(NativeBlock& native, const std::vector<AttributeRange>& rows, uint64_t total) {
   uint64_t end = 0;
   native.values<uint64_t>(rows.size(),
                           [&](size_t i) { return end += static_cast<uint64_t>(rows[i].second - rows[i].first); });
   Keys keys;
+  Types types;
   std::vector<uint32_t> indices;
   indices.reserve(total);
+  types.indices.reserve(rows.size());
+  std::string letters;
   for (const auto& [begin, stop] : rows) {
+    letters.clear();
     for (const model::Attribute* a = begin; a != stop; ++a) {
       indices.push_back(keys.index(a->key, static_cast<size_t>(a - begin)));
+      letters.push_back(static_cast<char>(a->type));
     }
+    const auto keep = [&](std::string_view w) { return types.kept.copy(w); };
+    types.indices.push_back(types.words.index_of_passing(letters, keep));
   }
   native.words_and_indices(keys.words(), indices);
   Out& out = native.out();
   for (const auto& [begin, stop] : rows) {
     for (const model::Attribute* a = begin; a != stop; ++a) out.text(a->value);
   }
-}
-
-// One letter an attribute, in the map's order.
-void write_type_content(NativeBlock& native, const std::vector<AttributeRange>& rows) {
-  Words words;
-  model::Arena kept;
-  std::vector<uint32_t> indices;
-  indices.reserve(rows.size());
-  std::string letters;
-  for (const auto& [begin, stop] : rows) {
-    letters.clear();
-    for (const model::Attribute* a = begin; a != stop; ++a) letters.push_back(static_cast<char>(a->type));
-    indices.push_back(words.index_of_passing(letters, [&](std::string_view w) { return kept.copy(w); }));
-  }
-  native.words_and_indices(words, indices);
+  return types;
 }
 
 uint64_t total_of(const std::vector<AttributeRange>& rows) {
@@ -98,6 +98,16 @@ std::vector<Partition> by_partition(Rows rows) {
   return partitions;
 }
 
+size_t bytes_expected(const Cut& cut, const Rows& rows) {
+  size_t bytes = 0;
+  uint32_t last = UINT32_MAX;
+  for (const Row& row : rows) {  // batches come in order: each is looked at once
+    if (row.batch != last) bytes += cut.batch(row).arena.bytes();
+    last = row.batch;
+  }
+  return bytes / 4 * 3 + rows.size() * 48;
+}
+
 Block finish_block(const Cut& cut, NativeBlock& native, std::string_view table, int64_t partition, const Rows& rows,
                    bool fact) {
   native.fixed<int64_t>("ts", "DateTime64(9, 'UTC')", [&](size_t i) { return rows[i].time.ts; });
@@ -128,10 +138,10 @@ void write_attributes(NativeBlock& native, std::string_view prefix, const std::v
   if (total == 0) return;
   native.column(prefixed(prefix, "attrs"), map_type);
   native.words_prefix();
-  write_map_content(native, rows, total);
+  const Types types = write_map_content(native, rows, total);
   native.column(prefixed(prefix, "attr_types"), "LowCardinality(String)");
   native.words_prefix();
-  write_type_content(native, rows);
+  native.words_and_indices(types.words, types.indices);
 }
 
 void write_attribute_arrays(NativeBlock& native, std::string_view prefix, const std::vector<uint64_t>& ends,
@@ -140,11 +150,11 @@ void write_attribute_arrays(NativeBlock& native, std::string_view prefix, const 
   native.column(prefixed(prefix, "attrs"), fmt::format("Array({})", map_type));
   native.words_prefix();
   native.values<uint64_t>(ends.size(), end_of);
-  write_map_content(native, elements, total_of(elements));
+  const Types types = write_map_content(native, elements, total_of(elements));
   native.column(prefixed(prefix, "attr_types"), "Array(LowCardinality(String))");
   native.words_prefix();
   native.values<uint64_t>(ends.size(), end_of);
-  write_type_content(native, elements);
+  native.words_and_indices(types.words, types.indices);
 }
 
 }  // namespace hs::store

@@ -51,6 +51,9 @@ struct Cut {
   const model::Batch& batch(const Row& row) const { return *batches[row.batch].batch; }
 };
 
+// Room for a block of these rows: what their requests took, and a little for each row.
+size_t bytes_expected(const Cut& cut, const Rows& rows);
+
 // Names the block, adds the columns that every table has (ts, ts_sent, tenant, cut), and finishes it.
 Block finish_block(const Cut& cut, NativeBlock& native, std::string_view table, int64_t partition, const Rows& rows,
                    bool fact);
