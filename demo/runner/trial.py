@@ -46,6 +46,9 @@ class Watch:
                 self.changes[change["id"]] = change
         self._tell()
 
+    def in_flight(self):
+        return [c for c in self.changes.values() if c.get("state") == "candidate"]
+
     @staticmethod
     def _at(change):
         return max((unix_seconds(change.get(k)) for k in ("at", "started", "set", "time", "created")), default=0)
@@ -143,7 +146,7 @@ class Trial:
                 restored = load.restored(self.operation, broken, now)
                 if restored is not None:
                     self.world.live.say(f"restored  {self.operation}, {restored - start:.0f} s after the injection")
-            if restored is not None and self.loop_on:
+            if restored is not None and self.loop_on and not watch.in_flight():
                 break
         return broken, restored
 
