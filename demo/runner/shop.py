@@ -100,6 +100,7 @@ class Shop:
             "OTEL_EXPORTER_OTLP_ENDPOINT": p.url("otlp_grpc" if grpc else "otlp_http"),
             "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc" if grpc else "http/protobuf",
             "OTEL_EXPORTER_OTLP_INSECURE": "true",
+            "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip" if name in ("gateway", "catalog") else "none",
             "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{self.tokens[team]}",
             "OTEL_BSP_SCHEDULE_DELAY": 1000, "OTEL_BLRP_SCHEDULE_DELAY": 1000, "OTEL_METRIC_EXPORT_INTERVAL": 1000,
             "OTEL_BSP_MAX_QUEUE_SIZE": 8192, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": 2048,
