@@ -136,6 +136,7 @@ std::vector<std::pair<Done, Status>> Ingest::Parts::settle_group(Group& group, c
     settle_request(group.requests[i], std::move(group.pending[i]), written, wall, answers);
   if (written) {
     for (const auto& [id, range] : group.cuts) backlog.cut(id, range, false);
+    if (!refusal.empty()) space_checked_at = 0;  // it may be over
   } else {
     if (done_cuts.empty()) done_since = now;
     done_cuts.insert(done_cuts.end(), group.done.begin(), group.done.end());

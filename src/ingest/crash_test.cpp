@@ -103,6 +103,10 @@ class Crashes : public World {
     const auto stored = engine.stored();
     for (const Request& r : requests_)
       for (const uint64_t n : numbers_of(r.body)) check_number(n, r.acknowledged, stored, aside);
+    const std::string names = engine.names();
+    for (const auto& [n, times] : stored)
+      EXPECT_NE(names.find(fmt::format("p{},", n % 3)), std::string::npos)
+          << "partition of " << n << " is not described";
     EXPECT_EQ(ingest->health().waiting_rows, 0U);
     EXPECT_LE(ingest->health().journal_segments, 2U);
     EXPECT_EQ(ingest->health().corrupt_segments, 0U);

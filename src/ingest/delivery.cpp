@@ -37,34 +37,41 @@ void Delivery::start(std::shared_ptr<Cut> cut) {
 }
 
 void Delivery::drop() {
+  if (prepared_ && !blocks_.empty()) outside_.sink.abandoned();
   cut_.reset();
   blocks_.clear();
   blocks_.shrink_to_fit();
   prepared_ = false;
-  next_block_ = 0;
 }
 
 Delivery::Outcome Delivery::attempt() {
-  Status status = prepared_ ? Status{} : prepare();
-  if (!status) {
-    error_ = status.error();
-    return Outcome::later;
+  if (!prepared_) {
+    if (const Status prepared = prepare(); !prepared) {
+      error_ = prepared.error();
+      return Outcome::later;
+    }
   }
-  for (; next_block_ < blocks_.size(); ++next_block_) {
-    status = deliver(blocks_[next_block_]);
-    if (!status) break;
-    blocks_[next_block_].bytes = {};
+  bool all = true;
+  for (Block& block : blocks_) {
+    if (block.rows == 0) continue;  // delivered
+    const Status delivered = deliver(block);
+    if (delivered) {
+      block = {};
+      continue;
+    }
+    all = false;
+    error_ = delivered.error();
+    cut_->ask_first = true;  // it may have arrived all the same
+    counters().failures.add();
+    if (error_.code == Code::unavailable) return Outcome::engine_away;
   }
-  if (status) return Outcome::done;
-  error_ = status.error();
-  cut_->ask_first = true;  // it may have arrived all the same
-  counters().failures.add();
-  return error_.code == Code::unavailable ? Outcome::engine_away : Outcome::later;
+  if (!all) return Outcome::later;
+  blocks_.clear();
+  return Outcome::done;
 }
 
 Status Delivery::prepare() {
   blocks_.clear();
-  next_block_ = 0;
   std::vector<model::Batch> batches;
   std::vector<Incoming> heads;
   std::vector<StoredBatch> stored;
@@ -131,7 +138,7 @@ Status Delivery::put_all_aside(const Error& why) {
 }
 
 Status Delivery::deliver(const Block& block) {
-  if (cut_->ask_first) {
+  if (cut_->ask_first && block.fact) {
     HS_ASSIGN(const bool present, outside_.sink.has_cut(block.table, block.partition, cut_->id));
     if (present) counters().present.add();
     if (present) return {};
@@ -143,6 +150,7 @@ Status Delivery::deliver(const Block& block) {
     return {};
   }
   if (may_be_repeated(inserted.error().code)) return inserted;
+  if (!block.fact) outside_.sink.abandoned();  // the next cut tells it again
   const Status kept = outside_.quarantine.put(block, cut_->id, inserted.error());
   if (!kept) return fail(Code::internal, kept.error().message);  // not the engine's fault: others may go on
   return {};

@@ -48,9 +48,8 @@ class Delivery {
 
   const Outside outside_;
   std::shared_ptr<Cut> cut_;
-  std::vector<Block> blocks_;
+  std::vector<Block> blocks_;  // a delivered one is empty
   bool prepared_ = false;
-  size_t next_block_ = 0;
   Error error_;
 };
 

@@ -40,6 +40,9 @@ struct Block {
   std::string table, partition;
   std::string token;  // the same for the same rows, for ever
   uint64_t rows = 0;
+  // A fact is stored once, always with the same rows. Other blocks (dictionaries) may be stored again without harm and
+  // may differ at the next encode(): the engine is never asked whether it has them.
+  bool fact = true;
   std::string bytes;  // in the engine's format
 };
 
@@ -52,6 +55,9 @@ class Sink {
   // ok: the rows are in and durable. unavailable, deadline_exceeded, resource_exhausted, internal: they may or may not
   // be; it will be tried again with the same block. Any other code: the engine refuses them for good.
   virtual Status insert(const Block& block) = 0;
+  // Blocks of an encode() were given up before all of them were in; the cut will be encoded again. Who leaves out of a
+  // block what was told before must tell it again.
+  virtual void abandoned() = 0;
   // Are rows of `cut` in this table and partition? Must not answer before an insert of a former process has ended.
   virtual Result<bool> has_cut(const std::string& table, const std::string& partition, uint64_t cut) = 0;
 };

@@ -16,11 +16,15 @@ constexpr int64_t engine_wait_max_ms = 2000;
 constexpr int64_t cut_wait_min_ms = 500;  // between attempts of a cut that has trouble of its own
 constexpr int64_t cut_wait_max_ms = 60'000;
 constexpr uint64_t segments_per_journal = 8;  // at least: a small journal has small segments
+// Each segment begins with the retry window, 24 bytes an entry: together at most an eighth of the journal.
+constexpr uint64_t journal_bytes_per_seen = 8 * 24 * segments_per_journal;
 
 int64_t doubled(int64_t first, int times, int64_t most) { return std::min(first << std::min(times, 20), most); }
 
 Options sane(Options options) {
   options.segment_bytes = std::min(options.segment_bytes, options.journal_max_bytes / segments_per_journal + 1);
+  options.retry_window_max_entries =
+      std::min(options.retry_window_max_entries, options.journal_max_bytes / journal_bytes_per_seen + 1);
   return options;
 }
 

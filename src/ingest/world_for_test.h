@@ -81,6 +81,7 @@ class EngineModel final : public Sink {
     for (const Block& block : late_)
       if (random_.uniform() < 0.5) commit(block);
     late_.clear();
+    told_.clear();  // it is the process that remembers
     down_ = false;
   }
 
@@ -97,8 +98,18 @@ class EngineModel final : public Sink {
       }
     std::vector<Block> blocks;
     for (auto& [partition, bytes] : parts)
-      blocks.push_back({"logs", partition, fmt::format("{}-logs-{}", cut, partition), rows[partition], bytes});
+      blocks.push_back({"logs", partition, fmt::format("{}-logs-{}", cut, partition), rows[partition], true, bytes});
+    const std::lock_guard lock(mutex_);
+    std::string news;  // of partitions nobody has told the engine about
+    for (const auto& [partition, bytes] : parts)
+      if (told_.insert(partition).second) news += partition + ",";
+    if (!news.empty()) blocks.push_back({"names", "all", fmt::format("{}-names-all", cut), 1, false, news});
     return blocks;
+  }
+
+  void abandoned() override {
+    const std::lock_guard lock(mutex_);
+    told_.clear();
   }
 
   Status insert(const Block& block) override {
@@ -122,6 +133,11 @@ class EngineModel final : public Sink {
     return cuts_.contains({table + "/" + partition, cut});
   }
 
+  // The dictionary: "p0,p2,".
+  std::string names() const {
+    const std::lock_guard lock(mutex_);
+    return names_;
+  }
   // How often each number is stored.
   std::map<uint64_t, int> stored() const {
     const std::lock_guard lock(mutex_);
@@ -150,6 +166,8 @@ class EngineModel final : public Sink {
     if (std::find(tokens_.begin(), tokens_.end(), block.token) != tokens_.end()) return;
     tokens_.push_back(block.token);
     if (tokens_.size() > dedup_window_) tokens_.pop_front();
+    if (!block.fact) names_ += block.bytes;
+    if (!block.fact) return;
     for (const uint64_t number : numbers_of(block.bytes)) ++stored_[number];
     ++inserts_;
     largest_block_ = std::max(largest_block_, block.rows);
@@ -163,6 +181,8 @@ class EngineModel final : public Sink {
   bool down_ = false;
   std::map<uint64_t, int> stored_;
   std::set<std::pair<std::string, uint64_t>> cuts_;
+  std::set<std::string> told_;
+  std::string names_;
   std::deque<std::string> tokens_;
   std::deque<Block> late_;
   uint64_t inserts_ = 0, largest_block_ = 0;
