@@ -27,6 +27,7 @@ class GatedSink final : public ingest::Sink {
   void set_ready(bool ready) { ready_ = ready; }
   Result<std::vector<ingest::Block>> encode(const std::vector<ingest::StoredBatch>& batches, uint64_t cut) override;
   Status insert(const ingest::Block& block) override;
+  void abandoned() override { inner_.abandoned(); }
   Result<bool> has_cut(const std::string& table, const std::string& partition, uint64_t cut) override;
 
  private:

@@ -8,7 +8,7 @@ Result<std::vector<ingest::Block>> IngestSink::encode(const std::vector<ingest::
   for (const ingest::StoredBatch& b : batches) stored.push_back({b.batch, b.received_at, b.tenant});
   std::vector<ingest::Block> out;
   for (Block& block : encode_blocks(stored, cut, described_)) {
-    out.push_back({std::move(block.table), std::move(block.partition), std::move(block.token), block.rows,
+    out.push_back({std::move(block.table), std::move(block.partition), std::move(block.token), block.rows, block.fact,
                    std::move(block.native)});
   }
   return out;

@@ -13,6 +13,7 @@ class IngestSink final : public ingest::Sink {
   explicit IngestSink(Client& client) : client_(client) {}
   Result<std::vector<ingest::Block>> encode(const std::vector<ingest::StoredBatch>& batches, uint64_t cut) override;
   Status insert(const ingest::Block& block) override;
+  void abandoned() override { described_.forget(); }
   Result<bool> has_cut(const std::string& table, const std::string& partition, uint64_t cut) override;
 
  private:
