@@ -65,7 +65,7 @@ Status Server::open_access() {
 
 Status Server::open_values() {
   const std::string address = settings().text("listen.values");
-  if (!address.empty()) HS_TRY(ensure_values(data(), address));
+  if (!address.empty()) HS_TRY(ensure_values(common_, data(), address));
   observer_ = std::make_unique<Observer>(http_, clock_, address);
   observer_->declare(config_.load()->declarations.probes);
   return {};

@@ -7,11 +7,16 @@
 
 #include <csignal>
 #include <filesystem>
+#include <vector>
 
 #include "app/signals.h"
 #include "base/log.h"
 #include "io/clock.h"
+#include "io/files.h"
+#include "io/random.h"
 #include "net/http_server.h"
+#include "security/guard.h"
+#include "values/actuator.h"
 #include "values/service.h"
 
 namespace hs::app {
@@ -25,7 +30,7 @@ std::string values_directory(const std::string& data) { return data + "/values";
 void sleep_ms(int ms) { usleep(static_cast<useconds_t>(ms) * 1000); }
 
 // In the grandchild: never returns.
-[[noreturn]] void become_values(const std::string& data, const std::string& address) {
+[[noreturn]] void become_values(const std::vector<std::string>& command, const std::string& data) {
   setsid();
   const int in = open("/dev/null", O_RDONLY);
   const int out = open((data + "/values.log").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
@@ -36,17 +41,28 @@ void sleep_ms(int ms) { usleep(static_cast<useconds_t>(ms) * 1000); }
   sigset_t none;
   sigemptyset(&none);
   pthread_sigmask(SIG_SETMASK, &none, nullptr);
-  const std::string listen = "listen.values=" + address;
-  execl("/proc/self/exe", "homeostat", "values", "--data", data.c_str(), "--set", listen.c_str(), nullptr);
+  std::vector<char*> arguments;
+  for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
+  execv("/proc/self/exe", arguments.data());
   _exit(127);
 }
 
+std::vector<std::string> values_command(const Common& common, const std::string& data, const std::string& address) {
+  std::vector<std::string> command = {"homeostat", "values", "--data", data};
+  if (!common.source.file.empty()) command.insert(command.end(), {"--config", common.source.file});
+  for (const std::string& item : common.source.overrides) command.insert(command.end(), {"--set", item});
+  command.insert(command.end(), {"--set", "listen.values=" + address});
+  if (common.insecure_bind) command.insert(command.end(), {"--set", "security.insecure_bind=true"});
+  return command;
+}
+
 // Forks twice, so the process belongs to nobody that could end it.
-Status spawn_detached(const std::string& data, const std::string& address) {
+Status spawn_detached(const std::vector<std::string>& command, const std::string& data) {
   const pid_t child = fork();
   if (child < 0) return fail(Code::unavailable, "cannot start the values process: fork failed");
   if (child == 0) {
-    if (fork() == 0) become_values(data, address);
+    if (fork() == 0) become_values(command, data);
     _exit(0);
   }
   int status = 0;
@@ -65,6 +81,35 @@ Status stop_running(const std::string& directory, int pid) {
 
 }  // namespace
 
+namespace {
+
+// Evaluations change nothing, so on loopback they need no credential; elsewhere they need that of a sender.
+Result<http::Handler> guarded(const config::Snapshot& config, http::Handler handler) {
+  const config::Settings& settings = config.settings;
+  const std::string address = settings.text("listen.values");
+  const bool local = security::is_loopback(address);
+  auto senders = std::make_shared<security::Credentials>();
+  HS_TRY(senders->replace(settings.list("security.ingest_tokens")));
+  HS_TRY(security::check_bind("listen.values", address, !senders->empty(), settings.flag("security.insecure_bind")));
+  using enum security::Access;
+  security::Policy policy{.rules = {{"POST", "/ofrep", local ? read : sender}},
+                          .hosts = [names = settings.list("security.hosts")] { return names; },
+                          .any_address = !local,
+                          .operators = std::make_shared<security::Credentials>(),  // there is nothing to control here
+                          .senders = std::move(senders)};
+  return security::guard(std::move(handler), std::move(policy));
+}
+
+// Where `serve` never ran, the configuration's bases are all there is to serve.
+Status declare_bases(const config::Snapshot& config, const std::string& directory) {
+  if (config.declarations.knobs.empty() || std::filesystem::exists(directory + "/state.json")) return {};
+  values::Actuator actuator(directory, io::system_clock(), io::system_random());
+  const auto declared = actuator.declare(config.declarations.knobs);
+  return declared ? Status{} : tl::unexpected(declared.error());
+}
+
+}  // namespace
+
 int values(const Common& common) {
   Signals signals;
   const auto report = [](const Error& error) {
@@ -75,14 +120,17 @@ int values(const Common& common) {
   if (!loaded) return report(loaded.error());
   const config::Settings& settings = (*loaded)->settings;
   const std::string directory = values_directory(settings.text("data"));
-  std::filesystem::create_directories(directory);
+  if (const Status ok = io::make_directories(directory); !ok) return report(ok.error());
+  if (const Status ok = declare_bases(**loaded, directory); !ok) return report(ok.error());
 
   auto service = values::Service::start(directory, io::system_clock());
   if (!service) return report(service.error());
+  auto handler = guarded(**loaded, (*service)->handler());
+  if (!handler) return report(handler.error());
   const auto endpoint = io::parse_endpoint(settings.text("listen.values"));
   if (!endpoint) return report(endpoint.error());
   net::HttpServerOptions options{.listen = *endpoint, .name = "values", .body_bytes_max = 1 << 20};
-  auto server = net::HttpServer::start(options, (*service)->handler());
+  auto server = net::HttpServer::start(options, std::move(*handler));
   if (!server) return report(server.error());
   if (const Status ok = (*service)->announce((*server)->address().text()); !ok) return report(ok.error());
   log::info("values serves", {{"address", (*server)->address().text()}});
@@ -92,13 +140,13 @@ int values(const Common& common) {
   return 0;
 }
 
-Status ensure_values(const std::string& data, const std::string& address) {
+Status ensure_values(const Common& common, const std::string& data, const std::string& address) {
   const std::string directory = values_directory(data);
   if (const auto running = values::running(directory)) {
     if (running->address == address) return {};
     HS_TRY(stop_running(directory, running->pid));
   }
-  HS_TRY(spawn_detached(data, address));
+  HS_TRY(spawn_detached(values_command(common, data, address), data));
   for (int waited = 0; waited < start_timeout_ms; waited += 20) {
     const auto running = values::running(directory);
     if (running && !running->address.empty()) return {};

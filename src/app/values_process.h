@@ -11,8 +11,9 @@ namespace hs::app {
 // Serves until SIGTERM or SIGINT.
 int values(const Common& common);
 
-// Nothing when a values process of this data directory serves `address`; otherwise starts one (detached, in a session
-// of its own, output to <data>/values.log), in place of one that serves another address.
-Status ensure_values(const std::string& data, const std::string& address);
+// Nothing when a values process of this data directory serves `address`; otherwise starts one with the configuration of
+// `common` (detached, in a session of its own, output to <data>/values.log), in place of one that serves another
+// address.
+Status ensure_values(const Common& common, const std::string& data, const std::string& address);
 
 }  // namespace hs::app

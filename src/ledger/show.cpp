@@ -24,7 +24,7 @@ std::string value_to_words(const Json& value) {
   return json::dump(value);  // entries nest at most entry_depth_max deep
 }
 
-std::string payload_to_words(const Json& payload) {
+std::string raw_words(const Json& payload) {
   if (!payload.is_object()) return value_to_words(payload);
   if (const auto words = json::text(payload, "words")) return std::string(*words);
   std::string out;
@@ -65,9 +65,10 @@ std::string_view incident_of(const Entry& entry) {
   return id && id->starts_with("inc-") ? *id : std::string_view{};
 }
 
+std::string payload_words(const Entry& entry) { return printable(raw_words(entry.payload), words_bytes_max); }
+
 std::string to_words(const Entry& entry) {
-  return fmt::format("{}  {}: {}", format_rfc3339(entry.time), printable(entry.kind, 100),
-                     printable(payload_to_words(entry.payload), words_bytes_max));
+  return fmt::format("{}  {}: {}", format_rfc3339(entry.time), printable(entry.kind, 100), payload_words(entry));
 }
 
 int run_show(io::Disk& disk, const std::string& directory, std::string_view incident, std::string& out) {

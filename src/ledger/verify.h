@@ -35,7 +35,8 @@ int run_head(io::Disk& disk, const std::string& directory, std::string& out);
 // An incident from its first entry to its last, in words; "" lists the incidents. Nothing in it can drive a terminal.
 int run_show(io::Disk& disk, const std::string& directory, std::string_view incident, std::string& out);
 
-// One entry for people: time, kind, and the payload's `words`, or its members one after the other.
+// An entry for people: its payload's `words`, or its members one after the other; and that with time and kind.
+std::string payload_words(const Entry& entry);
 std::string to_words(const Entry& entry);
 // The incident that an entry is about: its payload's `incident`, or the `id` of an entry of an incident's own kind.
 std::string_view incident_of(const Entry& entry);

@@ -56,8 +56,7 @@ class Detector {
   void judge_share(const Place& place, Track& track, Watch& watch);
   void judge_rate(const Place& place, Track& track, Watch& watch);
   void follow(Track& track, Watch& watch, int64_t settled);
-  void start(const Place& place, const Track& track, Watch& watch, const Norm& norm, int64_t onset,
-             int64_t settled);
+  void start(const Place& place, const Track& track, Watch& watch, const Norm& norm, int64_t onset, int64_t settled);
   double expected_rate(const Watch& watch, const Track& track, int64_t settled) const;
   bool is_hung(const Place& place, int64_t settled) const;
   bool is_alive(const OperationKey& key, int64_t settled) const;
