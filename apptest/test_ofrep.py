@@ -131,7 +131,8 @@ def test_lost_and_back(make_client):
 
 
 def request(values, path, body=b"{}", **headers):
-    asked = urllib.request.Request(values.url + path, data=body, headers={k.replace("_", "-"): v for k, v in headers.items()})
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    asked = urllib.request.Request(values.url + path, data=body, headers=headers)
     try:
         with urllib.request.urlopen(asked, timeout=10) as answer:
             return answer.status, dict(answer.headers), answer.read()
