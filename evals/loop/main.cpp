@@ -1,14 +1,17 @@
 // Measures detection and explanation on systems of our own making (src/loop/testing).
 //
 //   loop_eval false-alarms HOURS [SEED] [no-bursts]   symptoms in so many healthy system-hours
-//   loop_eval delays [SEEDS]                          seconds from a departure's first data to its symptom
+//   loop_eval causes SEEDS [FAULT]                    rank of the true cause on random applications; details of one
+//   fault loop_eval delays [SEEDS]                          seconds from a departure's first data to its symptom
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "causes.h"
 #include "loop/detect/detector.h"
 #include "loop/testing/healthy.h"
 
@@ -69,6 +72,8 @@ int main(int argc, char** argv) {
   const uint64_t seed = argc > 3 ? std::strtoull(argv[3], nullptr, 10) : 1;
   if (what == "false-alarms") return false_alarms(number > 0 ? number : 1, seed, bursts);
   if (what == "delays") return delays(number > 0 ? static_cast<int>(number) : 10);
-  fmt::print(stderr, "usage: loop_eval false-alarms HOURS [SEED] [no-bursts] | delays [SEEDS]\n");
+  if (what == "causes") return causes(number > 0 ? static_cast<int>(number) : 5, argc > 3 ? argv[3] : nullptr);
+  fmt::print(stderr,
+             "usage: loop_eval false-alarms HOURS [SEED] [no-bursts] | causes SEEDS [FAULT] | delays [SEEDS]\n");
   return 2;
 }

@@ -1,0 +1,6 @@
+#pragma once
+// Explanations against the truth, on random applications.
+
+#include <cstdint>
+
+int causes(int seeds, const char* only);

@@ -1,0 +1,337 @@
+#include "loop/explain/blame.h"
+
+#include <algorithm>
+
+#include "loop/explain/explain.h"
+
+namespace hs::loop {
+namespace {
+
+constexpr int depth_max = 12;              // services below an entry
+constexpr double silent_share = 0.3;       // of the usual rate: below it, an operation does not answer
+constexpr double worth_ms = 0.3;           // smaller changes of a mean are noise
+constexpr double slower_factor = 1.4;      // a mean that is worth following
+constexpr double unexplained_share = 0.3;  // of failed calls that the callee does not know of: worth a look at its time
+
+struct Now {
+  const Track* track = nullptr;
+  Sums sums;
+  double n() const { return sums.n; }
+  double error_excess() const {
+    return sums.per_request(sums.errors) - track->usual.sums.per_request(track->usual.sums.errors);
+  }
+  double own_error_excess() const {
+    return sums.per_request(sums.own_errors) - track->usual.sums.per_request(track->usual.sums.own_errors);
+  }
+  double self_excess() const {
+    return sums.per_request(sums.self_ms) - track->usual.sums.per_request(track->usual.sums.self_ms);
+  }
+  double total_excess() const {
+    return sums.per_request(sums.total_ms) - track->usual.sums.per_request(track->usual.sums.total_ms);
+  }
+};
+
+class Walk {
+ public:
+  Walk(const History& history, int64_t from, int64_t to) : history_(history), from_(from), to_(to) {}
+  Blame result() {
+    double total = 0;
+    for (const auto& [origin, share] : blame_.shares) total += share;
+    for (auto& [origin, share] : blame_.shares) share /= std::max(total, 1e-9);
+    return std::move(blame_);
+  }
+
+  void errors(const OperationKey& at, double weight, int depth);
+  void time(const OperationKey& at, double weight, int depth);
+  void silence(const OperationKey& at, double weight, int depth);
+  void edge(const Symptom& symptom);
+  void put(Starts starts, const std::string& service, const std::string& peer, double weight) {
+    if (weight > 0) blame_.shares[{starts, service, peer}] += weight;
+  }
+
+ private:
+  bool look(const OperationKey& at, Now& now) const;
+  bool is_silent(const OperationKey& at) const;
+  bool is_slower(const OperationKey& at) const;
+  std::vector<std::pair<OperationKey, double>> callee_operations(const Outgoing& out) const;
+  void failed_calls(const OperationKey& at, const Outgoing& out, double weight, int depth);
+  void slow_calls(const OperationKey& at, const Outgoing& out, double weight, int depth);
+  template <class F>
+  bool spread(const OperationKey& at, F&& measure, void (Walk::*follow)(const OperationKey&, double, int),
+              double weight, int depth);
+
+  const History& history_;
+  int64_t from_, to_;
+  Blame blame_;
+};
+
+bool Walk::look(const OperationKey& at, Now& now) const {
+  const auto found = history_.operations.find(at);
+  if (found == history_.operations.end()) return false;
+  now.track = &found->second;
+  now.sums = found->second.ring.sum(from_, to_);
+  return true;
+}
+
+bool Walk::is_silent(const OperationKey& at) const {
+  Now now;
+  if (!look(at, now)) return false;
+  const int64_t until = history_.settled(at.service, to_), since = std::max(from_, until - 4);
+  if (until < since) return false;
+  const double rate = now.track->ring.sum(since, until).n / static_cast<double>(until - since + 1);
+  return now.track->usual.rate() > 0.3 && rate < silent_share * now.track->usual.rate();
+}
+
+bool Walk::is_slower(const OperationKey& at) const {
+  Now now;
+  if (!look(at, now) || now.n() <= 0) return false;
+  const double usual = now.track->usual.sums.per_request(now.track->usual.sums.total_ms);
+  return now.total_excess() > worth_ms && now.sums.per_request(now.sums.total_ms) > slower_factor * usual;
+}
+
+// Which of the callee's operations answer these calls; all that have traffic when no call was joined.
+std::vector<std::pair<OperationKey, double>> Walk::callee_operations(const Outgoing& out) const {
+  std::vector<std::pair<OperationKey, double>> found;
+  double total = 0;
+  for (const auto& [operation, n] : out.operations) {
+    if (!history_.operations.contains({out.callee, operation}) || operation.empty()) continue;
+    found.push_back({{out.callee, operation}, n});
+    total += n;
+  }
+  if (found.empty()) {
+    for (auto at = history_.operations.lower_bound({out.callee, ""}); at != history_.operations.end(); ++at) {
+      if (at->first.service != out.callee) break;
+      if (at->first.operation.empty()) continue;
+      found.push_back({at->first, at->second.usual.rate() + 1e-6});
+      total += found.back().second;
+    }
+  }
+  for (auto& [key, weight] : found) weight /= std::max(total, 1e-12);
+  return found;
+}
+
+// A service as a whole: its operations by what each contributes.
+template <class F>
+bool Walk::spread(const OperationKey& at, F&& measure, void (Walk::*follow)(const OperationKey&, double, int),
+                  double weight, int depth) {
+  if (!at.operation.empty()) return false;
+  std::vector<std::pair<OperationKey, double>> parts;
+  double total = 0;
+  for (auto it = history_.operations.lower_bound(at); it != history_.operations.end(); ++it) {
+    if (it->first.service != at.service) break;
+    Now now;
+    if (it->first.operation.empty() || !look(it->first, now)) continue;
+    const double part = std::max(0.0, measure(now));
+    if (part > 0) parts.emplace_back(it->first, part);
+    total += part;
+  }
+  for (const auto& [key, part] : parts) (this->*follow)(key, weight * part / total, depth);
+  return !parts.empty();
+}
+
+void Walk::errors(const OperationKey& at, double weight, int depth) {
+  const auto contribution = [](const Now& now) { return now.error_excess() * now.n(); };
+  if (spread(at, contribution, &Walk::errors, weight, depth)) return;
+  Now now;
+  if (depth >= depth_max || !look(at, now)) return put(Starts::own_errors, at.service, "", weight);
+  const double own = std::max(0.0, now.own_error_excess());
+  std::vector<std::pair<Outgoing, double>> failing;
+  double calls = 0;
+  for (const Outgoing& out : outgoing(history_, at, from_, to_)) {
+    const double excess = std::max(0.0, out.errors - out.usual_errors);
+    if (excess < 1e-4 || out.async) continue;
+    failing.emplace_back(out, excess);
+    calls += excess;
+  }
+  // Errors that came with a failed call belong to the calls, in proportion to how often each failed.
+  const double passed_on = std::max(0.0, now.error_excess() - own);
+  const double total = own + (failing.empty() ? 0 : passed_on);
+  if (total <= 0) return put(Starts::own_errors, at.service, "", weight);
+  put(Starts::own_errors, at.service, "", weight * own / total);
+  for (const auto& [out, excess] : failing) failed_calls(at, out, weight * passed_on / total * excess / calls, depth);
+}
+
+// Calls that fail: because the callee fails, because it is too slow or silent (the caller gave up), or on the way.
+void Walk::failed_calls(const OperationKey& at, const Outgoing& out, double weight, int depth) {
+  if (weight <= 0) return;
+  if (!out.traced) return put(Starts::peer_errors, at.service, out.callee, weight);
+  const double failed = std::max(1e-9, out.errors - out.usual_errors);
+  for (const auto& [key, share] : callee_operations(out)) {
+    Now callee;
+    const double part = weight * share;
+    if (!look(key, callee)) {
+      put(Starts::edge_errors, at.service, out.callee, part);
+      continue;
+    }
+    if (is_silent(key)) {
+      silence(key, part, depth + 1);
+      continue;
+    }
+    const double known = std::clamp(std::max(0.0, callee.error_excess()) * out.n / failed, 0.0, 1.0);
+    if (known > 0) errors(key, part * known, depth + 1);
+    const double rest = part * (1 - known);
+    if (1 - known > unexplained_share && is_slower(key))
+      time(key, rest, depth + 1);
+    else if (known > unexplained_share)
+      errors(key, rest, depth + 1);
+    else
+      put(Starts::edge_errors, at.service, out.callee, rest);
+  }
+}
+
+void Walk::time(const OperationKey& at, double weight, int depth) {
+  const auto contribution = [](const Now& now) { return now.total_excess() * now.n(); };
+  if (spread(at, contribution, &Walk::time, weight, depth)) return;
+  Now now;
+  if (depth >= depth_max || !look(at, now)) return put(Starts::own_time, at.service, "", weight);
+  const double own = std::max(0.0, now.self_excess());
+  std::vector<std::pair<Outgoing, double>> slower;
+  double calls = 0;
+  for (const Outgoing& out : outgoing(history_, at, from_, to_)) {
+    const double excess = out.ms - out.usual_ms;
+    if (excess < worth_ms / 3 || out.async) continue;
+    slower.emplace_back(out, excess);
+    calls += excess;
+  }
+  const double total = own + calls;
+  if (total <= 0) return put(Starts::own_time, at.service, "", weight);
+  put(Starts::own_time, at.service, "", weight * own / total);
+  for (const auto& [out, excess] : slower) slow_calls(at, out, weight * excess / total, depth);
+}
+
+// Time in calls grew: there are more of them, the callee takes longer, or the way does.
+void Walk::slow_calls(const OperationKey& at, const Outgoing& out, double weight, int depth) {
+  if (weight <= 0) return;
+  const double each = out.n > 0 ? out.ms / out.n : 0, usual_each = out.usual_n > 0 ? out.usual_ms / out.usual_n : each;
+  const double more = std::max(0.0, out.n - out.usual_n) * std::min(each, usual_each);
+  const double longer = std::max(0.0, each - usual_each) * out.n;
+  const double total = more + longer;
+  if (total <= 0) return put(Starts::own_time, at.service, "", weight);
+  put(Starts::more_calls, at.service, out.callee, weight * more / total);
+  const double rest = weight * longer / total;
+  if (!out.traced) return put(Starts::peer_time, at.service, out.callee, rest);
+  for (const auto& [key, share] : callee_operations(out)) {
+    if (is_silent(key)) {
+      silence(key, rest * share, depth + 1);
+      continue;
+    }
+    double callee = 0, way = 0;
+    if (out.joined > 0) {
+      callee = std::max(0.0, out.callee_ms / out.joined - out.usual_callee_ms);
+      way = std::max(0.0, (out.joined_ms - out.callee_ms) / out.joined - out.usual_edge_ms);
+    }
+    if (callee + way < worth_ms / 3) (is_slower(key) ? callee : way) = 1;
+    time(key, rest * share * callee / (callee + way), depth + 1);
+    put(Starts::edge_time, at.service, out.callee, rest * share * way / (callee + way));
+  }
+}
+
+// An operation that does not answer any more. Calls that it finished before it got stuck are still reported; the first
+// callee, in the usual order, that is not called to the end any more is where it is stuck.
+void Walk::silence(const OperationKey& at, double weight, int depth) {
+  if (depth >= depth_max || weight <= 0) return put(Starts::silence, at.service, "", weight);
+  std::vector<Outgoing> calls = outgoing(history_, at, from_, to_);
+  std::sort(calls.begin(), calls.end(), [](const auto& a, const auto& b) { return a.offset_ms < b.offset_ms; });
+  for (const Outgoing& out : calls) {
+    if (out.async || out.usual_n < 0.5 || !out.traced) continue;
+    for (const auto& [key, share] : callee_operations(out))
+      if (share > 0.3 && is_silent(key)) return silence(key, weight, depth + 1);
+  }
+  put(Starts::silence, at.service, "", weight);
+}
+
+void Walk::edge(const Symptom& s) {
+  Outgoing out;
+  out.callee = s.peer;
+  const auto whole = history_.operations.find({s.peer, ""});
+  out.traced = whole != history_.operations.end();
+  const bool slow = s.kind == SymptomKind::latency;
+  double total = 0;
+  std::vector<std::pair<OperationKey, Outgoing>> parts;
+  for (auto at = history_.operations.lower_bound({s.service, ""}); at != history_.operations.end(); ++at) {
+    if (at->first.service != s.service) break;
+    if (at->first.operation.empty()) continue;
+    const double requests = at->second.ring.sum(from_, to_).n;
+    for (Outgoing& o : outgoing(history_, at->first, from_, to_)) {
+      if (o.callee != s.peer) continue;
+      const double excess = requests * std::max(0.0, slow ? o.ms - o.usual_ms : o.errors - o.usual_errors);
+      if (excess <= 0) continue;
+      total += excess;
+      o.offset_ms = excess;
+      parts.emplace_back(at->first, std::move(o));
+    }
+  }
+  for (const auto& [key, o] : parts) {
+    const double weight = o.offset_ms / total;
+    slow ? slow_calls(key, o, weight, 0) : failed_calls(key, o, weight, 0);
+  }
+  if (!parts.empty()) return;
+  if (out.traced && slow && is_slower({s.peer, ""})) return time({s.peer, ""}, 1, 0);
+  const Starts starts =
+      out.traced ? (slow ? Starts::edge_time : Starts::edge_errors) : (slow ? Starts::peer_time : Starts::peer_errors);
+  put(starts, s.service, s.peer, 1);
+}
+
+}  // namespace
+
+Origin Blame::first() const {
+  const auto most =
+      std::max_element(shares.begin(), shares.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  return most == shares.end() ? Origin{} : most->first;
+}
+
+std::vector<Outgoing> outgoing(const History& history, const OperationKey& caller, int64_t from, int64_t to) {
+  std::map<std::string, Outgoing> by_callee;
+  const auto own = history.operations.find(caller);
+  if (own == history.operations.end()) return {};
+  const double n = std::max(1e-9, own->second.ring.sum(from, to).n);
+  const double usual_rate = std::max(1e-9, own->second.usual.rate());
+  std::map<std::string, CallSums> usual;
+  for (auto at = history.calls.lower_bound({caller.service, caller.operation, "", ""}); at != history.calls.end();
+       ++at) {
+    const CallKey& key = at->first;
+    if (key.service != caller.service || key.operation != caller.operation) break;
+    Outgoing& out = by_callee[key.callee];
+    out.callee = key.callee;
+    out.async |= at->second.async;
+    const CallSums now = at->second.ring.sum(from, to);
+    out.n += now.n / n, out.errors += now.errors / n, out.ms += now.total_ms / n;
+    out.joined += now.joined, out.joined_ms += now.joined_ms, out.callee_ms += now.callee_ms;
+    const double per = at->second.usual.seconds > 0 ? 1 / at->second.usual.seconds / usual_rate : 0;
+    CallSums u = at->second.usual.sums;
+    usual[key.callee].joined += u.joined, usual[key.callee].joined_ms += u.joined_ms;
+    usual[key.callee].callee_ms += u.callee_ms, usual[key.callee].n += u.n, usual[key.callee].offset_ms += u.offset_ms;
+    out.usual_n += u.n * per, out.usual_errors += u.errors * per, out.usual_ms += u.total_ms * per;
+    if (at->second.traced) out.operations[key.callee_operation] += now.joined + u.joined * 0.01;
+  }
+  std::vector<Outgoing> all;
+  for (auto& [callee, out] : by_callee) {
+    const CallSums& u = usual[callee];
+    out.traced = history.operations.contains({callee, ""});
+    if (u.joined > 0) {
+      out.usual_callee_ms = u.callee_ms / u.joined;
+      out.usual_edge_ms = (u.joined_ms - u.callee_ms) / u.joined;
+    }
+    if (u.n > 0) out.offset_ms = u.offset_ms / u.n;
+    all.push_back(std::move(out));
+  }
+  return all;
+}
+
+Blame blame(const History& history, const Symptom& s, int64_t now) {
+  const int64_t from = std::max(s.started / nanos_per_s, now - excess_window_s);
+  Walk walk(history, from, now);
+  if (s.kind == SymptomKind::security)
+    walk.put(Starts::denied, s.service, "", 1);
+  else if (!s.peer.empty())
+    walk.edge(s);
+  else if (s.kind == SymptomKind::latency)
+    walk.time({s.service, s.operation}, 1, 0);
+  else if (s.kind == SymptomKind::throughput)
+    walk.silence({s.service, s.operation}, 1, 0);
+  else
+    walk.errors({s.service, s.operation}, 1, 0);
+  return walk.result();
+}
+
+}  // namespace hs::loop

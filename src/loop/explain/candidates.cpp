@@ -1,0 +1,333 @@
+#include "loop/explain/candidates.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "base/http_message.h"
+
+#include "loop/explain/explain.h"
+
+namespace hs::loop {
+namespace {
+
+// Weights of evidence, relative to "the service itself", as odds. Chosen by judgement, checked on random applications
+// (loop_eval causes); the order matters more than the values.
+constexpr double instance_odds = 8;    // one of several instances carries nearly all of the excess
+constexpr double change_odds = 9;      // a change to the very service just before the onset
+constexpr double restart_odds = 0.7;   // a restart may be a consequence
+constexpr double change_fades_s = 60;  // how fast a change loses its suspicion
+constexpr double load_odds = 6;        // load rose by more than half when the service's own time or errors rose
+constexpr double retries_odds = 2;     // a caller asks more often per request
+constexpr double background = 1e-3;    // of every entity that is known: never certain that it is not that one
+constexpr double instance_part = 0.8;  // of the excess
+constexpr double load_factor = 1.5;
+constexpr double more_calls_factor = 1.5;
+
+class Ranking {
+ public:
+  Ranking(const Detector& detector, const Gathered& gathered, const std::vector<stream::RecentChange>& recent,
+          int64_t now)
+      : history_(detector.history()), gathered_(gathered), recent_(recent), to_(now) {
+    onset_ = now;
+    for (const Symptom* s : gathered.symptoms) onset_ = std::min(onset_, s->started / nanos_per_s);
+    from_ = std::max(onset_, now - excess_window_s);
+  }
+  std::vector<Cause> causes();
+
+ private:
+  void consider(const Origin& origin, double share);
+  void service_itself(const Origin& origin, double share);
+  void peer_or_edge(const Origin& origin, double share);
+  void changes(const std::string& service, double share);
+  void load(const Origin& origin, double share);
+  void callers(const Origin& origin, double share);
+  void more_calls(const Origin& origin, double share);
+  void everything_else();
+  Cause& cause(const std::string& entity, const std::string& kind, double score, const std::string& service,
+               const std::string& peer = "");
+  void say(Cause& cause, std::string sentence) const;
+  std::string instance_at_fault(const std::string& service, Starts starts) const;
+  std::vector<std::string> callers_of_peer(const std::string& peer, bool only_departed) const;
+  double load_ratio(const std::string& service) const;
+  std::string link(const std::string& service) const;
+
+  const History& history_;
+  const Gathered& gathered_;
+  const std::vector<stream::RecentChange>& recent_;
+  int64_t onset_ = 0, from_ = 0, to_ = 0;
+  std::map<std::string, std::pair<double, Cause>> found_;
+};
+
+std::string kind_of(Starts starts) {
+  switch (starts) {
+    case Starts::own_errors:
+    case Starts::edge_errors:
+    case Starts::peer_errors:
+      return "errors";
+    case Starts::silence:
+      return "down";
+    case Starts::more_calls:
+      return "load";
+    case Starts::denied:
+      return "security";
+    default:
+      return "slow";
+  }
+}
+
+std::string Ranking::link(const std::string& service) const {
+  return fmt::format("/v1/spans?service={}&start={}&end={}", http::url_encode(service), (onset_ - 5) * nanos_per_s,
+                     to_ * nanos_per_s);
+}
+
+Cause& Ranking::cause(const std::string& entity, const std::string& kind, double score, const std::string& service,
+                      const std::string& peer) {
+  auto& [sum, c] = found_[entity];
+  if (c.entity.empty()) {
+    c.entity = entity;
+    c.service = service;
+    c.peer = peer;
+    if (!service.empty()) c.links.push_back(link(service));
+  }
+  if (score >= sum || c.kind.empty()) c.kind = kind;
+  sum += score;
+  return c;
+}
+
+void Ranking::say(Cause& c, std::string sentence) const {
+  if (c.evidence.size() < 6) c.evidence.push_back(std::move(sentence));
+}
+
+double Ranking::load_ratio(const std::string& service) const {
+  const auto found = history_.operations.find({service, ""});
+  if (found == history_.operations.end() || !found->second.ready()) return 1;
+  const int64_t until = std::max(from_, history_.settled(service, to_));
+  const double rate = found->second.ring.sum(from_, until).n / static_cast<double>(until - from_ + 1);
+  return rate / std::max(0.1, found->second.usual.rate());
+}
+
+// The instance that carries nearly all of the service's excess though others take their part of the requests; "": none.
+std::string Ranking::instance_at_fault(const std::string& service, Starts starts) const {
+  double total = 0, most = 0, requests = 0, its_requests = 0;
+  std::string name;
+  int serving = 0;
+  for (auto at = history_.instances.lower_bound({service, ""}); at != history_.instances.end(); ++at) {
+    if (at->first.service != service) break;
+    const Sums now = at->second.ring.sum(from_, to_);
+    const Sums& usual = at->second.usual.sums;
+    const bool slow = starts == Starts::own_time;
+    const double each = slow ? now.per_request(now.self_ms) - usual.per_request(usual.self_ms)
+                             : now.per_request(now.own_errors) - usual.per_request(usual.own_errors);
+    const double excess = std::max(0.0, each) * now.n;
+    requests += now.n;
+    total += excess;
+    serving += now.n > 0;
+    if (excess > most) most = excess, name = at->first.instance, its_requests = now.n;
+  }
+  const bool one =
+      serving >= 2 && most >= instance_part * total && its_requests <= 0.75 * requests && its_requests >= 3;
+  return one ? name : "";
+}
+
+void Ranking::service_itself(const Origin& o, double share) {
+  const auto found = history_.operations.find({o.service, ""});
+  Cause& c = cause("service:" + o.service, kind_of(o.starts), share, o.service);
+  if (found == history_.operations.end()) return;
+  const Sums now = found->second.ring.sum(from_, to_);
+  const Sums& usual = found->second.usual.sums;
+  const int percent = static_cast<int>(share * 100);
+  if (o.starts == Starts::own_time)
+    say(c,
+        fmt::format("{} % of the excess is {}'s own time: {:.1f} ms a request instead of {:.1f}, its calls not counted",
+                    percent, o.service, now.per_request(now.self_ms), usual.per_request(usual.self_ms)));
+  if (o.starts == Starts::own_errors)
+    say(c,
+        fmt::format(
+            "{} % of the excess are errors of {} without a failed call: {:.1f} % of its requests instead of {:.1f} %",
+            percent, o.service, 100 * now.per_request(now.own_errors), 100 * usual.per_request(usual.own_errors)));
+  if (o.starts == Starts::silence)
+    say(c, fmt::format("{} is called and does not answer: {:.1f} answers a second instead of {:.1f}", o.service,
+                       now.n / static_cast<double>(to_ - from_ + 1), found->second.usual.rate()));
+  if (o.starts == Starts::own_time && load_ratio(o.service) > load_factor) c.kind = "saturated";
+  const std::string instance = o.starts == Starts::silence ? "" : instance_at_fault(o.service, o.starts);
+  if (instance.empty()) return;
+  Cause& one = cause("instance:" + o.service + "/" + instance, kind_of(o.starts), share * instance_odds, o.service);
+  one.instance = instance;
+  say(one, fmt::format("nearly all of it is on instance {} of {}", instance, o.service));
+}
+
+// Callers whose calls to a peer without spans have departed (or all of them).
+std::vector<std::string> Ranking::callers_of_peer(const std::string& peer, bool only_departed) const {
+  std::vector<std::string> callers;
+  for (const auto& [key, track] : history_.edges) {
+    if (key.peer != peer) continue;
+    const Sums now = track.ring.sum(from_, to_);
+    if (now.n < 3) continue;
+    const Sums& usual = track.usual.sums;
+    const bool slower = now.per_request(now.total_ms) > 1.5 * usual.per_request(usual.total_ms) + 0.5;
+    const bool failing = now.per_request(now.errors) > usual.per_request(usual.errors) + 0.05;
+    if (!only_departed || slower || failing) callers.push_back(key.service);
+  }
+  return callers;
+}
+
+void Ranking::peer_or_edge(const Origin& o, double share) {
+  const std::string kind = kind_of(o.starts);
+  const bool peer = o.starts == Starts::peer_errors || o.starts == Starts::peer_time;
+  const auto edge = history_.edges.find({o.service, o.peer});
+  std::string sentence;
+  if (edge != history_.edges.end()) {
+    const Sums now = edge->second.ring.sum(from_, to_);
+    const Sums& usual = edge->second.usual.sums;
+    sentence = fmt::format("calls of {} to {} take {:.1f} ms instead of {:.1f}, and {:.1f} % fail instead of {:.1f} %",
+                           o.service, o.peer, now.per_request(now.total_ms), usual.per_request(usual.total_ms),
+                           100 * now.per_request(now.errors), 100 * usual.per_request(usual.errors));
+  }
+  const std::string name = "edge:" + o.service + "->" + o.peer;
+  if (!peer) {
+    Cause& c = cause(name, kind, share, o.service, o.peer);
+    say(c, sentence + (o.starts == Starts::edge_time ? "; the callee's answers do not explain it"
+                                                     : "; the callee knows nothing of it"));
+    cause("service:" + o.peer, kind, share * 0.25, o.peer);
+    return;
+  }
+  const size_t all = callers_of_peer(o.peer, false).size(), departed = callers_of_peer(o.peer, true).size();
+  // Whoever calls it suffers: it is the peer. One of several callers: it is the way there.
+  const double of_peer = all <= 1        ? 0.75
+                         : departed >= 2 ? 0.9 * static_cast<double>(departed) / static_cast<double>(all)
+                                         : 0.15;
+  Cause& whole = cause("peer:" + o.peer, kind, share * of_peer, "", o.peer);
+  say(whole, sentence);
+  if (all > 1) say(whole, fmt::format("{} of its {} callers see it", departed, all));
+  say(cause(name, kind, share * (1 - of_peer), o.service, o.peer), sentence);
+}
+
+void Ranking::more_calls(const Origin& o, double share) {
+  Cause& c = cause("service:" + o.service, "load", share * 0.7, o.service, o.peer);
+  say(c, fmt::format("{} calls {} more often for each request than usual", o.service, o.peer));
+  Cause& edge = cause("edge:" + o.service + "->" + o.peer, "retries", share * 0.5, o.service, o.peer);
+  say(edge, fmt::format("{} calls {} more often for each request than usual", o.service, o.peer));
+}
+
+void Ranking::changes(const std::string& service, double share) {
+  for (const stream::RecentChange& change : recent_) {
+    if (change.service != service || change.second > onset_ + 3 || onset_ - change.second > change_reach_s) continue;
+    const double gap = static_cast<double>(std::max<int64_t>(0, onset_ - change.second));
+    const double odds = (change.kind == "restart" ? restart_odds : change_odds) * std::exp(-gap / change_fades_s);
+    const std::string what = change.kind == "knob" ? change.kind + " " + change.detail : change.kind + " " + service;
+    Cause& c = cause("change:" + what, "change", share * odds, service);
+    c.change = change.detail;
+    say(c, fmt::format("{} of {} ({}) {:.0f} s before it began", change.kind, service, change.detail, gap));
+  }
+}
+
+// More requests than usual reach the entries, and services get slow or fail by themselves.
+void Ranking::load(const Origin& o, double share) {
+  if (o.starts != Starts::own_time && o.starts != Starts::own_errors) return;
+  if (load_ratio(o.service) < load_factor) return;
+  std::string entry;
+  double most = 0;
+  for (const auto& [key, track] : history_.operations) {
+    if (!key.operation.empty()) continue;
+    const bool called = std::any_of(history_.calls.begin(), history_.calls.end(),
+                                    [&](const auto& call) { return call.first.callee == key.service; });
+    const double rate = track.usual.rate();
+    if (!called && load_ratio(key.service) >= load_factor && rate > most) most = rate, entry = key.service;
+  }
+  if (entry.empty()) return;
+  const double ratio = load_ratio(entry);
+  Cause& c = cause("load:" + entry, "load", share * load_odds * std::min(2.0, ratio / load_factor), entry);
+  say(c, fmt::format("{} receives {:.1f} times its usual requests, and {} gets {:.1f} times", entry, ratio, o.service,
+                     load_ratio(o.service)));
+}
+
+// The service gets more requests though its callers do not: they repeat.
+void Ranking::callers(const Origin& o, double share) {
+  if (o.starts != Starts::own_time && o.starts != Starts::own_errors) return;
+  if (load_ratio(o.service) < load_factor) return;
+  for (const auto& [key, track] : history_.operations) {
+    if (key.operation.empty()) continue;
+    for (const Outgoing& out : outgoing(history_, key, from_, to_)) {
+      if (out.callee != o.service || out.usual_n <= 0 || out.n < more_calls_factor * out.usual_n) continue;
+      if (load_ratio(key.service) > load_factor) continue;
+      Cause& c = cause("edge:" + key.service + "->" + o.service, "retries",
+                       share * retries_odds * (1 - out.usual_n / out.n), key.service, o.service);
+      say(c, fmt::format("{} {} calls {} {:.1f} times a request instead of {:.1f}", key.service, key.operation,
+                         o.service, out.n, out.usual_n));
+    }
+  }
+}
+
+void Ranking::consider(const Origin& o, double share) {
+  switch (o.starts) {
+    case Starts::denied: {
+      Cause& c = cause("attack:" + o.service, "security", share * 4, o.service);
+      say(c, fmt::format("log-ins at {} are denied, from many addresses at once", o.service));
+      break;
+    }
+    case Starts::more_calls:
+      more_calls(o, share);
+      break;
+    case Starts::edge_errors:
+    case Starts::edge_time:
+    case Starts::peer_errors:
+    case Starts::peer_time:
+      peer_or_edge(o, share);
+      changes(o.service, share * 0.5);
+      changes(o.peer, share * 0.5);
+      return;
+    default:
+      service_itself(o, share);
+      load(o, share);
+      callers(o, share);
+  }
+  changes(o.service, share);
+}
+
+// Everything else that is known stays a candidate, with next to no probability.
+void Ranking::everything_else() {
+  for (const auto& [key, track] : history_.operations) {
+    const std::string entity =
+        key.operation.empty() ? "service:" + key.service : "operation:" + key.service + "/" + key.operation;
+    if (!found_.contains(entity)) cause(entity, "slow", background * (key.operation.empty() ? 1 : 0.3), key.service);
+  }
+  for (const auto& [key, track] : history_.edges) {
+    const std::string entity = "edge:" + key.service + "->" + key.peer;
+    if (!found_.contains(entity)) cause(entity, "slow", background * 0.5, key.service, key.peer);
+    const bool traced = history_.operations.contains({key.peer, ""});
+    if (!traced && !found_.contains("peer:" + key.peer)) cause("peer:" + key.peer, "slow", background, "", key.peer);
+  }
+  for (const auto& [key, track] : history_.instances) {
+    const std::string entity = "instance:" + key.service + "/" + key.instance;
+    if (!found_.contains(entity)) cause(entity, "slow", background * 0.2, key.service).instance = key.instance;
+  }
+}
+
+std::vector<Cause> Ranking::causes() {
+  for (const auto& [origin, share] : gathered_.blame)
+    if (share > 0.01) consider(origin, share);
+  everything_else();
+  double total = 0;
+  for (const auto& [entity, scored] : found_) total += scored.first;
+  std::vector<Cause> all;
+  for (auto& [entity, scored] : found_) {
+    scored.second.probability = scored.first / total;
+    all.push_back(std::move(scored.second));
+  }
+  std::sort(all.begin(), all.end(), [](const Cause& a, const Cause& b) {
+    return a.probability != b.probability ? a.probability > b.probability : a.entity < b.entity;
+  });
+  if (all.size() > causes_max) all.resize(causes_max);
+  return all;
+}
+
+}  // namespace
+
+std::vector<Cause> rank(const Detector& detector, const Gathered& gathered,
+                        const std::vector<stream::RecentChange>& recent, int64_t now) {
+  return Ranking(detector, gathered, recent, now).causes();
+}
+
+}  // namespace hs::loop
