@@ -122,8 +122,9 @@ Result<Fault> parse_fault(const Json& object) {
 }
 
 Json to_json(const Fault& f, MonoNanos now) {
-  Json out = {{"id", f.id},       {"proxy", f.proxy},       {"kind", name_of(f.kind)},
-              {"share", f.share}, {"lease_ms", f.lease_ms}, {"service", f.service}};
+  Json out = {
+      {"id", f.id}, {"proxy", f.proxy}, {"kind", name_of(f.kind)}, {"share", f.share}, {"lease_ms", f.lease_ms}};
+  if (!f.service.empty()) out["service"] = f.service;
   if (f.started != 0) out["started"] = format_rfc3339(f.started);
   if (f.ends != 0) out["left_ms"] = std::max<int64_t>(0, (f.ends - now) / nanos_per_ms);
   if (f.kind == Kind::latency || f.kind == Kind::delay) {
