@@ -29,6 +29,10 @@ ingest::Options ingest_options(const config::Settings& settings) {
   options.data_directory = settings.text("data");
   options.journal_max_bytes = static_cast<uint64_t>(settings.bytes("journal.max_bytes"));
   options.in_flight_max_bytes = static_cast<uint64_t>(settings.bytes("ingest.in_flight_max"));
+  options.in_flight_max_requests = static_cast<uint64_t>(settings.integer("ingest.in_flight_requests_max"));
+  options.tenant_bytes_per_s = static_cast<uint64_t>(settings.bytes("ingest.tenant_rate"));
+  options.min_free_bytes = static_cast<uint64_t>(settings.bytes("journal.min_free"));
+  options.quarantine_max_bytes = static_cast<uint64_t>(settings.bytes("quarantine.max_bytes"));
   options.cut_max_rows = static_cast<uint64_t>(settings.integer("batch.max_rows"));
   options.cut_max_age_ms = settings.ms("batch.max_age");
   options.retry_window_ms = settings.ms("ingest.retry_window");

@@ -17,6 +17,8 @@ uint64_t hash64(std::string_view bytes, uint64_t seed = 0);
 Hash128 hash128(std::string_view bytes, uint64_t seed = 0);
 // CRC-32C (Castagnoli) of `bytes`, continuing from `crc`.
 uint32_t crc32c(std::string_view bytes, uint32_t crc = 0);
+// The same without the processor's own instruction: what machines without it use.
+uint32_t crc32c_portable(std::string_view bytes, uint32_t crc = 0);
 
 }  // namespace hs
 
