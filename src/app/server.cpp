@@ -10,6 +10,7 @@
 #include "app/version.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "chaos/api.h"
 #include "net/router.h"
 #include "security/guard.h"
 
@@ -36,15 +37,20 @@ Result<std::unique_ptr<Server>> Server::start(const Common& common, std::shared_
   HS_TRY(server->open_data());
   HS_TRY(server->open_access());
   HS_TRY(server->open_values());
+  HS_TRY(server->open_loop());
   HS_TRY(server->open_storage());
+  HS_TRY(server->open_chaos());
   HS_TRY(server->open_listeners());
   return server;
 }
 
+// Order matters: those who call are stopped before those who are called.
 Server::~Server() {
   if (grpc_) grpc_->stop(stop_deadline_ms);
   for (auto& listener : listeners_) listener->stop(stop_deadline_ms);
+  proxies_.reset();
   storage_.reset();
+  loop_.reset();
 }
 
 Status Server::open_data() {
@@ -72,8 +78,22 @@ Status Server::open_values() {
 }
 
 Status Server::open_storage() {
-  HS_ASSIGN(storage_, Storage::open(common_, settings(), http_, clock_, random_,
-                                    [](std::shared_ptr<const model::Batch>, const ingest::Incoming&) {}));
+  const auto tee = [this](const std::shared_ptr<const model::Batch>& batch, const ingest::Incoming& incoming) {
+    loop_->add(*batch, incoming.received_at, incoming.credential);
+  };
+  HS_ASSIGN(storage_, Storage::open(common_, settings(), http_, clock_, random_, tee));
+  return {};
+}
+
+// Faults reach the KPIs through their markers, and nothing that detects or explains.
+Status Server::open_chaos() {
+  faults_.on_marker([this](const chaos::Marker& m) {
+    loop_->injected({.id = m.id, .service = m.service, .kind = m.kind, .started = m.started, .ended = m.ended});
+  });
+  if (!settings().flag("chaos.enabled")) return {};
+  const auto proxies = config_.load()->declarations.proxies;
+  faults_.declare(proxies);
+  HS_ASSIGN(proxies_, net::FaultProxies::start(proxies, faults_, random_));
   return {};
 }
 
@@ -149,12 +169,18 @@ http::Routes Server::routes() {
   const auto get = [](std::string path, auto f) {
     return http::Route{"GET", std::move(path), http::answer(std::move(f))};
   };
-  return {
+  http::Routes all = {
       get("/healthz", [](const http::Request&) { return http::Response::text(200, "ok\n"); }),
       get("/readyz", [this](const http::Request&) { return readyz(); }),
       get("/metrics", [](const http::Request&) { return metrics_page(); }),
       {"POST", "/v1/flush", [this](const http::Request&, const http::Done& done) { flush(done); }},
   };
+  const auto add = [&](http::Routes more) { std::move(more.begin(), more.end(), std::back_inserter(all)); };
+  add(api::loop::routes({.snapshot = [this] { return snapshot_.load(); },
+                         .order = [this](const auto& order, const auto& done) { this->order(order, done); },
+                         .ledger = ledger_.get()}));
+  add(chaos::routes(faults_, clock_, [this] { return settings().flag("chaos.enabled"); }));
+  return all;
 }
 
 // Ready: telemetry is taken. The engine may be away for a while without making that untrue.
@@ -190,6 +216,7 @@ Status Server::reload() {
   HS_TRY(senders_->replace(next->settings.list("security.ingest_tokens")));
   config_.store(next);
   observer_->declare(next->declarations.probes);
+  if (!loop_->configure(next)) return fail(Code::unavailable, "the loop is busy; send SIGHUP again");
   return {};
 }
 

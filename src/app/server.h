@@ -6,13 +6,18 @@
 #include <string>
 #include <vector>
 
+#include "api/loop/routes.h"
 #include "app/commands.h"
+#include "app/loop_thread.h"
 #include "app/observer.h"
 #include "app/storage.h"
+#include "base/metrics.h"
+#include "chaos/faults.h"
 #include "config/config.h"
 #include "io/clock.h"
 #include "io/files.h"
 #include "io/random.h"
+#include "net/fault_proxy.h"
 #include "net/grpc_server.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
@@ -40,6 +45,10 @@ class Server {
   Status open_access();
   Status open_values();
   Status open_storage();
+  Status open_chaos();
+  Status open_loop();
+  void publish(const loop::Machine& machine, UnixNanos at);
+  void order(const api::loop::Order& order, const http::Done& done);
   Status open_listeners();
   Status listen(const std::string& setting, http::Handler handler);
   Status listen_grpc();
@@ -59,7 +68,16 @@ class Server {
   std::shared_ptr<security::Credentials> senders_ = std::make_shared<security::Credentials>();
   net::HttpClient http_;
   std::unique_ptr<Observer> observer_;
+  std::unique_ptr<values::Actuator> actuator_;
+  std::unique_ptr<ledger::Ledger> ledger_;
+  std::atomic<api::loop::SnapshotPtr> snapshot_;
+  std::mutex samples_mutex_;
+  std::vector<metrics::Sample> samples_;  // of the loop, for /metrics
+  metrics::Gauge ledger_size_{"homeostat_ledger_entries", "entries under the newest signed head"};
+  std::unique_ptr<LoopThread> loop_;
   std::unique_ptr<Storage> storage_;
+  chaos::Faults faults_{clock_, random_};
+  std::unique_ptr<net::FaultProxies> proxies_;  // none unless chaos.enabled
   std::vector<std::unique_ptr<net::HttpServer>> listeners_;
   std::unique_ptr<net::GrpcServer> grpc_;
 };

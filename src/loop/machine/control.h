@@ -53,6 +53,7 @@ class Control {
     effects_.observe(key, repaired, weight, at);
   }
   std::vector<InFlight> in_flight() const;
+  bool stopped() const { return permits_.stopped(); }          // by an operator
   void set_policy(const Policy& policy) { policy_ = policy; }  // for changes that begin later
 
   nlohmann::json snapshot() const;

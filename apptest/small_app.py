@@ -1,0 +1,134 @@
+"""A small application of two services in one process: `front` calls `pay`, which reads the knob `pay.provider` over OFREP
+for each request and fails for a share of them while a fault is on. Its telemetry is OTLP/JSON, once a second."""
+import http.client
+import json
+import random
+import secrets
+import threading
+import time
+import urllib.request
+
+
+class SmallApp:
+    def __init__(self, homeostat, rate_per_s=40, seed=1, tokens=None):
+        self.h, self.rate, self.random = homeostat, rate_per_s, random.Random(seed)
+        self.error_share = {"primary": 0.0, "backup": 0.0}  # by the knob's value; the fault changes it
+        self.tokens = TOKENS if tokens is None else tokens
+        self.stop_now = threading.Event()
+        self.lock = threading.Lock()
+        self.spans, self.outcomes = [], []  # outcomes: (time, ok, value)
+        self.export_failures = 0
+        self.threads = [threading.Thread(target=f, daemon=True) for f in (self.run, self.export)]
+
+    def __enter__(self):
+        for t in self.threads:
+            t.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop_now.set()
+        for t in self.threads:
+            t.join(5)
+
+    def evaluate(self, connection, user):
+        """-> (value, variant, revision); the code default when nobody answers."""
+        body = json.dumps({"context": {"targetingKey": user, "service.name": "pay"}})
+        try:
+            connection.request("POST", "/ofrep/v1/evaluate/flags/pay.provider", body, {"Content-Type": "application/json"})
+            answer = json.loads(connection.getresponse().read())
+            return answer["value"], answer["variant"], str(answer["metadata"]["revision"])
+        except (OSError, KeyError, ValueError, http.client.HTTPException):
+            connection.close()
+            return "primary", "default", ""
+
+    def run(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.h.ports["values"], timeout=0.1)
+        due = time.time()
+        while not self.stop_now.is_set():
+            due += self.random.expovariate(self.rate)
+            self.stop_now.wait(max(0.0, due - time.time()))
+            self.request(connection)
+
+    def request(self, connection):
+        user = f"user-{self.random.randrange(500)}"
+        start = time.time_ns()
+        value, variant, revision = self.evaluate(connection, user)
+        ok = self.random.random() >= self.error_share[value]
+        took = int(self.random.lognormvariate(3, 0.4) * 1e6)  # about 20 ms
+        self.record(user, start, took, ok, value, variant, revision)
+        with self.lock:
+            self.outcomes.append((time.time(), ok, value))
+
+    def record(self, user, start, took, ok, value, variant, revision):
+        trace, ids = secrets.token_hex(16), [secrets.token_hex(8) for _ in range(3)]
+        status = {"code": 0 if ok else 2}
+        flag = attributes({"feature_flag.key": "pay.provider", "feature_flag.result.variant": variant,
+                           "feature_flag.result.value": value, "feature_flag.version": revision,
+                           "feature_flag.context.id": user})
+
+        def span(i, parent, name, kind, **more):
+            return {"traceId": trace, "spanId": ids[i], "parentSpanId": parent, "name": name, "kind": kind,
+                    "startTimeUnixNano": str(start + i * 1000), "endTimeUnixNano": str(start + took - i * 1000),
+                    "status": status, **more}
+        event = {"name": "feature_flag.evaluation", "timeUnixNano": str(start), "attributes": flag}
+        with self.lock:
+            self.spans.append(("front", span(0, "", "POST /order", 2)))
+            self.spans.append(("front", span(1, ids[0], "POST", 3, attributes=attributes({"server.address": "pay"}))))
+            self.spans.append(("pay", span(2, ids[1], "POST /charge", 2, events=[event])))
+
+    def export(self):
+        while not self.stop_now.wait(1.0):
+            with self.lock:
+                spans, self.spans = self.spans, []
+            by_service = {}
+            for service, span in spans:
+                by_service.setdefault(service, []).append(span)
+            for service, one in by_service.items():
+                self.send(service, one)
+
+    def send(self, service, spans):
+        """Each service with a credential of its own: two senders corroborate each other, one does not."""
+        resource = attributes({"service.name": service, "service.instance.id": f"{service}-1"})
+        body = {"resourceSpans": [{"resource": {"attributes": resource}, "scopeSpans": [{"spans": spans}]}]}
+        head = {"Content-Type": "application/json"}
+        if service in self.tokens:
+            head["Authorization"] = f"Bearer {self.tokens[service]}"
+        request = urllib.request.Request(self.h.url("otlp_http", "/v1/traces"), json.dumps(body).encode(), head)
+        try:
+            urllib.request.urlopen(request, timeout=5).read()
+        except OSError:
+            self.export_failures += 1
+
+    def good_share(self, seconds):
+        since = time.time() - seconds
+        with self.lock:
+            recent = [ok for at, ok, _ in self.outcomes if at >= since]
+        return sum(recent) / max(len(recent), 1)
+
+    def values_seen(self, seconds):
+        since = time.time() - seconds
+        with self.lock:
+            return {value for at, _, value in self.outcomes if at >= since}
+
+
+def attributes(pairs):
+    return [{"key": k, "value": {"stringValue": v}} for k, v in pairs.items()]
+
+
+TOKENS = {"front": "token-of-front-0001", "pay": "token-of-pay-000002"}
+CONFIG = """
+security.ingest_tokens: [front=token-of-front-0001, pay=token-of-pay-000002]
+objectives:
+  - {service: front, operation: POST /order, target: 0.97}
+knobs:
+  - key: pay.provider
+    type: string
+    base: primary
+    variants: [primary, backup]
+    services: [pay]
+    dependency: provider
+    scope: request
+    effect: isolated
+    expect:
+      - {service: pay, measure: errors, when: backup}
+"""

@@ -1,0 +1,58 @@
+"""The loop once, through the door: telemetry in, an incident, a change on a canary, a verdict, a repair."""
+import subprocess
+import time
+
+from harness import Homeostat, binary
+from small_app import CONFIG, SmallApp
+
+
+def wait_for(what, condition, timeout_s):
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, f"not in {timeout_s} s: {what}"
+        time.sleep(0.2)
+
+
+def changes(h):
+    return h.get("/v1/changes")[1]["changes"]
+
+
+def test_a_failing_provider_is_replaced_and_the_record_holds(tmp_path):
+    config = tmp_path / "homeostat.yaml"
+    config.write_text(CONFIG)
+    with Homeostat(config=config) as h, SmallApp(h) as app:
+        time.sleep(15)  # healthy: nothing may be changed
+        assert changes(h) == [] and h.get("/v1/incidents")[1]["incidents"] == []
+        app.error_share["primary"] = 0.6
+        wait_for("an incident", lambda: h.get("/v1/incidents")[1]["incidents"], 20)
+        wait_for("a promoted change", lambda: any(c["state"] == "promoted" for c in changes(h)), 60)
+        promoted = next(c for c in changes(h) if c["state"] == "promoted")
+        assert promoted["knob"] == "pay.provider" and promoted["to"] == "backup"
+        assert promoted["verdict"]["kind"] == "PASS" and promoted["verdict"]["evidence"] == "concurrent_control"
+        wait_for("good service", lambda: app.good_share(5) > 0.97, 20)
+        wait_for("a restored incident", lambda: any(i["restored"] for i in h.get("/v1/incidents")[1]["incidents"]), 40)
+        incident = h.get("/v1/incidents")[1]["incidents"][0]
+        assert incident["causes"][0]["service"] == "pay", incident["causes"][:3]
+        h.stop()
+        verified = subprocess.run([binary(), "ledger", "verify", "--data", str(h.data)], capture_output=True, text=True)
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+        told = subprocess.run([binary(), "ledger", "show", "--data", str(h.data), incident["id"]],
+                              capture_output=True, text=True)
+        assert told.returncode == 0 and "pay.provider" in told.stdout, told.stdout + told.stderr
+        time.sleep(12)  # the share that kept the old value as a control was a candidate: its lease ends
+        assert app.values_seen(1) == {"backup"}  # values outlives serve: what was promoted stays
+
+
+def test_one_sender_alone_changes_nothing(tmp_path):
+    """Law 3: perfect traces of one credential, confirmed by nobody else, are seen and explained, and nothing is done."""
+    config = tmp_path / "homeostat.yaml"
+    config.write_text(CONFIG.replace("pay=token-of-pay-000002", "other=token-of-other-00"))
+    one = {"front": "token-of-front-0001", "pay": "token-of-front-0001"}
+    with Homeostat(config=config) as h, SmallApp(h, tokens=one) as app:
+        time.sleep(12)
+        app.error_share["primary"] = 0.6
+        wait_for("an incident", lambda: h.get("/v1/incidents")[1]["incidents"], 20)
+        time.sleep(12)
+        assert changes(h) == []
+        assert "only one of" in h.get("/v1/incidents")[1]["incidents"][0]["decision"]
+        assert app.export_failures == 0

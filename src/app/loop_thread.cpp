@@ -1,0 +1,240 @@
+#include "app/loop_thread.h"
+
+#include <algorithm>
+#include <deque>
+#include <nlohmann/json.hpp>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "io/files.h"
+#include "loop/machine/record.h"
+
+namespace hs::app {
+namespace {
+
+constexpr size_t state_bytes_max = 256UL << 20;  // thousands of closed incidents with their evidence
+constexpr int64_t tick_ms = 1'000;
+
+metrics::Counter ledger_failures("homeostat_ledger_failures_total", "Entries or heads that could not be written");
+metrics::Counter changes_made("homeostat_changes_total", "Changes of knobs that the actuator made");
+
+loop::Policy policy_of(const config::Settings& settings) {
+  loop::Policy policy;
+  policy.act = settings.flag("loop.act");
+  policy.lease_ms = settings.ms("loop.lease");
+  policy.changes_per_hour = static_cast<size_t>(settings.integer("loop.changes_per_hour"));
+  policy.changes_per_incident = static_cast<size_t>(settings.integer("loop.changes_per_incident"));
+  policy.cooldown_ms = settings.ms("loop.cooldown");
+  return policy;
+}
+
+bool is_record(const loop::Action& action) { return std::holds_alternative<loop::Record>(action); }
+bool changes_something(const loop::Action& action) {
+  return !is_record(action) && !std::holds_alternative<loop::Renew>(action);
+}
+
+loop::KnobState to_loop(const values::KnobState& knob) {
+  return {.knob = knob.key,
+          .settled = knob.settled(),
+          .promoted = knob.promoted ? knob.promoted->change : "",
+          .candidate = knob.candidate ? knob.candidate->change : ""};
+}
+
+}  // namespace
+
+LoopThread::LoopThread(Outside outside, std::shared_ptr<const config::Snapshot> config)
+    : outside_(std::move(outside)), config_(std::move(config)), machine_(policy_of(config_->settings)) {
+  stream_.declare(config_->declarations);
+  thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+}
+
+LoopThread::~LoopThread() {
+  thread_.request_stop();
+  jobs_.close();
+}
+
+void LoopThread::add(const model::Batch& batch, UnixNanos received_at, std::string_view credential) {
+  const std::lock_guard lock(stream_mutex_);
+  stream_.add(batch, received_at, credential);
+}
+
+bool LoopThread::order(loop::Operator word) {
+  return jobs_.try_push([this, word = std::move(word)] { handle(word); });
+}
+
+bool LoopThread::reset(std::string knob, std::string who, std::string why) {
+  return jobs_.try_push([this, knob = std::move(knob), who = std::move(who), why = std::move(why)] {
+    const nlohmann::json entry = {{"order", "reset"}, {"knob", knob}, {"who", who}, {"why", why}};
+    record("operator", entry.dump());
+    const auto state = outside_.actuator.state();
+    if (!state) return;
+    for (const values::KnobState& one : state->knobs) {
+      if (!knob.empty() && one.key != knob) continue;
+      if (const auto done = outside_.actuator.reset(one.key); !done)
+        log::error("a knob could not be reset", {{"knob", one.key}, {"why", done.error().message}});
+    }
+    tell_what_is_in_force();
+  });
+}
+
+bool LoopThread::tell(stream::RecentChange change) {
+  return jobs_.try_push([this, change = std::move(change)] { machine_.note(change); });
+}
+
+bool LoopThread::injected(loop::InjectedFault fault) {
+  return jobs_.try_push([this, fault = std::move(fault)] { machine_.injected(fault); });
+}
+
+bool LoopThread::configure(std::shared_ptr<const config::Snapshot> config) {
+  return jobs_.try_push([this, config = std::move(config)] {
+    config_ = config;
+    machine_.set_policy(policy_of(config->settings));
+    {
+      const std::lock_guard lock(stream_mutex_);
+      stream_.declare(config->declarations);
+    }
+    if (const auto dropped = outside_.actuator.declare(config->declarations.knobs); !dropped)
+      log::error("the knobs' declarations could not be applied", {{"why", dropped.error().message}});
+    handle(loop::ConfigChanged{outside_.clock.wall(), config->declarations});
+  });
+}
+
+void LoopThread::run(const std::stop_token& stop) {
+  start();
+  MonoNanos next = outside_.clock.mono() + tick_ms * nanos_per_ms;
+  while (!stop.stop_requested()) {
+    const int64_t left_ms = (next - outside_.clock.mono()) / nanos_per_ms;
+    if (left_ms > 0) {
+      if (const auto job = jobs_.pop_for(left_ms)) (*job)();
+      continue;
+    }
+    tick();
+    // After a stall (a stopped process) one tick stands for the missed ones.
+    next = std::max(next + tick_ms * nanos_per_ms, outside_.clock.mono());
+  }
+  save();
+}
+
+void LoopThread::start() {
+  if (const auto text = io::read_file(outside_.state_file, state_bytes_max)) {
+    if (const Status ok = machine_.restore(*text, config_->declarations); !ok)
+      log::error("the loop starts without its memory", {{"why", ok.error().message}});
+  }
+  handle(loop::ConfigChanged{outside_.clock.wall(), config_->declarations});
+  tell_what_is_in_force();
+}
+
+void LoopThread::tell_what_is_in_force() {
+  loop::Started started{.at = outside_.clock.wall()};
+  if (const auto state = outside_.actuator.state())
+    for (const values::KnobState& knob : state->knobs) started.knobs.push_back(to_loop(knob));
+  handle(started);
+}
+
+void LoopThread::tick() {
+  stream::Frame frame;
+  {
+    const std::lock_guard lock(stream_mutex_);
+    frame = stream_.tick(outside_.clock.wall());
+  }
+  outside_.observer.fill(frame);
+  const UnixNanos at = frame.tick;
+  handle(std::move(frame));
+  if (const Status ok = outside_.ledger.tick(); !ok) ledger_failures.add();
+  outside_.publish(machine_, at);
+  if (at / nanos_per_s >= saved_s_ + snapshot_every_s) save();
+}
+
+// One event, and the receipts that follow from it.
+void LoopThread::handle(const loop::Event& event) {
+  std::deque<loop::Event> events{event};
+  while (!events.empty()) {
+    const std::vector<loop::Action> actions = machine_.step(events.front());
+    events.pop_front();
+    for (const loop::Receipt& receipt : perform(actions)) events.push_back(receipt);
+  }
+}
+
+// What was decided is durable before it is done (law 4).
+std::vector<loop::Receipt> LoopThread::perform(const std::vector<loop::Action>& actions) {
+  for (const loop::Action& action : actions)
+    if (const auto* entry = std::get_if<loop::Record>(&action)) record(entry->kind, entry->json);
+  Status durable;
+  if (std::any_of(actions.begin(), actions.end(), changes_something)) durable = outside_.ledger.commit();
+  if (!durable) {
+    ledger_failures.add();
+    log::error("nothing is changed: the ledger cannot be written", {{"why", durable.error().message}});
+  }
+  std::vector<loop::Receipt> receipts;
+  for (const loop::Action& action : actions) {
+    if (is_record(action)) continue;
+    if (auto receipt = perform_one(action, durable)) receipts.push_back(std::move(*receipt));
+  }
+  return receipts;
+}
+
+std::optional<loop::Receipt> LoopThread::perform_one(const loop::Action& action, const Status& durable) {
+  // Taking something back never waits for the ledger: the safe side first.
+  if (const auto* a = std::get_if<loop::Revert>(&action))
+    return receipt(loop::Deed::reverted, a->change, outside_.actuator.revert(a->change));
+  if (const auto* a = std::get_if<loop::Renew>(&action)) return renew(*a);
+  const auto unless_refused = [&](auto f) -> Result<values::Receipt> {
+    if (!durable) return tl::unexpected(durable.error());
+    return f();
+  };
+  if (const auto* a = std::get_if<loop::Promote>(&action))
+    return receipt(loop::Deed::promoted, a->change,
+                   unless_refused([&] { return outside_.actuator.promote(a->change); }));
+  const loop::Change& change = std::get<loop::SetKnob>(action).change;
+  return receipt(loop::Deed::set, change.id, unless_refused([&] {
+                   return outside_.actuator.apply({.id = change.id,
+                                                   .knob = change.knob,
+                                                   .value = change.to,
+                                                   .exposure = change.exposure,
+                                                   .service = change.service,
+                                                   .lease_ms = change.lease_ms});
+                 }));
+}
+
+std::optional<loop::Receipt> LoopThread::renew(const loop::Renew& renew) {
+  const std::string ids[] = {renew.change};
+  const auto gone = outside_.actuator.renew(ids, renew.lease_ms);
+  if (gone && gone->empty()) return std::nullopt;
+  loop::Receipt late{.deed = loop::Deed::renewed, .change = renew.change, .at = outside_.clock.wall()};
+  late.error = gone ? "the lease had ended" : gone.error().message;
+  return late;
+}
+
+loop::Receipt LoopThread::receipt(loop::Deed deed, const std::string& change, const Result<values::Receipt>& done) {
+  loop::Receipt out{.deed = deed, .change = change, .ok = done.has_value(), .at = outside_.clock.wall()};
+  if (done) {
+    out.revision = done->revision;
+    out.previous = done->previous;
+    changes_made.add();
+  } else {
+    out.error = done.error().message;
+    log::warn("a change was not made", {{"change", change}, {"why", out.error}});
+  }
+  const nlohmann::json entry = {{"change", change},
+                                {"deed", loop::name_of(deed)},
+                                {"ok", out.ok},
+                                {"revision", out.revision},
+                                {"error", out.error}};
+  record("receipt", entry.dump());
+  return out;
+}
+
+void LoopThread::record(std::string_view kind, std::string_view json) {
+  if (const auto entry = outside_.ledger.append(kind, json); !entry) {
+    ledger_failures.add();
+    log::error("a ledger entry could not be written", {{"kind", kind}, {"why", entry.error().message}});
+  }
+}
+
+void LoopThread::save() {
+  saved_s_ = outside_.clock.wall() / nanos_per_s;
+  const Status ok = io::replace_file(outside_.state_file, machine_.snapshot(), 0600, io::Durable::content);
+  if (!ok) log::error("the loop's memory could not be saved", {{"why", ok.error().message}});
+}
+
+}  // namespace hs::app

@@ -1,0 +1,78 @@
+#pragma once
+// The one thread that turns what the stream saw into decisions, and decisions into changes of knobs. The loop itself is
+// pure (loop/machine); here are its clock, its ledger, its hands and its memory between restarts.
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "app/observer.h"
+#include "base/bounded_queue.h"
+#include "config/config.h"
+#include "io/clock.h"
+#include "ledger/ledger.h"
+#include "loop/events.h"
+#include "loop/machine/machine.h"
+#include "stream/stream.h"
+#include "values/actuator.h"
+
+namespace hs::app {
+
+class LoopThread {
+ public:
+  static constexpr size_t orders_max = 256;  // operators' words and notices between two ticks
+  // What a kill may forget of an incident's life; decisions are in the ledger.
+  static constexpr int64_t snapshot_every_s = 5;
+
+  struct Outside {
+    io::Clock& clock;
+    values::Actuator& actuator;
+    ledger::Ledger& ledger;
+    Observer& observer;
+    std::string state_file;  // <data>/loop/state.json
+    // Called on the loop's thread after each frame, with the loop as it stands now.
+    std::function<void(const loop::Machine&, UnixNanos)> publish;
+  };
+
+  LoopThread(Outside outside, std::shared_ptr<const config::Snapshot> config);
+  ~LoopThread();
+
+  // From ingest's tee: any one thread at a time.
+  void add(const model::Batch& batch, UnixNanos received_at, std::string_view credential);
+  // Any thread. False when too many wait: the caller answers 503.
+  bool order(loop::Operator word);
+  // The knob ("" = all) goes back to its base, promoted values included.
+  bool reset(std::string knob, std::string who, std::string why);
+  bool tell(stream::RecentChange change);
+  bool injected(loop::InjectedFault fault);
+  bool configure(std::shared_ptr<const config::Snapshot> config);
+
+ private:
+  using Job = std::function<void()>;
+  void run(const std::stop_token& stop);
+  void start();
+  void tell_what_is_in_force();
+  void tick();
+  void handle(const loop::Event& event);
+  std::vector<loop::Receipt> perform(const std::vector<loop::Action>& actions);
+  std::optional<loop::Receipt> perform_one(const loop::Action& action, const Status& durable);
+  loop::Receipt receipt(loop::Deed deed, const std::string& change, const Result<values::Receipt>& done);
+  std::optional<loop::Receipt> renew(const loop::Renew& renew);
+  void record(std::string_view kind, std::string_view json);
+  void save();
+
+  Outside outside_;
+  std::shared_ptr<const config::Snapshot> config_;
+  std::mutex stream_mutex_;
+  stream::Stream stream_;
+  loop::Machine machine_;
+  BoundedQueue<Job> jobs_{orders_max};
+  int64_t saved_s_ = 0;
+  std::jthread thread_;  // last: stops first
+};
+
+}  // namespace hs::app

@@ -1,0 +1,114 @@
+// The loop's side of the server: its ledger, its hands, what it publishes, and a human's word to it.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "api/loop/knobs_json.h"
+#include "app/ledger_command.h"
+#include "app/server.h"
+#include "base/log.h"
+#include "base/metrics.h"
+
+namespace hs::app {
+namespace {
+
+using nlohmann::json;
+
+// A head on stderr now and then, so that whoever collects the log keeps one on another machine.
+constexpr int64_t head_log_ms = 60'000;
+
+}  // namespace
+
+Status Server::open_loop() {
+  const std::string directory = ledger_directory(data());
+  HS_ASSIGN(ledger::SignerKey key, ledger::ensure_key(directory, random_));
+  ledger::Options options;
+  options.on_head = [this, last = MonoNanos{0}](const ledger::SignedHead& head) mutable {
+    ledger_size_.set(static_cast<int64_t>(head.head.size));
+    if (last != 0 && clock_.mono() - last < head_log_ms * nanos_per_ms) return;
+    last = clock_.mono();
+    log::info("ledger head", {{"size", head.head.size}, {"note", head.note}});
+  };
+  HS_ASSIGN(ledger_, ledger::Ledger::open(directory, io::system_disk(), clock_, std::move(key), std::move(options)));
+  actuator_ = std::make_unique<values::Actuator>(data() + "/values", clock_, random_);
+  HS_ASSIGN(const std::vector<std::string> dropped, actuator_->declare(config_.load()->declarations.knobs));
+  for (const std::string& note : dropped) log::warn("a knob's value was dropped", {{"why", note}});
+  HS_TRY(io::make_directories(data() + "/loop"));
+  metrics::add_collector([this](std::vector<metrics::Sample>& out) {
+    const std::lock_guard lock(samples_mutex_);
+    out.insert(out.end(), samples_.begin(), samples_.end());
+  });
+  loop_ = std::make_unique<LoopThread>(
+      LoopThread::Outside{.clock = clock_,
+                          .actuator = *actuator_,
+                          .ledger = *ledger_,
+                          .observer = *observer_,
+                          .state_file = data() + "/loop/state.json",
+                          .publish = [this](const loop::Machine& machine, UnixNanos at) { publish(machine, at); }},
+      config_.load());
+  return {};
+}
+
+// On the loop's thread, once a second: everything that HTTP shows of the loop, whole.
+void Server::publish(const loop::Machine& machine, UnixNanos at) {
+  auto next = std::make_shared<api::loop::Snapshot>();
+  next->at = at;
+  const json incidents = json::parse(machine.understanding().incidents_json(api::loop::items_max, ""), nullptr, false);
+  for (const json& incident : incidents["incidents"])
+    next->incidents.push_back(
+        std::make_shared<api::loop::Item>(api::loop::Item{incident["id"], incident["state"], incident.dump()}));
+  const std::vector<loop::InFlight> in_flight = machine.control().in_flight();
+  const auto& changes = machine.changes().all();
+  for (auto it = changes.rbegin(); it != changes.rend() && next->changes.size() < api::loop::items_max; ++it) {
+    const auto live = std::find_if(in_flight.begin(), in_flight.end(),
+                                   [&](const loop::InFlight& f) { return f.change.id == it->change.id; });
+    next->changes.push_back(std::make_shared<api::loop::Item>(api::loop::Item{
+        it->change.id, it->state, loop::to_json(*it, live == in_flight.end() ? nullptr : &*live).dump()}));
+  }
+  if (const auto state = actuator_->state())
+    next->knobs = api::loop::knobs_json(*state, config_.load()->declarations.knobs, clock_.mono(), io::boot_id());
+  next->kpis = machine.understanding().kpis_json(at);
+  next->objectives = machine.understanding().objectives_json();
+  const bool acts = settings().flag("loop.act");
+  const bool stopped = machine.control().stopped();
+  next->status = json{{"mode", stopped ? "stopped"
+                               : acts  ? "acting"
+                                       : "watching"},
+                      {"why", stopped ? "an operator stopped the loop; POST /v1/resume"
+                              : acts  ? ""
+                                      : "loop.act is false"}}
+                     .dump();
+  std::vector<metrics::Sample> samples;
+  machine.understanding().samples(samples);
+  {
+    const std::lock_guard lock(samples_mutex_);
+    samples_ = std::move(samples);
+  }
+  snapshot_.store(std::move(next));
+}
+
+void Server::order(const api::loop::Order& order, const http::Done& done) {
+  using enum api::loop::OrderKind;
+  const UnixNanos now = clock_.wall();
+  const std::string who = order.who.empty() ? order.credential : order.who;
+  bool taken = false;
+  if (order.kind == stop || order.kind == resume)
+    taken = loop_->order({.at = now,
+                          .order = order.kind == stop ? loop::Order::stop : loop::Order::resume,
+                          .knob = order.knob,
+                          .who = who,
+                          .why = order.why});
+  if (order.kind == reset_knobs) taken = loop_->reset(order.knob, who, order.why);
+  if (order.kind == told_change)
+    taken = loop_->tell({.second = (order.at == 0 ? now : order.at) / nanos_per_s,
+                         .service = order.service,
+                         .kind = order.change_kind,
+                         .detail = order.detail,
+                         .credential = order.credential});
+  done(taken ? http::Response::json(202, R"({"accepted":true})")
+             : http::Response::error({Code::unavailable, "too many orders wait for the loop; try again", 1000}));
+}
+
+}  // namespace hs::app

@@ -1,0 +1,270 @@
+#include "loop/incident/life.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace hs::loop {
+namespace {
+
+constexpr int64_t seconds = nanos_per_s;
+constexpr int64_t injection_slack = 15 * seconds;  // after a fault's end its effects may still be noticed
+
+// What a symptom is about, without the episode: "errors checkout POST /orders".
+std::string watched(const Symptom& symptom) { return symptom.id.substr(0, symptom.id.rfind('@')); }
+
+bool has_symptom(const Incident& incident, const std::string& id) {
+  return std::any_of(incident.symptoms.begin(), incident.symptoms.end(), [&](const Symptom& s) { return s.id == id; });
+}
+
+bool same_cause(const Incident& incident, const Explanation& explanation) {
+  if (incident.causes.empty() || explanation.causes.empty()) return false;
+  const Cause& a = incident.causes.front();
+  const Cause& b = explanation.causes.front();
+  return a.entity == b.entity || (a.service == b.service && a.kind == b.kind);
+}
+
+bool same_watch(const Incident& incident, const Explanation& explanation) {
+  return std::any_of(explanation.symptoms.begin(), explanation.symptoms.end(), [&](const std::string& id) {
+    const std::string what = id.substr(0, id.rfind('@'));
+    return std::any_of(incident.symptoms.begin(), incident.symptoms.end(),
+                       [&](const Symptom& s) { return watched(s) == what; });
+  });
+}
+
+std::string service_of(const Explanation& explanation) {
+  return explanation.causes.empty() ? "" : explanation.causes.front().service;
+}
+
+}  // namespace
+
+bool is_open(const Incident& incident) {
+  return incident.state != IncidentState::restored && incident.state != IncidentState::closed;
+}
+
+std::vector<News> Life::step(const std::vector<const Symptom*>& active, const std::vector<Symptom>& ended,
+                             const std::vector<Explanation>& explanations, UnixNanos now) {
+  std::vector<News> news;
+  if (restored_) grace_until_ = now + restart_grace_s * seconds;
+  restored_ = false;
+  note_ended(ended);
+  std::map<std::string, const Symptom*> by_id;
+  for (const Symptom* symptom : active) by_id[symptom->id] = symptom;
+  std::set<std::string> taken;
+  for (const Explanation& explanation : explanations) {
+    Incident& incident = incident_for(explanation, by_id, now, taken, news);
+    give(incident, explanation, by_id);
+    if (taken.insert(incident.id).second) explain(incident, explanation, now, news);
+    mark_injected(incident);
+  }
+  for (Incident& incident : incidents_) end(incident, by_id, now, news);
+  forget();
+  return news;
+}
+
+// The explanation's incident: whoever owns its symptoms, one that comes back, or a new one. A second explanation of one
+// incident is split off once it has persisted.
+Incident& Life::incident_for(const Explanation& explanation, const std::map<std::string, const Symptom*>&,
+                             UnixNanos now, std::set<std::string>& taken, std::vector<News>& news) {
+  Incident* owner = owner_of(explanation, news);
+  if (owner == nullptr) owner = reopened(explanation, now, news);
+  if (owner == nullptr) return open(explanation, now, news);
+  const std::string key = owner->id + "/" + service_of(explanation);
+  if (!taken.contains(owner->id)) {
+    apart_.erase(key);
+    return *owner;
+  }
+  if (++apart_[key] < split_after_s) return *owner;
+  apart_.erase(key);
+  for (const std::string& id : explanation.symptoms) {
+    owners_.erase(id);
+    std::erase_if(owner->symptoms, [&](const Symptom& s) { return s.id == id; });
+  }
+  return open(explanation, now, news);
+}
+
+Incident* Life::owner_of(const Explanation& explanation, std::vector<News>& news) {
+  Incident* oldest = nullptr;
+  for (const std::string& id : explanation.symptoms) {
+    const auto owner = owners_.find(id);
+    Incident* incident = owner == owners_.end() ? nullptr : mutable_find(owner->second);
+    if (incident == nullptr || incident == oldest) continue;
+    if (oldest == nullptr) {
+      oldest = incident;
+    } else {
+      Incident* younger = incident->detected < oldest->detected ? oldest : incident;
+      oldest = incident->detected < oldest->detected ? incident : oldest;
+      merge(*younger, *oldest, news);
+    }
+  }
+  return oldest;
+}
+
+Incident* Life::reopened(const Explanation& explanation, UnixNanos now, std::vector<News>& news) {
+  for (auto it = incidents_.rbegin(); it != incidents_.rend(); ++it) {
+    Incident& incident = *it;
+    if (incident.state == IncidentState::closed ||
+        (incident.restored != 0 && incident.restored + reopen_hold_s * seconds < now))
+      continue;
+    if (!same_cause(incident, explanation) && !same_watch(incident, explanation)) continue;
+    if (incident.state == IncidentState::restored) {
+      incident.state = incident.acted != 0 ? IncidentState::acting : IncidentState::explained;
+      incident.restored = 0;
+      ++incident.reopened;
+      news.push_back({News::Kind::reopened, incident.id, ""});
+    }
+    return &incident;
+  }
+  return nullptr;
+}
+
+Incident& Life::open(const Explanation&, UnixNanos now, std::vector<News>& news) {
+  Incident incident;
+  incident.id = fmt::format("inc-{}-{}", now / nanos_per_ms, ++ids_);
+  incident.detected = now;
+  incidents_.push_back(std::move(incident));
+  news.push_back({News::Kind::opened, incidents_.back().id, ""});
+  return incidents_.back();
+}
+
+void Life::merge(Incident& from, Incident& into, std::vector<News>& news) {
+  for (const Symptom& symptom : from.symptoms) {
+    owners_[symptom.id] = into.id;
+    if (!has_symptom(into, symptom.id)) into.symptoms.push_back(symptom);
+  }
+  into.changes.insert(into.changes.end(), from.changes.begin(), from.changes.end());
+  if (from.acted != 0 && into.acted == 0) into.acted = from.acted;
+  if (from.verified != 0 && into.verified == 0) into.verified = from.verified;
+  into.started = std::min(into.started, from.started);
+  from.symptoms.clear();
+  from.state = IncidentState::closed;
+  from.closed = from.detected;
+  from.decision = "part of " + into.id;
+  news.push_back({News::Kind::merged, from.id, into.id});
+}
+
+void Life::give(Incident& incident, const Explanation& explanation,
+                const std::map<std::string, const Symptom*>& active) {
+  for (const std::string& id : explanation.symptoms) {
+    const auto found = active.find(id);
+    if (found == active.end()) continue;
+    owners_[id] = incident.id;
+    const auto known =
+        std::find_if(incident.symptoms.begin(), incident.symptoms.end(), [&](const Symptom& s) { return s.id == id; });
+    if (known == incident.symptoms.end())
+      incident.symptoms.push_back(*found->second);
+    else
+      *known = *found->second;
+    const Symptom& symptom = *found->second;
+    if (incident.started == 0 || symptom.started < incident.started) incident.started = symptom.started;
+    incident.security |= symptom.kind == SymptomKind::security;
+  }
+}
+
+void Life::explain(Incident& incident, const Explanation& explanation, UnixNanos now, std::vector<News>& news) {
+  if (explanation.causes.empty()) return;
+  const bool is_new = incident.causes.empty();
+  const bool differs = is_new || incident.causes.front().entity != explanation.causes.front().entity;
+  incident.causes = explanation.causes;
+  incident.service = explanation.causes.front().service;
+  incident.kind = explanation.causes.front().kind;
+  if (incident.explained == 0) incident.explained = now;
+  if (incident.state == IncidentState::detected) incident.state = IncidentState::explained;
+  if (differs) news.push_back({is_new ? News::Kind::explained : News::Kind::changed, incident.id, ""});
+}
+
+// Restored when every symptom has ended: at the first second of the last one's good run. Closed after the hold.
+void Life::end(Incident& incident, const std::map<std::string, const Symptom*>& active, UnixNanos now,
+               std::vector<News>& news) {
+  if (incident.state == IncidentState::closed) return;
+  const bool going_on = std::any_of(incident.symptoms.begin(), incident.symptoms.end(),
+                                    [&](const Symptom& s) { return active.contains(s.id); });
+  if (going_on || (incident.detected < grace_until_ - restart_grace_s * seconds && now < grace_until_)) return;
+  if (is_open(incident)) {
+    UnixNanos last = 0;
+    for (const Symptom& symptom : incident.symptoms) last = std::max(last, symptom.ended);
+    incident.restored = last != 0 ? last : now;
+    incident.state = IncidentState::restored;
+    news.push_back({News::Kind::restored, incident.id, ""});
+  } else if (incident.restored + reopen_hold_s * seconds <= now) {
+    incident.state = IncidentState::closed;
+    incident.closed = now;
+    for (const Symptom& symptom : incident.symptoms) owners_.erase(symptom.id);
+    news.push_back({News::Kind::closed, incident.id, ""});
+  }
+}
+
+void Life::note_ended(const std::vector<Symptom>& ended) {
+  for (const Symptom& symptom : ended) {
+    const auto owner = owners_.find(symptom.id);
+    Incident* incident = owner == owners_.end() ? nullptr : mutable_find(owner->second);
+    if (incident == nullptr) continue;
+    for (Symptom& known : incident->symptoms)
+      if (known.id == symptom.id) known = symptom;
+  }
+}
+
+void Life::injected(const InjectedFault& fault) {
+  for (InjectedFault& known : faults_)
+    if (known.id == fault.id) {
+      known = fault;
+      return;
+    }
+  faults_.push_back(fault);
+  if (faults_.size() > faults_max) faults_.pop_front();
+}
+
+void Life::mark_injected(Incident& incident) const {
+  for (const InjectedFault& fault : faults_)
+    if (incident.detected >= fault.started && (fault.ended == 0 || incident.started <= fault.ended + injection_slack))
+      incident.injected = true;
+}
+
+void Life::acted(std::string_view id, std::string_view change, UnixNanos at) {
+  Incident* incident = mutable_find(id);
+  if (incident == nullptr) return;
+  incident->changes.emplace_back(change);
+  if (incident->acted == 0) incident->acted = at;
+  if (is_open(*incident)) incident->state = IncidentState::acting;
+}
+
+void Life::verified(std::string_view id, UnixNanos at) {
+  Incident* incident = mutable_find(id);
+  if (incident == nullptr) return;
+  if (incident->verified == 0) incident->verified = at;
+  if (is_open(*incident)) incident->state = IncidentState::verified;
+}
+
+void Life::decided(std::string_view id, std::string decision) {
+  if (Incident* incident = mutable_find(id)) incident->decision = std::move(decision);
+}
+
+const Incident* Life::find(std::string_view id) const {
+  for (auto it = incidents_.rbegin(); it != incidents_.rend(); ++it)
+    if (it->id == id) return &*it;
+  return nullptr;
+}
+
+Incident* Life::mutable_find(std::string_view id) { return const_cast<Incident*>(find(id)); }
+
+void Life::restore(std::deque<Incident> incidents, std::deque<InjectedFault> faults) {
+  incidents_ = std::move(incidents);
+  faults_ = std::move(faults);
+  owners_.clear();
+  ids_ = incidents_.size();
+  restored_ = true;
+  for (const Incident& incident : incidents_)
+    if (incident.state != IncidentState::closed)
+      for (const Symptom& symptom : incident.symptoms) owners_[symptom.id] = incident.id;
+}
+
+void Life::forget() {
+  while (incidents_.size() > incidents_kept_max && incidents_.front().state == IncidentState::closed)
+    incidents_.pop_front();
+  std::erase_if(apart_, [&](const auto& item) {
+    const Incident* incident = find(item.first.substr(0, item.first.find('/')));
+    return incident == nullptr || !is_open(*incident);
+  });
+}
+
+}  // namespace hs::loop
