@@ -36,7 +36,8 @@ struct Cell {
   Sketch duration_ms;                  // relative error <= 1 %
 };
 
-// Calls from one operation to one callee, as seen inside the caller's finished server or consumer spans.
+// Calls from one operation to one callee, as seen inside the caller's finished server or consumer spans. A callee that
+// answers (or is heard of) after its caller comes as another Call of the same second: joined, with a count of 0.
 struct Call {
   int64_t second = 0;                    // of the caller's end
   std::string service, operation;        // the caller
@@ -49,6 +50,8 @@ struct Call {
   double offset_ms = 0;                  // sum of (call's start - caller's start): the order of calls
   double joined = 0;                     // of `count`: calls whose callee's span is known too ...
   double joined_ms = 0, callee_ms = 0;   // ... their client and server durations: the difference is the edge's own
+  double answered_errors = 0;            // of `errors`: the callee's span is known too ...
+  double callee_errors = 0;              // ... and it was an error of the callee's as well
 };
 
 // A server or consumer span of a trace in which a knob was evaluated: the evidence for verification. Joined by trace,

@@ -117,9 +117,14 @@ void Joins::emit(SeriesId caller, UnixNanos caller_start, int64_t second, const 
   out.callee_ms = call.callee_ms;
   out.failed = call.failed;
   out.async = call.async;
-  if (const Node* known = find(call.key); known != nullptr && known->callee != no_series) {
+  out.callee_failed = call.callee_failed;
+  if (Node* known = find(call.key); known != nullptr && known->callee != no_series) {
     out.callee = known->callee;
     out.callee_ms = known->callee_ms;
+    out.callee_failed = known->callee_failed;
+  } else if (known != nullptr) {
+    known->told = caller;
+    known->told_second = second;
   }
   calls.push_back(out);
 }
@@ -150,8 +155,12 @@ void Joins::add_call(const SpanIn& span) {
   self.learned = span.learned;
   self.series = span.series;
   self.first_call = 0;
+  self.weight = static_cast<float>(span.weight);
+  self.call_ms = static_cast<float>(ms(span.end - span.start));
+  self.failed = span.failed;
   Pending call{.key = span.key, .start = span.start, .end = span.end, .series = span.series, .callee = self.callee};
   call.callee_ms = self.callee_ms;
+  call.callee_failed = self.callee_failed;
   call.weight = static_cast<float>(span.weight);
   call.failed = span.failed;
   call.async = span.async;
@@ -165,7 +174,19 @@ void Joins::link_callee(const SpanIn& answer) {
   if (caller.role == Role::answer || caller.role == Role::inside) return;
   caller.callee = answer.series;
   caller.callee_ms = static_cast<float>(ms(answer.end - answer.start));
+  caller.callee_failed = answer.error;
   if (caller.role != Role::call) return;
+  if (caller.told != no_series) {
+    CallOut late{.caller = caller.told, .call = caller.series, .callee = answer.series, .second = caller.told_second};
+    late.weight = caller.weight;
+    late.total_ms = caller.call_ms;
+    late.callee_ms = caller.callee_ms;
+    late.failed = caller.failed;
+    late.callee_failed = answer.error;
+    late.late = true;
+    calls.push_back(late);
+    caller.told = no_series;
+  }
   met.push_back({caller.learned, answer.series});
 }
 

@@ -34,7 +34,8 @@ struct CallOut {  // a call inside an answer that has ended
   SeriesId caller = no_series, call = no_series, callee = no_series;
   int64_t second = 0;  // of the caller's end
   double weight = 1, total_ms = 0, offset_ms = 0, callee_ms = 0;
-  bool failed = false, async = false;
+  bool failed = false, async = false, callee_failed = false;
+  bool late = false;  // this call was returned before; now its callee has answered
 };
 struct Correction {  // an answer that was counted already waited longer than was known
   SeriesId answer = no_series;
@@ -77,16 +78,18 @@ class Joins {
     UnixNanos start = 0, end = 0;
     uint64_t first_call = 0;  // of the calls inside it that are not claimed yet; 0: none
     SeriesId series = no_series, callee = no_series;
-    float weight = 1, callee_ms = 0;
+    SeriesId told = no_series;  // a call: the answer that it was returned with as a call of
+    int64_t told_second = 0;
+    float weight = 1, callee_ms = 0, call_ms = 0;
     Role role = Role::unseen;
-    bool error = false, failed_inside = false, moved = false;
+    bool error = false, failed = false, failed_inside = false, callee_failed = false, moved = false;
   };
   struct Pending {  // a finished call that waits for the answer around it
     uint64_t id = 0, next = 0, key = 0;
     UnixNanos start = 0, end = 0;
     SeriesId series = no_series, callee = no_series;
     float weight = 1, callee_ms = 0;
-    bool failed = false, async = false;
+    bool failed = false, async = false, callee_failed = false;
   };
   static constexpr int depth_max = 16;    // internal spans between a call and its answer
   static constexpr int inside_max = 256;  // calls of one answer that are looked at one by one

@@ -276,14 +276,18 @@ void Stream::State::add_out(const CallOut& out) {
     made.call.async = out.async;
   }
   Call& to = calls[*known].call;
-  to.count += out.weight;
-  if (out.failed) to.errors += out.weight;
-  to.total_ms += out.total_ms * out.weight;
-  to.offset_ms += out.offset_ms * out.weight;
+  if (!out.late) {
+    to.count += out.weight;
+    if (out.failed) to.errors += out.weight;
+    to.total_ms += out.total_ms * out.weight;
+    to.offset_ms += out.offset_ms * out.weight;
+  }
   if (!traced) return;
   to.joined += out.weight;
   to.joined_ms += out.total_ms * out.weight;
   to.callee_ms += out.callee_ms * out.weight;
+  if (out.failed) to.answered_errors += out.weight;
+  if (out.failed && out.callee_failed) to.callee_errors += out.weight;
 }
 
 void Stream::State::add_logs(const model::Batch& batch) {

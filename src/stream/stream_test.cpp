@@ -171,6 +171,26 @@ TEST(Stream, joins_calls_when_callers_arrive_first_and_learns_the_callee) {
   EXPECT_EQ(cell(stream.tick(at(2)), "frontend", 3)->peer, "payment");
 }
 
+TEST(Stream, a_callee_that_answers_after_its_caller_is_joined_late) {
+  Stream stream;
+  stream.add(frontend().batch(), at(1), "a");
+  Frame frame = stream.tick(at(1));
+  ASSERT_EQ(frame.calls.size(), 1u);
+  EXPECT_EQ(frame.calls[0].count, 1);
+  EXPECT_EQ(frame.calls[0].joined, 0);
+  stream.add(payment().batch(), at(2), "a");
+  frame = stream.tick(at(2));
+  const auto late =
+      std::find_if(frame.calls.begin(), frame.calls.end(), [](const Call& c) { return c.service == "frontend"; });
+  ASSERT_NE(late, frame.calls.end());
+  EXPECT_EQ(late->second, t0);
+  EXPECT_EQ(late->callee, "payment");
+  EXPECT_EQ(late->count, 0);
+  EXPECT_EQ(late->joined, 1);
+  EXPECT_NEAR(late->joined_ms, 60, 1e-4);
+  EXPECT_NEAR(late->callee_ms, 50, 1e-4);
+}
+
 TEST(Stream, late_calls_correct_their_caller) {
   Stream stream;
   Builder early("frontend"), late("frontend");

@@ -32,10 +32,12 @@ void Sums::scale(double f) {
 void CallSums::add(const CallSums& o) {
   n += o.n, errors += o.errors, total_ms += o.total_ms, offset_ms += o.offset_ms;
   joined += o.joined, joined_ms += o.joined_ms, callee_ms += o.callee_ms;
+  answered_errors += o.answered_errors, callee_errors += o.callee_errors;
 }
 
 void CallSums::scale(double f) {
   n *= f, errors *= f, total_ms *= f, offset_ms *= f, joined *= f, joined_ms *= f, callee_ms *= f;
+  answered_errors *= f, callee_errors *= f;
 }
 
 template <class Map>
@@ -114,7 +116,8 @@ void History::add_call(const stream::Call& call, int64_t now) {
   if (call.second <= now - remembered_s || call.second > now + 10) return;
   CallTrack* track = room(calls, {call.service, call.operation, call.callee, call.callee_operation}, now);
   if (track == nullptr) return;
-  CallSums more{call.count, call.errors, call.total_ms, call.offset_ms, call.joined, call.joined_ms, call.callee_ms};
+  CallSums more{call.count,     call.errors,    call.total_ms,        call.offset_ms,    call.joined,
+                call.joined_ms, call.callee_ms, call.answered_errors, call.callee_errors};
   track->ring.at(call.second).add(more);
   if (track->first_second == 0) {
     track->first_second = call.second;

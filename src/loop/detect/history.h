@@ -52,6 +52,7 @@ struct Sums {
 
 struct CallSums {
   double n = 0, errors = 0, total_ms = 0, offset_ms = 0, joined = 0, joined_ms = 0, callee_ms = 0;
+  double answered_errors = 0, callee_errors = 0;
   void add(const CallSums& other);
   void scale(double factor);
 };

@@ -10,8 +10,10 @@ namespace {
 constexpr int depth_max = 12;              // services below an entry
 constexpr double silent_share = 0.3;       // of the usual rate: below it, an operation does not answer
 constexpr double worth_ms = 0.3;           // smaller changes of a mean are noise
+constexpr double failing_share = 0.05;     // of its requests: a caller that fails may not come to all its calls
 constexpr double slower_factor = 1.4;      // a mean that is worth following
-constexpr double unexplained_share = 0.3;  // of failed calls that the callee does not know of: worth a look at its time
+constexpr double unexplained_share = 0.3;  // of failed calls that failed at the callee: the others probably did, too
+constexpr double repeated_share = 0.25;    // of calls that fail: that they are more is a consequence
 
 struct Now {
   const Track* track = nullptr;
@@ -30,6 +32,13 @@ struct Now {
     return sums.per_request(sums.total_ms) - track->usual.sums.per_request(track->usual.sums.total_ms);
   }
 };
+
+using Weighted = std::vector<std::pair<OperationKey, double>>;
+
+Weighted normal(Weighted weighted, double total) {
+  for (auto& [key, weight] : weighted) weight /= std::max(total, 1e-12);
+  return weighted;
+}
 
 class Walk {
  public:
@@ -53,7 +62,9 @@ class Walk {
   bool look(const OperationKey& at, Now& now) const;
   bool is_silent(const OperationKey& at) const;
   bool is_slower(const OperationKey& at) const;
-  std::vector<std::pair<OperationKey, double>> callee_operations(const Outgoing& out) const;
+  Weighted callee_operations(const std::string& callee, const std::map<std::string, double>& known) const;
+  bool calls_fail(const OperationKey& callee) const;
+  Weighted callers_of(const OperationKey& callee) const;
   void failed_calls(const OperationKey& at, const Outgoing& out, double weight, int depth);
   void slow_calls(const OperationKey& at, const Outgoing& out, double weight, int depth);
   template <class F>
@@ -76,8 +87,8 @@ bool Walk::look(const OperationKey& at, Now& now) const {
 bool Walk::is_silent(const OperationKey& at) const {
   Now now;
   if (!look(at, now)) return false;
-  const int64_t until = history_.settled(at.service, to_), since = std::max(from_, until - 4);
-  if (until < since) return false;
+  const int64_t until = history_.settled(at.service, to_) + 1;  // nearly complete will do for a share of 30 %
+  const int64_t since = std::min(until, std::max(from_, until - 4));
   const double rate = now.track->ring.sum(since, until).n / static_cast<double>(until - since + 1);
   return now.track->usual.rate() > 0.3 && rate < silent_share * now.track->usual.rate();
 }
@@ -89,25 +100,23 @@ bool Walk::is_slower(const OperationKey& at) const {
   return now.total_excess() > worth_ms && now.sums.per_request(now.sums.total_ms) > slower_factor * usual;
 }
 
-// Which of the callee's operations answer these calls; all that have traffic when no call was joined.
-std::vector<std::pair<OperationKey, double>> Walk::callee_operations(const Outgoing& out) const {
-  std::vector<std::pair<OperationKey, double>> found;
+// Which of the callee's operations answer these calls (`known`: by what was joined); all that have traffic when no call
+// was joined.
+Weighted Walk::callee_operations(const std::string& callee, const std::map<std::string, double>& known) const {
+  Weighted found;
   double total = 0;
-  for (const auto& [operation, n] : out.operations) {
-    if (!history_.operations.contains({out.callee, operation}) || operation.empty()) continue;
-    found.push_back({{out.callee, operation}, n});
-    total += n;
+  const auto add = [&](const OperationKey& key, double weight) {
+    found.emplace_back(key, weight);
+    total += weight;
+  };
+  for (const auto& [operation, n] : known)
+    if (!operation.empty() && n > 0 && history_.operations.contains({callee, operation})) add({callee, operation}, n);
+  if (!found.empty()) return normal(std::move(found), total);
+  for (auto at = history_.operations.lower_bound({callee, ""}); at != history_.operations.end(); ++at) {
+    if (at->first.service != callee) break;
+    if (!at->first.operation.empty()) add(at->first, at->second.usual.rate() + 1e-6);
   }
-  if (found.empty()) {
-    for (auto at = history_.operations.lower_bound({out.callee, ""}); at != history_.operations.end(); ++at) {
-      if (at->first.service != out.callee) break;
-      if (at->first.operation.empty()) continue;
-      found.push_back({at->first, at->second.usual.rate() + 1e-6});
-      total += found.back().second;
-    }
-  }
-  for (auto& [key, weight] : found) weight /= std::max(total, 1e-12);
-  return found;
+  return normal(std::move(found), total);
 }
 
 // A service as a whole: its operations by what each contributes.
@@ -151,31 +160,28 @@ void Walk::errors(const OperationKey& at, double weight, int depth) {
   for (const auto& [out, excess] : failing) failed_calls(at, out, weight * passed_on / total * excess / calls, depth);
 }
 
-// Calls that fail: because the callee fails, because it is too slow or silent (the caller gave up), or on the way.
+// Calls that fail: because the callee fails, because it is silent or too slow (the caller gave up), or on the way.
 void Walk::failed_calls(const OperationKey& at, const Outgoing& out, double weight, int depth) {
   if (weight <= 0) return;
   if (!out.traced) return put(Starts::peer_errors, at.service, out.callee, weight);
-  const double failed = std::max(1e-9, out.errors - out.usual_errors);
-  for (const auto& [key, share] : callee_operations(out)) {
-    Now callee;
-    const double part = weight * share;
-    if (!look(key, callee)) {
-      put(Starts::edge_errors, at.service, out.callee, part);
-      continue;
-    }
-    if (is_silent(key)) {
-      silence(key, part, depth + 1);
-      continue;
-    }
-    const double known = std::clamp(std::max(0.0, callee.error_excess()) * out.n / failed, 0.0, 1.0);
-    if (known > 0) errors(key, part * known, depth + 1);
-    const double rest = part * (1 - known);
-    if (1 - known > unexplained_share && is_slower(key))
-      time(key, rest, depth + 1);
-    else if (known > unexplained_share)
-      errors(key, rest, depth + 1);
+  const double answered = std::min(1.0, out.answered_errors / std::max(1e-9, out.errors));
+  const double joined = std::clamp(out.joined / std::max(1e-9, out.n_calls), 0.1, 1.0);  // what an export delay leaves
+  const double heard = std::min(1.0, answered / joined);
+  const double at_callee = heard * std::min(1.0, out.callee_errors / std::max(1e-9, out.answered_errors));
+  if (at_callee > 0)
+    for (const auto& [key, share] : callee_operations(out.callee, out.failing))
+      errors(key, weight * at_callee * share, depth + 1);
+  const double rest = weight * (1 - at_callee);
+  if (rest < 0.02) return;
+  for (const auto& [key, share] : callee_operations(out.callee, out.operations)) {
+    if (is_silent(key))
+      silence(key, rest * share, depth + 1);
+    else if (is_slower(key))
+      time(key, rest * share, depth + 1);
+    else if (at_callee > unexplained_share)
+      errors(key, rest * share, depth + 1);
     else
-      put(Starts::edge_errors, at.service, out.callee, rest);
+      put(Starts::edge_errors, at.service, out.callee, rest * share);
   }
 }
 
@@ -203,14 +209,16 @@ void Walk::time(const OperationKey& at, double weight, int depth) {
 void Walk::slow_calls(const OperationKey& at, const Outgoing& out, double weight, int depth) {
   if (weight <= 0) return;
   const double each = out.n > 0 ? out.ms / out.n : 0, usual_each = out.usual_n > 0 ? out.usual_ms / out.usual_n : each;
+  const bool repeated = out.errors - out.usual_errors > repeated_share * out.n;  // calls are more because they fail
   const double more = std::max(0.0, out.n - out.usual_n) * std::min(each, usual_each);
   const double longer = std::max(0.0, each - usual_each) * out.n;
+  if (repeated) return failed_calls(at, out, weight, depth);
   const double total = more + longer;
   if (total <= 0) return put(Starts::own_time, at.service, "", weight);
   put(Starts::more_calls, at.service, out.callee, weight * more / total);
   const double rest = weight * longer / total;
   if (!out.traced) return put(Starts::peer_time, at.service, out.callee, rest);
-  for (const auto& [key, share] : callee_operations(out)) {
+  for (const auto& [key, share] : callee_operations(out.callee, out.operations)) {
     if (is_silent(key)) {
       silence(key, rest * share, depth + 1);
       continue;
@@ -226,18 +234,46 @@ void Walk::slow_calls(const OperationKey& at, const Outgoing& out, double weight
   }
 }
 
-// An operation that does not answer any more. Calls that it finished before it got stuck are still reported; the first
-// callee, in the usual order, that is not called to the end any more is where it is stuck.
-void Walk::silence(const OperationKey& at, double weight, int depth) {
-  if (depth >= depth_max || weight <= 0) return put(Starts::silence, at.service, "", weight);
-  std::vector<Outgoing> calls = outgoing(history_, at, from_, to_);
-  std::sort(calls.begin(), calls.end(), [](const auto& a, const auto& b) { return a.offset_ms < b.offset_ms; });
-  for (const Outgoing& out : calls) {
-    if (out.async || out.usual_n < 0.5 || !out.traced) continue;
-    for (const auto& [key, share] : callee_operations(out))
-      if (share > 0.3 && is_silent(key)) return silence(key, weight, depth + 1);
+bool Walk::calls_fail(const OperationKey& callee) const {
+  double n = 0, failed = 0;
+  for (const auto& [key, track] : history_.calls) {
+    if (key.callee != callee.service) continue;
+    const CallSums now = track.ring.sum(from_, to_);
+    n += now.n, failed += now.errors;
   }
-  put(Starts::silence, at.service, "", weight);
+  return failed > 0.4 * n && failed >= 2;
+}
+
+Weighted Walk::callers_of(const OperationKey& callee) const {
+  Weighted callers;
+  double total = 0;
+  for (const auto& [key, track] : history_.calls) {
+    if (key.callee != callee.service || track.async) continue;
+    if (track.traced && !callee.operation.empty() && key.callee_operation != callee.operation) continue;
+    callers.push_back({{key.service, key.operation}, track.usual.rate() + 1e-6});
+    total += callers.back().second;
+  }
+  return normal(std::move(callers), total);
+}
+
+// An operation that does not answer any more. If calls to it fail, it is asked, and it is at fault. Otherwise it may
+// not be asked at all: because its callers are silent themselves, or fail before they come to it.
+void Walk::silence(const OperationKey& at, double weight, int depth) {
+  const Weighted callers = callers_of(at);
+  if (depth >= depth_max || callers.empty() || calls_fail(at)) return put(Starts::silence, at.service, "", weight);
+  double blamed = 0;
+  for (const auto& [caller, share] : callers) {
+    Now now;
+    if (share < 0.05 || caller.service == at.service || !look(caller, now)) continue;
+    if (is_silent(caller))
+      silence(caller, weight * share, depth + 1);
+    else if (now.n() > 0 && now.error_excess() > failing_share)
+      errors(caller, weight * share, depth + 1);
+    else
+      continue;
+    blamed += share;
+  }
+  put(Starts::silence, at.service, "", weight * (1 - std::min(1.0, blamed)));
 }
 
 void Walk::edge(const Symptom& s) {
@@ -295,7 +331,9 @@ std::vector<Outgoing> outgoing(const History& history, const OperationKey& calle
     out.callee = key.callee;
     out.async |= at->second.async;
     const CallSums now = at->second.ring.sum(from, to);
-    out.n += now.n / n, out.errors += now.errors / n, out.ms += now.total_ms / n;
+    out.n_calls += now.n, out.n += now.n / n, out.errors += now.errors / n, out.ms += now.total_ms / n;
+    out.answered_errors += now.answered_errors / n, out.callee_errors += now.callee_errors / n;
+    if (now.callee_errors > 0) out.failing[key.callee_operation] += now.callee_errors;
     out.joined += now.joined, out.joined_ms += now.joined_ms, out.callee_ms += now.callee_ms;
     const double per = at->second.usual.seconds > 0 ? 1 / at->second.usual.seconds / usual_rate : 0;
     CallSums u = at->second.usual.sums;

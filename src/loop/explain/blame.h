@@ -44,8 +44,11 @@ struct Outgoing {
   bool traced = false, async = false;
   double n = 0, errors = 0, ms = 0, joined_ms = 0, callee_ms = 0, joined = 0;                  // now
   double usual_n = 0, usual_errors = 0, usual_ms = 0, usual_edge_ms = 0, usual_callee_ms = 0;  // usual
+  double n_calls = 0;                             // all of them, as `joined`
+  double answered_errors = 0, callee_errors = 0;  // of `errors`, per request: see stream::Call
   double offset_ms = 0;
   std::map<std::string, double> operations;  // of the callee, by joined calls
+  std::map<std::string, double> failing;     // of the callee, by calls that failed there
 };
 std::vector<Outgoing> outgoing(const History& history, const OperationKey& caller, int64_t from, int64_t to);
 

@@ -14,14 +14,16 @@ namespace {
 
 // Weights of evidence, relative to "the service itself", as odds. Chosen by judgement, checked on random applications
 // (loop_eval causes); the order matters more than the values.
-constexpr double instance_odds = 8;    // one of several instances carries nearly all of the excess
-constexpr double change_odds = 9;      // a change to the very service just before the onset
-constexpr double restart_odds = 0.7;   // a restart may be a consequence
-constexpr double change_fades_s = 60;  // how fast a change loses its suspicion
-constexpr double load_odds = 6;        // load rose by more than half when the service's own time or errors rose
-constexpr double retries_odds = 2;     // a caller asks more often per request
-constexpr double background = 1e-3;    // of every entity that is known: never certain that it is not that one
-constexpr double instance_part = 0.8;  // of the excess
+constexpr double instance_odds = 8;     // one of several instances carries nearly all of the excess
+constexpr double change_odds = 9;       // a change to the very service just before the onset
+constexpr double restart_odds = 0.7;    // a restart may be a consequence
+constexpr double change_fades_s = 60;   // how fast a change loses its suspicion
+constexpr double load_odds = 6;         // load rose by more than half when the service's own time or errors rose
+constexpr double retries_odds = 2;      // a caller asks more often per request
+constexpr double attack_odds = 5;       // two independent signals made the symptom already
+constexpr double attackers_part = 0.4;  // of a surge of requests: what is denied, the rest may be limited or fail
+constexpr double background = 1e-3;     // of every entity that is known: never certain that it is not that one
+constexpr double instance_part = 0.8;   // of the excess
 constexpr double load_factor = 1.5;
 constexpr double more_calls_factor = 1.5;
 
@@ -30,6 +32,8 @@ class Ranking {
   Ranking(const Detector& detector, const Gathered& gathered, const std::vector<stream::RecentChange>& recent,
           int64_t now)
       : history_(detector.history()), gathered_(gathered), recent_(recent), to_(now) {
+    for (const Symptom* s : detector.active())
+      if (s->kind == SymptomKind::security) attacked_ = s->service;
     onset_ = now;
     for (const Symptom* s : gathered.symptoms) onset_ = std::min(onset_, s->started / nanos_per_s);
     from_ = std::max(onset_, now - excess_window_s);
@@ -44,18 +48,21 @@ class Ranking {
   void load(const Origin& origin, double share);
   void callers(const Origin& origin, double share);
   void more_calls(const Origin& origin, double share);
+  void attack(const std::string& service);
   void everything_else();
   Cause& cause(const std::string& entity, const std::string& kind, double score, const std::string& service,
                const std::string& peer = "");
   void say(Cause& cause, std::string sentence) const;
   std::string instance_at_fault(const std::string& service, Starts starts) const;
   std::vector<std::string> callers_of_peer(const std::string& peer, bool only_departed) const;
+  bool is_attackers(const std::string& entry) const;
   double load_ratio(const std::string& service) const;
   std::string link(const std::string& service) const;
 
   const History& history_;
   const Gathered& gathered_;
   const std::vector<stream::RecentChange>& recent_;
+  std::string attacked_;  // the service that an attack is going on at; "": none
   int64_t onset_ = 0, from_ = 0, to_ = 0;
   std::map<std::string, std::pair<double, Cause>> found_;
 };
@@ -238,9 +245,23 @@ void Ranking::load(const Origin& o, double share) {
   }
   if (entry.empty()) return;
   const double ratio = load_ratio(entry);
+  if (is_attackers(entry)) {
+    Cause& attack = cause("attack:" + attacked_, "security", share * load_odds, attacked_);
+    say(attack, fmt::format("what {} receives beyond its usual requests is what {} denies", entry, attacked_));
+    return;
+  }
   Cause& c = cause("load:" + entry, "load", share * load_odds * std::min(2.0, ratio / load_factor), entry);
   say(c, fmt::format("{} receives {:.1f} times its usual requests, and {} gets {:.1f} times", entry, ratio, o.service,
                      load_ratio(o.service)));
+}
+
+// Is the surge at an entry made of the requests that an attacked service denies?
+bool Ranking::is_attackers(const std::string& entry) const {
+  const auto target = history_.operations.find({attacked_, ""}), door = history_.operations.find({entry, ""});
+  if (attacked_.empty() || target == history_.operations.end() || door == history_.operations.end()) return false;
+  const double more =
+      door->second.ring.sum(from_, to_).n - door->second.usual.rate() * static_cast<double>(to_ - from_ + 1);
+  return target->second.ring.sum(from_, to_).denied > attackers_part * more;
 }
 
 // The service gets more requests though its callers do not: they repeat.
@@ -260,13 +281,20 @@ void Ranking::callers(const Origin& o, double share) {
   }
 }
 
+// Denied requests from many addresses explain the trouble of the service that denies them, and of whom they pass.
+void Ranking::attack(const std::string& service) {
+  double explained = 0;
+  for (const auto& [origin, share] : gathered_.blame)
+    if (origin.service == service || load_ratio(origin.service) >= load_factor) explained += share;
+  Cause& c = cause("attack:" + service, "security", attack_odds * explained, service);
+  say(c, fmt::format("requests to {} are denied, from many addresses at once, and its log says so, too", service));
+}
+
 void Ranking::consider(const Origin& o, double share) {
   switch (o.starts) {
-    case Starts::denied: {
-      Cause& c = cause("attack:" + o.service, "security", share * 4, o.service);
-      say(c, fmt::format("log-ins at {} are denied, from many addresses at once", o.service));
+    case Starts::denied:
+      attack(o.service);
       break;
-    }
     case Starts::more_calls:
       more_calls(o, share);
       break;

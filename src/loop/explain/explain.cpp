@@ -34,6 +34,7 @@ struct Suspect {
   std::string locus;
 };
 
+constexpr double sure_share = 0.6;     // probability of a cause that stands by itself
 constexpr double second_share = 0.25;  // a symptom that is split joins a place that others point to by that much
 
 // A symptom whose largest part is not most of it follows another place that clearer symptoms point to.
@@ -60,6 +61,16 @@ void gather(std::vector<Suspect>& suspects) {
       }
 }
 
+Gathered together(const std::vector<const Suspect*>& members) {
+  Gathered gathered;
+  for (const Suspect* s : members) {
+    gathered.symptoms.push_back(s->symptom);
+    for (const auto& [origin, share] : s->blame.shares)
+      gathered.blame[origin] += share / static_cast<double>(members.size());
+  }
+  return gathered;
+}
+
 }  // namespace
 
 std::vector<Explanation> explain(const Detector& detector, const std::vector<const Symptom*>& active,
@@ -69,20 +80,41 @@ std::vector<Explanation> explain(const Detector& detector, const std::vector<con
   gather(suspects);
   std::map<std::string, std::vector<const Suspect*>> groups;
   for (const Suspect& s : suspects) groups[s.locus].push_back(&s);
-  std::vector<Explanation> all;
+  // Places whose best explanation is the same (a surge of load, a change) are of one cause.
+  struct Group {
+    std::vector<const Suspect*> members;
+    std::vector<Cause> causes;
+  };
+  const auto ranked = [&](const std::vector<const Suspect*>& members) {
+    return Group{members, rank(detector, together(members), recent, now / nanos_per_s)};
+  };
+  std::map<std::string, std::vector<const Suspect*>> by_cause;
+  std::vector<Group> unsure;
   for (const auto& [locus, members] : groups) {
-    Explanation e;
-    Gathered gathered;
-    for (const Suspect* s : members) {
-      e.symptoms.push_back(s->symptom->id);
-      gathered.symptoms.push_back(s->symptom);
-      for (const auto& [origin, share] : s->blame.shares)
-        gathered.blame[origin] += share / static_cast<double>(members.size());
-    }
-    e.causes = rank(detector, gathered, recent, now / nanos_per_s);
-    all.push_back(std::move(e));
+    Group group = ranked(members);
+    std::vector<const Suspect*>& same = by_cause[group.causes.front().entity];
+    if (group.causes.front().probability < sure_share && same.empty()) unsure.push_back(group);
+    same.insert(same.end(), members.begin(), members.end());
   }
-  return all;
+  // One that is not sure of itself joins another, surer one that it has among its own suspects.
+  for (const Group& group : unsure) {
+    const std::string own = group.causes.front().entity;
+    if (by_cause[own].size() != group.members.size()) continue;
+    for (size_t i = 1; i < group.causes.size() && group.causes[i].probability >= second_share; ++i) {
+      const auto other = by_cause.find(group.causes[i].entity);
+      if (other == by_cause.end()) continue;
+      other->second.insert(other->second.end(), group.members.begin(), group.members.end());
+      by_cause.erase(own);
+      break;
+    }
+  }
+  std::vector<Explanation> explanations;
+  for (const auto& [first, members] : by_cause) {
+    Explanation& e = explanations.emplace_back();
+    for (const Suspect* s : members) e.symptoms.push_back(s->symptom->id);
+    e.causes = ranked(members).causes;
+  }
+  return explanations;
 }
 
 }  // namespace hs::loop

@@ -236,7 +236,7 @@ Application::Answer Application::serve(const Request& request, int service, int 
   const double work = self_ms(s, service, op, instance, at_ms);
   double now = at_ms + work * 0.6;
   bool failed = fails_itself(service, instance, at_ms);
-  const bool denied = service == login_ && (request.attacker ? dice_.chance(0.97) : dice_.chance(0.03));
+  bool denied = service == login_ && (request.attacker ? dice_.chance(0.97) : dice_.chance(0.03));
   bool missed = false;
   for (const Step& step : op.steps) {
     if (failed || denied) break;
@@ -247,6 +247,7 @@ Application::Answer Application::serve(const Request& request, int service, int 
     const Answer a = call(request, service, instance, step, now, span.id);
     now = a.end_ms;
     failed |= a.failed && step.mandatory;
+    denied |= a.denied;
   }
   span.end_ms = now + work * 0.4;
   if (!std::isfinite(span.end_ms) || span.end_ms > at_ms + 1e6) return {at_ms + 1e7, true, false};
@@ -256,7 +257,7 @@ Application::Answer Application::serve(const Request& request, int service, int 
     denials_.emplace_back(span.end_ms,
                           fmt::format("login denied for user u{} from {}", dice_.below(5000), request.subject));
   pending_[static_cast<size_t>(service)][static_cast<size_t>(instance)].push_back(span);
-  return {span.end_ms, failed || denied, true};
+  return {span.end_ms, failed, true, denied};
 }
 
 // What is behind a call: a service or a peer. Returns when it answers, not when the caller gives up.
@@ -273,6 +274,7 @@ Application::Answer Application::reach(const Request& request, int service, cons
     return a;
   }
   double ms = dice_.lognormal(peers_[static_cast<size_t>(step.peer)].ms, 0.35);
+  if (step.cached) ms *= 6;  // what is worth a cache is dear
   bool failed = dice_.chance(options_.error_rate / 3);
   for (const Fault& f : faults_) {
     if (f.peer != step.peer || at_ms < f.from_s * 1000 || at_ms >= f.to_s * 1000) continue;
@@ -299,7 +301,8 @@ Application::Answer Application::call(const Request& request, int service, int i
     Answer a = reach(request, service, step, span.start_ms, span.id);
     if (a.end_ms > span.start_ms + step.timeout_ms) a = {span.start_ms + step.timeout_ms, true, true};
     span.end_ms = a.end_ms;
-    span.status = a.failed ? 2 : 0;
+    span.status = a.failed || a.denied ? 2 : 0;
+    span.http = a.denied ? 401 : 0;
     if (step.service >= 0) {
       span.name = "HTTP call";
       span.address = address_of(step.service);

@@ -117,7 +117,7 @@ class Application {
   };
   struct Answer {
     double end_ms = 0;
-    bool failed = false, answered = true;
+    bool failed = false, answered = true, denied = false;
   };
   struct Request {
     model::TraceId trace{};
