@@ -159,6 +159,23 @@ def test_what_was_acknowledged_is_stored_exactly_once():
     assert verdict(result), result
 
 
+def test_a_frozen_engine_neither_stops_intake_nor_the_stop():
+    with Homeostat(settings={"batch.max_age": "100ms", "retention.max_age": "0"}) as homeostat:
+        os.kill(homeostat.engine_pid(), signal.SIGSTOP)
+        sender = Sender(homeostat, 0, 1)
+        bodies = [sender.body([f"0-{i}"]) for i in range(20)]
+        for body in bodies:
+            assert sender.post(body) == 200
+            time.sleep(0.02)
+        homeostat.stop()  # raises when it takes too long
+        assert homeostat.process.returncode == 0
+        homeostat.start()
+        for body in bodies:
+            assert sender.post(body) in (200, None)  # repeated: recognised (None: the old connection)
+        homeostat.flush()
+        assert stored_counts(homeostat) == {f"0-{i}": 1 for i in range(20)}
+
+
 if __name__ == "__main__":
     summary = run()
     print(json.dumps(summary, indent=1))

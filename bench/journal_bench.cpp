@@ -31,6 +31,7 @@ struct NoEngine final : ingest::Sink {
   }
   Status insert(const ingest::Block&) override { return {}; }
   void abandoned() override {}
+  void stop() override {}
   Result<bool> has_cut(const std::string&, const std::string&, uint64_t) override { return true; }
 };
 

@@ -28,6 +28,7 @@ class GatedSink final : public ingest::Sink {
   Result<std::vector<ingest::Block>> encode(const std::vector<ingest::StoredBatch>& batches, uint64_t cut) override;
   Status insert(const ingest::Block& block) override;
   void abandoned() override { inner_.abandoned(); }
+  void stop() override { inner_.stop(); }
   Result<bool> has_cut(const std::string& table, const std::string& partition, uint64_t cut) override;
 
  private:

@@ -49,7 +49,7 @@ void Ingest::Parts::append(Incoming incoming, model::Batch batch, Done done) {
   Owed owed;
   owed.hash = request_hash(incoming);
   owed.rows = static_cast<uint32_t>(std::min<size_t>(batch.size(), UINT32_MAX));
-  owed.ask = {std::max<uint64_t>(memory_of(batch), incoming.body.size()), incoming.body.size()};
+  owed.ask = {memory_of(batch) + incoming.body.size(), incoming.body.size()};
   owed.incoming = std::move(incoming);
   owed.batch = std::move(batch);
   {
@@ -89,6 +89,8 @@ void Ingest::Parts::flush(int64_t timeout_ms, Done done) {
     if (!all_delivered && !stopping) {
       flushes.push_back({last_durable, outside.clock.mono() + timeout_ms * nanos_per_ms, std::move(done)});
       flush_through = last_durable;
+      backlog.hurry();
+      engine_gate = 0;
       return poke_commit();
     }
     if (!all_delivered) status = fail(Code::unavailable, "Homeostat is stopping");

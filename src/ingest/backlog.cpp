@@ -121,6 +121,10 @@ void Backlog::give_back(Cut& cut, MonoNanos not_before) {
   cut.not_before = not_before;
 }
 
+void Backlog::hurry() {
+  for (auto& [id, cut] : cuts_) cut->not_before = 0;
+}
+
 uint64_t Backlog::lowest_needed() const {
   if (!cuts_.empty()) return cuts_.begin()->second->range.first;
   return uncut_.empty() ? UINT64_MAX : uncut_.front().sequence;

@@ -87,6 +87,8 @@ class Backlog {
   // The first cut that may be tried now, marked as taken.
   std::shared_ptr<Cut> take(MonoNanos now);
   void give_back(Cut& cut, MonoNanos not_before);
+  // Ends the pauses of all cuts.
+  void hurry();
 
   // All requests below it are delivered.
   uint64_t lowest_needed() const;

@@ -9,12 +9,13 @@
 namespace hs::ingest {
 namespace {
 
-// CRASH_SEED=n runs one seed alone, with the log.
+// CRASH_SEED=n runs one seed alone, with the log; CRASH_SEEDS=n so many (the soak takes more).
 const char* const only_seed = std::getenv("CRASH_SEED");
 const bool silent = [] {  // the faults are on purpose
   if (only_seed == nullptr) log::configure(static_cast<log::Level>(9), log::Format::logfmt);
   return true;
 }();
+const uint64_t seeds = std::getenv("CRASH_SEEDS") != nullptr ? std::stoull(std::getenv("CRASH_SEEDS")) : 700;
 bool skip(uint64_t seed) { return only_seed != nullptr && std::stoull(only_seed) != seed; }
 
 // Senders that repeat what was not answered, and the check at the end.
@@ -146,6 +147,7 @@ class Crashes : public World {
 
 // A short life with every fault of the engine, stopped before operation k, for each k.
 TEST(Crash, AtEveryWriteAndSync) {
+  int deaths = 0;
   for (uint64_t seed = 1; seed <= 6; ++seed)
     for (const bool power_cut : {true, false}) {
       uint64_t operations = 1;
@@ -165,14 +167,17 @@ TEST(Crash, AtEveryWriteAndSync) {
           world.disk.cut_power();
         world.reopen(power_cut);
         world.check();
+        ++deaths;
         if (testing::Test::HasFailure()) return;
       }
     }
+  RecordProperty("deaths", deaths);
 }
 
 // Several lives, each ending anywhere, also while the former one's rest is being replayed, with a failing disk too.
 TEST(Crash, AgainAndAgain) {
-  for (uint64_t seed = 1000; seed < 2500; ++seed) {
+  int deaths = 0;
+  for (uint64_t seed = 1000; seed < 1000 + seeds; ++seed) {
     if (skip(seed)) continue;
     SCOPED_TRACE(fmt::format("seed {}", seed));
     Crashes world(seed);
@@ -186,12 +191,14 @@ TEST(Crash, AgainAndAgain) {
       world.disk.die_after(world.below(80));
       world.live(150);
       world.die(power_cut);
+      deaths += 1;
       world.disk.die_after(world.chance() < 0.5 ? world.below(12) : 1000);
       world.reopen(power_cut);
     }
     world.check();
     if (testing::Test::HasFailure()) return;
   }
+  RecordProperty("deaths", deaths);
 }
 
 }  // namespace

@@ -58,6 +58,8 @@ class Sink {
   // Blocks of an encode() were given up before all of them were in; the cut will be encoded again. Who leaves out of a
   // block what was told before must tell it again.
   virtual void abandoned() = 0;
+  // The process stops: calls under way end soon with unavailable, later ones at once.
+  virtual void stop() = 0;
   // Are rows of `cut` in this table and partition? Must not answer before an insert of a former process has ended.
   virtual Result<bool> has_cut(const std::string& table, const std::string& partition, uint64_t cut) = 0;
 };

@@ -1,6 +1,7 @@
 #include "ingest/ingest.h"
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <utility>
 
@@ -127,14 +128,17 @@ bool Ingest::Parts::send_once(Delivery& delivery) {
     done_cuts.push_back(cut.id);
     backlog.finish(cut.id);
     delivery.drop();
+    if (engine_failures > 0) log::info("ingest: the engine answers again", {{"failures", engine_failures}});
     engine_failures = 0;
     release_due = true;
     poke_commit();
     return true;
   }
   const bool away = outcome == Delivery::Outcome::engine_away;
-  log::warn(away ? "ingest: the engine does not answer" : "ingest: a delivery must be repeated",
-            {{"cut", cut.id}, {"attempts", cut.attempts}, {"error", delivery.error().message}});
+  const int failures = away ? engine_failures : cut.attempts;
+  if (!stopping && std::has_single_bit(static_cast<unsigned>(failures) + 1))  // the 1st, 2nd, 4th, 8th ... time
+    log::warn(away ? "ingest: the engine does not answer" : "ingest: a delivery must be repeated",
+              {{"cut", cut.id}, {"failures", failures + 1}, {"error", delivery.error().message}});
   if (away) {
     engine_gate = now + doubled(engine_wait_min_ms, engine_failures++, engine_wait_max_ms) * nanos_per_ms;
     return true;
@@ -198,6 +202,7 @@ void Ingest::Parts::stop() {
   commit_wanted.notify_all();
   send_wanted.notify_all();
   tee_queue.close();
+  outside.sink.stop();  // what is under way may have arrived: the next life asks
   for (std::thread& thread : threads) thread.join();
   while (commit_once()) {
   }

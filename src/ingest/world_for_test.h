@@ -107,6 +107,7 @@ class EngineModel final : public Sink {
     return blocks;
   }
 
+  void stop() override {}
   void abandoned() override {
     const std::lock_guard lock(mutex_);
     told_.clear();

@@ -119,13 +119,14 @@ Status Client::ping() {
   return check(response, false);
 }
 
-Status Client::insert(std::string_view table, std::string_view token, std::string_view native) {
+Status Client::insert(std::string_view table, std::string_view token, std::string_view native, std::stop_token cancel) {
   io::HttpRequest request{.method = "POST", .target = {}, .headers = {}, .body = native};
   request.target = fmt::format("/?database={}&query=INSERT+INTO+{}+FORMAT+Native&insert_deduplication_token={}{}",
                                http::url_encode(options_.database), table, http::url_encode(token), insert_settings);
   add_credentials(options_, request.headers);
   HS_ASSIGN(const http::Response response,
-            http_.request(options_.endpoint, request, {.timeout_ms = options_.insert_timeout_ms}));
+            http_.request(options_.endpoint, request,
+                          {.timeout_ms = options_.insert_timeout_ms, .cancel = std::move(cancel)}));
   return check(response, true);
 }
 
@@ -211,13 +212,14 @@ Status Client::execute(const Query& query) {
 
 // The condition on `cut` alone would read one column of the whole partition; its index leaves the parts that may have
 // it, and a replay asks about the newest.
-Result<bool> Client::has_cut(std::string_view table, std::string_view partition, uint64_t cut) {
+Result<bool> Client::has_cut(std::string_view table, std::string_view partition, uint64_t cut, std::stop_token cancel) {
   HS_ASSIGN(const auto found,
             collect({.sql = "SELECT 1 FROM {table:Identifier} WHERE _partition_id = {partition:String} "
                             "AND cut = {cut:UInt64} LIMIT 1",
                      .params = {{"table", std::string(table)},
                                 {"partition", std::string(partition)},
-                                {"cut", std::to_string(cut)}}}));
+                                {"cut", std::to_string(cut)}},
+                     .cancel = std::move(cancel)}));
   return !found.empty();
 }
 

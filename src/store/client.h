@@ -52,7 +52,8 @@ class Client {
   Status ping();
   // Whole and durable, or an error after which it may or may not be in; sending the same block again is safe.
   Status insert(const Block& block) { return insert(block.table, block.token, block.native); }
-  Status insert(std::string_view table, std::string_view token, std::string_view native);
+  // A request to stop through `cancel` ends the call with unavailable.
+  Status insert(std::string_view table, std::string_view token, std::string_view native, std::stop_token cancel = {});
   Result<Summary> query(const Query& query, const BlockSink& sink);
   // All blocks at once; too_large beyond `rows_max`.
   Result<std::vector<ResultBlock>> collect(const Query& query, size_t rows_max = 100'000);
@@ -60,7 +61,7 @@ class Client {
   Status execute(const Query& query);
 
   // Are rows of `cut` in this table and partition? For replay.
-  Result<bool> has_cut(std::string_view table, std::string_view partition, uint64_t cut);
+  Result<bool> has_cut(std::string_view table, std::string_view partition, uint64_t cut, std::stop_token cancel = {});
 
   const ClientOptions& options() const { return options_; }
   Client in_database(std::string database) const;

@@ -15,14 +15,14 @@ Result<std::vector<ingest::Block>> IngestSink::encode(const std::vector<ingest::
 }
 
 Status IngestSink::insert(const ingest::Block& block) {
-  auto done = client_.insert(block.table, block.token, block.bytes);
+  auto done = client_.insert(block.table, block.token, block.bytes, stop_.get_token());
   // Whoever was described in it is described again: it may be a dictionary that did not arrive.
   if (!done) described_.forget();
   return done;
 }
 
 Result<bool> IngestSink::has_cut(const std::string& table, const std::string& partition, uint64_t cut) {
-  return client_.has_cut(table, partition, cut);
+  return client_.has_cut(table, partition, cut, stop_.get_token());
 }
 
 }  // namespace hs::store

@@ -1,6 +1,8 @@
 #pragma once
 // The store as ingest sees it.
 
+#include <stop_token>
+
 #include "ingest/incoming.h"
 #include "store/block.h"
 #include "store/client.h"
@@ -14,11 +16,13 @@ class IngestSink final : public ingest::Sink {
   Result<std::vector<ingest::Block>> encode(const std::vector<ingest::StoredBatch>& batches, uint64_t cut) override;
   Status insert(const ingest::Block& block) override;
   void abandoned() override { described_.forget(); }
+  void stop() override { stop_.request_stop(); }
   Result<bool> has_cut(const std::string& table, const std::string& partition, uint64_t cut) override;
 
  private:
   Client& client_;
   Described described_;
+  std::stop_source stop_;
 };
 
 }  // namespace hs::store
