@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/otlp/receiver.h"
+#include "api/telemetry/telemetry.h"
 #include "app/values_process.h"
 #include "app/version.h"
 #include "base/log.h"
@@ -49,6 +50,7 @@ Server::~Server() {
   if (grpc_) grpc_->stop(stop_deadline_ms);
   for (auto& listener : listeners_) listener->stop(stop_deadline_ms);
   proxies_.reset();
+  readers_.reset();
   storage_.reset();
   loop_.reset();
 }
@@ -180,6 +182,10 @@ http::Routes Server::routes() {
                          .order = [this](const auto& order, const auto& done) { this->order(order, done); },
                          .ledger = ledger_.get()}));
   add(chaos::routes(faults_, clock_, [this] { return settings().flag("chaos.enabled"); }));
+  const auto collect = [this](const store::Query& query, size_t rows_max) {
+    return storage_->client().collect(query, rows_max);
+  };
+  add(api::telemetry::routes(collect, clock_, *readers_));
   return all;
 }
 

@@ -13,6 +13,7 @@
 #include "app/storage.h"
 #include "base/metrics.h"
 #include "chaos/faults.h"
+#include "base/worker_pool.h"
 #include "config/config.h"
 #include "io/clock.h"
 #include "io/files.h"
@@ -78,6 +79,8 @@ class Server {
   std::unique_ptr<Storage> storage_;
   chaos::Faults faults_{clock_, random_};
   std::unique_ptr<net::FaultProxies> proxies_;  // none unless chaos.enabled
+  // Queries wait for the engine, not for our cores; more would only wait there. Stopped before the storage.
+  std::unique_ptr<WorkerPool> readers_ = std::make_unique<WorkerPool>(4, 64);
   std::vector<std::unique_ptr<net::HttpServer>> listeners_;
   std::unique_ptr<net::GrpcServer> grpc_;
 };

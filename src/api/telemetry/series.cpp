@@ -1,4 +1,5 @@
 #include <array>
+#include <limits>
 #include <map>
 
 #include <fmt/format.h>
@@ -59,11 +60,19 @@ Select points_of(Literal columns, const Question& q, std::span<const uint64_t> i
   return select;
 }
 
+// What the store made of an exact integer: its double, and what that lacks.
+int64_t exact_integer(double value, int64_t rest) {
+  constexpr double beyond = 9223372036854775808.0;  // 2^63, which INT64_MAX is rounded to
+  if (value == beyond) return std::numeric_limits<int64_t>::max() + (rest + 1);
+  return value >= -beyond && value < beyond ? static_cast<int64_t>(value) + rest : 0;
+}
+
 void write_number(JsonText& out, const store::ResultBlock& block, size_t row) {
   const double value = column(block, "value").f64(row);
-  out.key("type").text(column(block, "is_int").u64(row) != 0 ? "int" : "double").key("value");
-  if (column(block, "is_int").u64(row) != 0)
-    out.integer(column(block, "int_value").i64(row));
+  const bool is_int = column(block, "is_int").u64(row) != 0;
+  out.key("type").text(is_int ? "int" : "double").key("value");
+  if (is_int)
+    out.integer(exact_integer(value, column(block, "int_rest").i64(row)));
   else
     out.real(value);
 }
@@ -141,10 +150,8 @@ Status collect_into(std::map<uint64_t, JsonText>& by_series, const Reader& reade
 Status read_points(Parts& parts, const Reader& reader, const http::Request& request, const Question& q,
                    std::span<const uint64_t> ids) {
   if (q.points == 0 || ids.empty()) return {};
-  const Select numbers = points_of(
-      "SELECT series_id, ts, ts_sent, start_ts, flags, value, is_int, "
-      "if(is_int = 1, accurateCastOrDefault(value, 'Int64') + int_rest, 0) AS int_value FROM samples",
-      q, ids);
+  const Select numbers =
+      points_of("SELECT series_id, ts, ts_sent, start_ts, flags, value, is_int, int_rest FROM samples", q, ids);
   HS_TRY(collect_into(parts.points, reader, request, numbers, all_points_max,
                       [](JsonText& out, const store::ResultBlock& block, size_t row) {
                         write_times(out, block, row);
@@ -168,9 +175,8 @@ Status read_exemplars(Parts& parts, const Reader& reader, const http::Request& r
   if (q.points == 0 || ids.empty()) return {};
   q.points = exemplars_max;
   const Select select = points_of(
-      "SELECT series_id, ts, ts_sent, value, is_int, trace_id, span_id, attrs, attr_types,"
-      " if(is_int = 1, accurateCastOrDefault(value, 'Int64') + int_rest, 0) AS int_value FROM exemplars",
-      q, ids);
+      "SELECT series_id, ts, ts_sent, value, is_int, trace_id, span_id, int_rest, attrs, attr_types FROM exemplars", q,
+      ids);
   return collect_into(parts.exemplars, reader, request, select, series_max * exemplars_max,
                       [](JsonText& out, const store::ResultBlock& block, size_t row) {
                         const std::string_view trace_id = column(block, "trace_id").text(row);

@@ -28,7 +28,9 @@ Result<std::string> list_services(const Reader& reader, const http::Request& req
   HS_ASSIGN(const Window window, read_window(params, reader.clock.wall()));
   HS_ASSIGN(const uint64_t limit, params.number("limit", services_max, 1, services_max));
   Select select;
-  select.add("SELECT service, arraySort(groupUniqArray(100)(instance)) AS instances FROM resources WHERE");
+  select.add(
+      "SELECT service, arraySort(arrayFilter(i -> i != '', groupUniqArray(100)(instance))) AS instances FROM resources "
+      "WHERE");
   // Resources are told once a partition, at its first instant.
   select.within(window.start - window.start % (store::partition_s * nanos_per_s), window.end);
   select.add(" AND service > {after:String} GROUP BY service ORDER BY service LIMIT {limit:UInt64}");
