@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "app/chaos_command.h"
 #include "app/commands.h"
 #include "app/engine_command.h"
 #include "app/ledger_command.h"
@@ -40,6 +41,7 @@ int main(int argc, char** argv) {
   values->callback([&] { code = hs::app::values(common); });
 
   hs::app::add_ledger(app, common, code);
+  hs::app::add_chaos(app, common, code);
 
   bool reference = false;
   CLI::App* check = app.add_subcommand("check-config", "check a configuration, or print the reference of all keys");

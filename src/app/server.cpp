@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "api/console/console.h"
 #include "api/otlp/receiver.h"
 #include "api/telemetry/telemetry.h"
 #include "app/values_process.h"
@@ -21,6 +22,17 @@ namespace {
 constexpr int64_t stop_deadline_ms = 1'500;  // for requests in flight; the whole stop takes under 5 s
 
 constexpr int64_t flush_timeout_ms = 60'000;  // a full journal on a busy disk
+
+constexpr int query_threads = 4;            // the engine runs as many at once on a small machine
+constexpr size_t queries_waiting_max = 64;  // beyond it: 503 and Retry-After
+
+store::RetentionPolicy retention_policy(const config::Settings& settings) {
+  return {.max_age_ms = settings.ms("retention.max_age"),
+          .traces_max_age_ms = settings.ms("retention.traces.max_age"),
+          .logs_max_age_ms = settings.ms("retention.logs.max_age"),
+          .metrics_max_age_ms = settings.ms("retention.metrics.max_age"),
+          .max_bytes = static_cast<uint64_t>(settings.bytes("retention.max_bytes"))};
+}
 
 http::Response metrics_page() {
   http::Response page = http::Response::text(200, metrics::exposition());
@@ -50,7 +62,8 @@ Server::~Server() {
   if (grpc_) grpc_->stop(stop_deadline_ms);
   for (auto& listener : listeners_) listener->stop(stop_deadline_ms);
   proxies_.reset();
-  readers_.reset();
+  query_pool_.reset();
+  retention_.reset();
   storage_.reset();
   loop_.reset();
 }
@@ -84,6 +97,8 @@ Status Server::open_storage() {
     loop_->add(*batch, incoming.received_at, incoming.credential);
   };
   HS_ASSIGN(storage_, Storage::open(common_, settings(), http_, clock_, random_, tee));
+  query_pool_ = std::make_unique<WorkerPool>(query_threads, queries_waiting_max);
+  retention_ = std::make_unique<store::RetentionKeeper>(storage_->client(), clock_, retention_policy(settings()));
   return {};
 }
 
@@ -139,7 +154,8 @@ Status Server::listen_grpc() {
 http::Handler Server::guarded(const std::string& setting, http::Handler handler) const {
   using enum security::Access;
   const std::string address = settings().text(setting);
-  security::Policy policy{.rules = {{"", "/healthz", open},
+  security::Policy policy{.rules = {{"GET", "/", open, true},
+                                    {"", "/healthz", open},
                                     {"", "/readyz", open},
                                     {"POST", "/v1/traces", sender},
                                     {"POST", "/v1/metrics", sender},
@@ -181,11 +197,11 @@ http::Routes Server::routes() {
   add(api::loop::routes({.snapshot = [this] { return snapshot_.load(); },
                          .order = [this](const auto& order, const auto& done) { this->order(order, done); },
                          .ledger = ledger_.get()}));
+  add(api::telemetry::routes(
+      [this](const store::Query& query, size_t rows_max) { return storage_->client().collect(query, rows_max); },
+      clock_, *query_pool_));
+  add(api::console::routes());
   add(chaos::routes(faults_, clock_, [this] { return settings().flag("chaos.enabled"); }));
-  const auto collect = [this](const store::Query& query, size_t rows_max) {
-    return storage_->client().collect(query, rows_max);
-  };
-  add(api::telemetry::routes(collect, clock_, *readers_));
   return all;
 }
 
@@ -222,6 +238,7 @@ Status Server::reload() {
   HS_TRY(senders_->replace(next->settings.list("security.ingest_tokens")));
   config_.store(next);
   observer_->declare(next->declarations.probes);
+  retention_->set_policy(retention_policy(next->settings));
   if (!loop_->configure(next)) return fail(Code::unavailable, "the loop is busy; send SIGHUP again");
   return {};
 }

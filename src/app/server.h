@@ -12,8 +12,8 @@
 #include "app/observer.h"
 #include "app/storage.h"
 #include "base/metrics.h"
-#include "chaos/faults.h"
 #include "base/worker_pool.h"
+#include "chaos/faults.h"
 #include "config/config.h"
 #include "io/clock.h"
 #include "io/files.h"
@@ -24,6 +24,7 @@
 #include "net/http_server.h"
 #include "security/credentials.h"
 #include "security/guard.h"
+#include "store/retention.h"
 
 namespace hs::app {
 
@@ -77,10 +78,10 @@ class Server {
   metrics::Gauge ledger_size_{"homeostat_ledger_entries", "entries under the newest signed head"};
   std::unique_ptr<LoopThread> loop_;
   std::unique_ptr<Storage> storage_;
+  std::unique_ptr<store::RetentionKeeper> retention_;
+  std::unique_ptr<WorkerPool> query_pool_;
   chaos::Faults faults_{clock_, random_};
   std::unique_ptr<net::FaultProxies> proxies_;  // none unless chaos.enabled
-  // Queries wait for the engine, not for our cores; more would only wait there. Stopped before the storage.
-  std::unique_ptr<WorkerPool> readers_ = std::make_unique<WorkerPool>(4, 64);
   std::vector<std::unique_ptr<net::HttpServer>> listeners_;
   std::unique_ptr<net::GrpcServer> grpc_;
 };

@@ -86,8 +86,8 @@ constexpr std::string_view traces =
     "FROM trace_parts AS p GROUP BY tenant, trace_id";
 
 // The body's index finds granules by token. Measured against a text index and against none, CPU-s per million lines of
-// 180 bytes: insert 1.8 (2.9, 1.3), merge 1.8 (3.8, 1.2); bytes a row 49 (78, 45); a needle in 500,000 lines 0.012 CPU-s
-// (0.006, 0.070). A text index can be added by a later migration where needles matter more than room.
+// 180 bytes: insert 1.8 (2.9, 1.3), merge 1.8 (3.8, 1.2); bytes a row 49 (78, 45); a needle in 500,000 lines 0.012
+// CPU-s (0.006, 0.070). A text index can be added by a later migration where needles matter more than room.
 constexpr std::string_view logs =
     "CREATE TABLE IF NOT EXISTS logs (\n"
     "  ts DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)),\n"
