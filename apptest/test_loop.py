@@ -43,16 +43,23 @@ def test_a_failing_provider_is_replaced_and_the_record_holds(tmp_path):
         assert app.values_seen(1) == {"backup"}  # values outlives serve: what was promoted stays
 
 
-def test_one_sender_alone_changes_nothing(tmp_path):
-    """Law 3: perfect traces of one credential, confirmed by nobody else, are seen and explained, and nothing is done."""
+class Forger(SmallApp):
+    """Perfect fake traces of both services, all failing, under one credential; it evaluates nothing."""
+
+    def evaluate(self, connection, user):
+        return "primary", "base", "1"
+
+
+def test_a_forger_with_one_credential_changes_nothing(tmp_path):
     config = tmp_path / "homeostat.yaml"
-    config.write_text(CONFIG.replace("pay=token-of-pay-000002", "other=token-of-other-00"))
-    one = {"front": "token-of-front-0001", "pay": "token-of-front-0001"}
-    with Homeostat(config=config) as h, SmallApp(h, tokens=one) as app:
+    config.write_text(CONFIG.replace("[front=", "[forger=token-of-forger-003, front="))
+    fake = {"front": "token-of-forger-003", "pay": "token-of-forger-003"}
+    with Homeostat(config=config) as h, SmallApp(h) as app:
         time.sleep(12)
-        app.error_share["primary"] = 0.6
-        wait_for("an incident", lambda: h.get("/v1/incidents")[1]["incidents"], 20)
-        time.sleep(12)
-        assert changes(h) == []
-        assert "only one of" in h.get("/v1/incidents")[1]["incidents"][0]["decision"]
-        assert app.export_failures == 0
+        with Forger(h, rate_per_s=40, seed=2, tokens=fake) as forger:
+            forger.error_share["primary"] = 1.0
+            wait_for("an incident", lambda: h.get("/v1/incidents")[1]["incidents"], 20)
+            time.sleep(15)
+            assert changes(h) == [], changes(h)
+            assert forger.export_failures == 0 and app.export_failures == 0
+            assert app.good_share(5) == 1.0
