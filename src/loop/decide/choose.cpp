@@ -21,6 +21,8 @@ constexpr double undo_gain = 2.5;
 constexpr double closeness_gain = 1.5;
 constexpr double learned_weight = 1.5;
 constexpr double shared_cost = 0.7;    // the first exposure of a shared effect reaches everybody
+constexpr double retry_cost = 0.6;     // what a canary did not show may show when everybody has it: where all queue up
+constexpr double crowded = 0.5;        // bad share from which treated and control wait for one another
 constexpr double size_cost = 0.08;     // of each doubling: a small step is a small risk
 constexpr double rest_cost = 0.5;      // no expectation names the suffering operation, only the service
 constexpr double worth_trying = -2.2;  // about one in ten: below, a change costs more than it can bring
@@ -107,14 +109,40 @@ void judge(const Situation& s, Option& option) {
   }
   option.learning = promised <= 0 && known <= 0 && !option.undo;
   option.score = option.log_odds - size_cost * option.move.size;
-  if (option.knob->effect == KnobEffect::shared) option.score -= shared_cost;
+  if (option.ramp) option.score -= contained(*option.knob) ? retry_cost : shared_cost;
+}
+
+// Requests that read other knobs but never this one cannot be cured by it.
+bool reaches(const Situation& s, const Knob& knob) {
+  if (s.goal->requests.empty() || !s.history->is_read(knob.key)) return true;
+  return std::any_of(s.goal->requests.begin(), s.goal->requests.end(),
+                     [&](const auto& r) { return s.history->reads(r.first.first, r.first.second, knob.key); });
 }
 
 // A change of which nothing is known may be explored only where a canary can contain it.
 bool allowed(const Option& option) {
   if (option.knob->applies != Applies::live) return false;
-  bool contained = option.knob->effect == KnobEffect::isolated && option.knob->scope == config::KnobScope::request;
-  return !option.learning || contained;
+  return !option.learning || !option.ramp;
+}
+
+// In an overload a canary shows no contrast: the treated queue behind the others.
+bool overloaded(const Situation& s) {
+  const std::string& kind = s.incident->causes[0].kind;
+  return kind == "saturated" || kind == "load" || kind == "retries" || s.bad_share >= crowded;
+}
+
+void add_option(const Situation& s, Option option, Choice& choice) {
+  judge(s, option);
+  if (!allowed(option)) return;
+  if (std::string why = s.refusal(*option.knob, option.move.to, option.ramp); why.empty()) {
+    choice.ranked.push_back(std::move(option));
+    return;
+  }
+  choice.refused++;
+  bool retry = !option.ramp && overloaded(s) && s.showed_nothing(*option.knob, option.move.to);
+  if (!retry) return;
+  option.ramp = true, option.reasons.clear();
+  add_option(s, std::move(option), choice);
 }
 
 void add_options(const Situation& s, const Knob& knob, Choice& choice) {
@@ -130,12 +158,8 @@ void add_options(const Situation& s, const Knob& knob, Choice& choice) {
   for (auto& move : moves) {
     Option option{.knob = &knob, .move = move, .from = settled};
     option.undo = undo != nullptr && move.to == undo->previous;
-    judge(s, option);
-    if (!allowed(option)) continue;
-    if (std::string why = s.refusal(knob, move.to); !why.empty())
-      choice.refused++;
-    else
-      choice.ranked.push_back(std::move(option));
+    option.ramp = !contained(knob) || !s.goal->series.empty();
+    add_option(s, std::move(option), choice);
   }
 }
 
@@ -150,6 +174,10 @@ std::string why_nothing(const Situation& s, const Choice& choice, size_t near) {
 }
 
 }  // namespace
+
+bool contained(const Knob& knob) {
+  return knob.effect == KnobEffect::isolated && knob.scope == config::KnobScope::request;
+}
 
 double closeness(const Knob& knob, const Cause& cause, const Incident& incident, const History& history) {
   double best = 0;
@@ -178,7 +206,7 @@ Choice choose(const Situation& s) {
     double best = 0;
     for (size_t i = 0; i < std::min(s.incident->causes.size(), causes_considered); ++i)
       best = std::max(best, closeness(knob, s.incident->causes[i], *s.incident, *s.history));
-    if (best <= 0) continue;
+    if (best <= 0 || !reaches(s, knob)) continue;
     near++;
     add_options(s, knob, choice);
   }

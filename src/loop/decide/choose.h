@@ -20,6 +20,7 @@ struct Option {  // one change that could be tried
   Move move;
   config::Value from;
   bool undo = false;      // takes back the most recent change to the failing service
+  bool ramp = false;      // judged against the incident's own continuation, without a control group
   bool learning = false;  // nothing speaks for it: tried to find out
   double log_odds = 0;    // of repairing the incident
   double score = 0;       // log odds less the cost of trying
@@ -40,7 +41,10 @@ struct Situation {
   const Effects* effects = nullptr;
   std::function<config::Value(const config::Knob&)> settled;
   // "" when the change may be tried now, else why not (tried before, cooling down, forbidden, in flight).
-  std::function<std::string(const config::Knob&, const config::Value&)> refusal;
+  std::function<std::string(const config::Knob&, const config::Value&, bool ramp)> refusal;
+  // A canary of it showed neither benefit nor harm.
+  std::function<bool(const config::Knob&, const config::Value&)> showed_nothing;
+  double bad_share = 0;  // of the goal, lately
   std::vector<Undo> undos;
   UnixNanos now = 0;
 };
@@ -51,6 +55,9 @@ struct Choice {
   size_t refused = 0;          // near the cause, but may not be tried now
 };
 Choice choose(const Situation& situation);
+
+// Whether a canary contains the effect: only there may a change be explored without a reason.
+bool contained(const config::Knob& knob);
 
 // How near a knob is to a cause, in [0, 1]: about the failing dependency, in the failing service, in one that suffers.
 double closeness(const config::Knob& knob, const Cause& cause, const Incident& incident, const History& history);

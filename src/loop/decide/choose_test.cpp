@@ -57,7 +57,12 @@ struct Fixture : testing::Test {
     Situation s{.incident = &incident, .goal = &goal, .declarations = &declarations};
     s.history = &history, s.effects = &effects;
     s.settled = [](const Knob& k) { return k.base; };
-    s.refusal = [&](const Knob& k, const Value&) { return k.key == forbidden ? "forbidden" : ""; };
+    s.refusal = [&](const Knob& k, const Value&, bool ramp) {
+      bool tried = k.key == inconclusive && !ramp;
+      return k.key == forbidden || tried ? "refused" : "";
+    };
+    s.showed_nothing = [&](const Knob& k, const Value&) { return k.key == inconclusive; };
+    s.bad_share = bad_share;
     s.undos = undos;
     return choose(s);
   }
@@ -71,7 +76,8 @@ struct Fixture : testing::Test {
   History history;
   Effects effects;
   std::vector<Undo> undos;
-  std::string forbidden;
+  std::string forbidden, inconclusive;
+  double bad_share = 0.3;
 };
 
 TEST_F(Fixture, prefers_what_is_declared_to_help) {
@@ -106,6 +112,18 @@ TEST_F(Fixture, explores_only_where_a_canary_contains_it) {
   EXPECT_EQ(best(), "fallback enabled");
   declarations.knobs[0].expect = {{.service = "shop", .operation = "buy", .when = "raised"}};
   EXPECT_EQ(best(), "pool raised");
+}
+
+TEST_F(Fixture, tries_without_a_control_what_a_queue_may_hide) {
+  declarations.knobs = {flag("fallback", "shop", "pay")};
+  declarations.knobs[0].expect = {{.service = "shop", .operation = "buy", .when = "enabled"}};
+  inconclusive = "fallback";
+  EXPECT_EQ(best(), "");
+  bad_share = 0.9;
+  EXPECT_EQ(best(), "fallback enabled");
+  EXPECT_TRUE(run().ranked[0].ramp);
+  declarations.knobs[0].expect.clear();  // without a reason it stays in the canary
+  EXPECT_EQ(best(), "");
 }
 
 TEST_F(Fixture, undoes_the_last_change_first) {

@@ -202,7 +202,8 @@ void Control::conclude(Trial& trial, Verdict verdict, Actions& out) {
   json told = to_json(verdict);
   told["incident"] = change.incident, told["knob"] = change.knob, told["to"] = to_json(change.to);
   out.push_back(record("verdict", told));
-  known.tried.push_back({change.knob, config::to_text(change.to), verdict.kind});
+  std::string value = config::to_text(change.to);
+  known.tried.push_back({change.knob, value, verdict.kind, !trial.isolated()});
   known.wait_until = now_ + (verdict.kind == VerdictKind::pass ? policy_.after_verdict_ms : 2'000) * nanos_per_ms;
   known.said.clear();
   bool tells = verdict.kind == VerdictKind::pass || verdict.kind == VerdictKind::fail ||
@@ -220,7 +221,8 @@ void Control::conclude(Trial& trial, Verdict verdict, Actions& out) {
     add(out, {Revert{change.id, change.knob, fmt::format("{}: {}", name_of(verdict.kind), verdict.why)}});
   if (verdict.evidence == Evidence::restored_only) return;
   known.failed++;
-  permits_.cool(change.knob, config::to_text(change.to), trial.cause_kind(), now_ + policy_.cooldown_ms * nanos_per_ms);
+  permits_.cool(change.knob, value + (trial.isolated() ? "" : " ramp"), trial.cause_kind(),
+                now_ + policy_.cooldown_ms * nanos_per_ms);
 }
 
 void Control::step_holds(const stream::Frame& frame, Actions& out) {

@@ -63,11 +63,12 @@ class Control {
   struct Tried {
     std::string knob, to;
     VerdictKind kind = VerdictKind::pass;
+    bool ramp = false;
   };
   struct Case {  // what was done about one incident
     std::vector<Tried> tried;
     size_t failed = 0;
-    bool given_up = false;
+    bool given_up = false, corroborated = false;
     UnixNanos wait_until = 0, last_seen = 0;
     std::string said;  // the last decision, so that it is recorded when it changes and not each second
   };
@@ -96,10 +97,14 @@ class Control {
   bool ready(const Incident& incident, Case& known) const;
   void begin(const Incident& incident, const Goal& goal, const Choice& choice, const std::string& corroboration,
              Actions& out);
+  bool growing(const Incident& incident, const Goal& goal) const;
   void say(const Incident& incident, Case& known, std::string why, nlohmann::json more, Actions& out);
-  std::string refusal(const Incident& incident, const config::Knob& knob, const config::Value& to);
+  std::string refusal(const Incident& incident, const config::Knob& knob, const config::Value& to, bool ramp);
+  bool showed_nothing(const Incident& incident, const config::Knob& knob, const config::Value& to);
+  Block lately(const Goal& goal, int64_t seconds) const;
   bool in_the_way(const config::Knob& knob, const Goal& goal) const;
-  std::vector<Undo> undos() const;
+  std::string unsettled(const Goal& goal) const;
+  std::vector<Undo> undos(const Incident& incident) const;
   config::Value settled(const config::Knob& knob) const;
   const config::Knob* knob_named(const std::string& key) const;
   Case& case_of(const std::string& incident);

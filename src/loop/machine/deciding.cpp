@@ -15,6 +15,10 @@ namespace {
 
 using nlohmann::json;
 constexpr size_t options_told = 5;
+constexpr int64_t growing_s = 3, growing_s_max = 16;
+constexpr int64_t onset_slack_ns = 3 * nanos_per_s;  // of the estimated onset
+constexpr int64_t calm_s = 5;
+constexpr double calm_n_min = 15;
 constexpr double cause_probability_min = 0.15;  // below, the explanation is a guess
 
 bool goes_on(const Incident& incident) {
@@ -83,23 +87,51 @@ bool Control::ready(const Incident& incident, Case& known) const {
   return explained || now_ - incident.detected > policy_.explain_ms * nanos_per_ms;
 }
 
-std::vector<Undo> Control::undos() const {
+Block Control::lately(const Goal& goal, int64_t seconds) const {
+  static const Latest none;
+  auto found = latest_.find(goal.series);
+  int64_t to = history_.last_second();
+  Block sum;
+  for (const auto& b : blocks_of(goal, history_, found == latest_.end() ? none : found->second, to - seconds, to))
+    sum.n += b.n, sum.bad += b.bad;
+  return sum;
+}
+
+// Why the incident should be looked at again in a moment.
+std::string Control::unsettled(const Goal& goal) const {
+  Block sum = lately(goal, calm_s);
+  bool counted = goal.series.empty();
+  if (sum.n >= (counted ? calm_n_min : calm_s) && sum.bad <= goal.healthy * sum.n) return "it is over, or nearly";
+  return "";
+}
+
+// Changes that came before the incident, and not long before.
+std::vector<Undo> Control::undos(const Incident& incident) const {
   std::vector<Undo> out;
+  auto suspect = [&](UnixNanos at) {
+    return at <= incident.started + onset_slack_ns && incident.started - at <= policy_.undo_ms * nanos_per_ms;
+  };
   for (const auto& undo : undos_)
-    if (now_ - undo.at <= policy_.undo_ms * nanos_per_ms) out.push_back(undo);
+    if (suspect(undo.at)) out.push_back(undo);
   for (const auto& hold : holds_)
-    if (hold.promoted() && now_ - hold.since() <= policy_.undo_ms * nanos_per_ms)
-      out.push_back({hold.knob().key, hold.change().from, hold.since()});
+    if (hold.promoted() && suspect(hold.since())) out.push_back({hold.knob().key, hold.change().from, hold.since()});
   return out;
 }
 
-std::string Control::refusal(const Incident& incident, const config::Knob& knob, const config::Value& to) {
+bool Control::showed_nothing(const Incident& incident, const config::Knob& knob, const config::Value& to) {
+  std::string text = config::to_text(to);
+  for (const auto& t : case_of(incident.id).tried)
+    if (t.knob == knob.key && t.to == text && !t.ramp && t.kind == VerdictKind::inconclusive) return true;
+  return false;
+}
+
+std::string Control::refusal(const Incident& incident, const config::Knob& knob, const config::Value& to, bool ramp) {
   if (std::string why = permits_.refusal(knob.key, policy_, now_); !why.empty()) return why;
   std::string text = config::to_text(to);
   for (const auto& tried : case_of(incident.id).tried)
-    if (tried.knob == knob.key && tried.to == text) return "tried for this incident";
+    if (tried.knob == knob.key && tried.to == text && tried.ramp == ramp) return "tried for this incident";
   std::string cause = incident.causes.empty() ? "" : incident.causes[0].kind;
-  if (std::string why = permits_.refusal(knob.key, text, cause, now_); !why.empty()) return why;
+  if (std::string why = permits_.refusal(knob.key, text + (ramp ? " ramp" : ""), cause, now_); !why.empty()) return why;
   for (const auto& hold : holds_)
     if (hold.knob().key == knob.key && hold.change().incident == incident.id && to == hold.change().from)
       return "it is held for this very incident";
@@ -125,27 +157,46 @@ void Control::decide(const Incident& incident, Actions& out) {
   if (!incident.causes.empty() && incident.causes[0].probability < cause_probability_min)
     return say(incident, known, "nothing: the cause is not clear enough", {}, out);
   Goal goal = goal_of(incident, declarations_);
+  if (std::string why = unsettled(goal); !why.empty()) return say(incident, known, "waits: " + why, {}, out);
   Situation situation{.incident = &incident, .goal = &goal, .declarations = &declarations_};
   situation.history = &history_, situation.effects = &effects_;
   situation.settled = [this](const config::Knob& knob) { return settled(knob); };
-  situation.refusal = [&](const config::Knob& knob, const config::Value& to) { return refusal(incident, knob, to); };
-  situation.undos = undos(), situation.now = now_;
+  situation.refusal = [&](const config::Knob& knob, const config::Value& to, bool ramp) {
+    return refusal(incident, knob, to, ramp);
+  };
+  situation.showed_nothing = [&](const config::Knob& knob, const config::Value& to) {
+    return showed_nothing(incident, knob, to);
+  };
+  Block now = lately(goal, calm_s);
+  situation.bad_share = now.n > 0 ? now.bad / now.n : 0;
+  situation.undos = undos(incident), situation.now = now_;
   Choice choice = choose(situation);
   json told{{"options", json::array()}};
   for (size_t i = 0; i < std::min(choice.ranked.size(), options_told); ++i)
     told["options"].push_back(to_json(choice.ranked[i]));
   if (!choice.nothing.empty()) return say(incident, known, "nothing: " + choice.nothing, told, out);
   Corroboration word = corroborate(incident, goal, history_);
+  if (known.corroborated && !word.given) word = {true, "confirmed before"};
+  known.corroborated = word.given;
   if (!word.given && !policy_.sabotage.no_corroboration)
     return say(incident, known, "nothing yet: " + word.why, told, out);
   if (!policy_.act) return say(incident, known, "would change " + choice.ranked[0].knob->key, told, out);
   begin(incident, goal, choice, word.why, out);
 }
 
+// Before and after can only be compared once the fault has stopped spreading.
+bool Control::growing(const Incident& incident, const Goal& goal) const {
+  if (now_ - incident.started > growing_s_max * nanos_per_s) return false;
+  Block late = lately(goal, growing_s), both = lately(goal, 2 * growing_s);
+  double early_n = both.n - late.n, early_bad = both.bad - late.bad;
+  return early_n > 0 && late.n > 0 && late.bad / late.n > 1.3 * early_bad / early_n;
+}
+
 void Control::begin(const Incident& incident, const Goal& goal, const Choice& choice, const std::string& corroboration,
                     Actions& out) {
   Case& known = case_of(incident.id);
   const Option& best = choice.ranked[0];
+  if (best.ramp && growing(incident, goal)) return say(incident, known, "waits: the incident still grows", {}, out);
   if (in_the_way(*best.knob, goal)) return say(incident, known, "waits: another change is under way there", {}, out);
   for (auto& hold : holds_)
     if (hold.probe() != nullptr && share_services(hold.knob(), *best.knob)) add(out, hold.yield_place(view()));
@@ -157,7 +208,7 @@ void Control::begin(const Incident& incident, const Goal& goal, const Choice& ch
   say(incident, known, why, told, out);
   Change change{.id = new_id(), .incident = incident.id, .knob = best.knob->key};
   change.from = best.from, change.to = best.move.to, change.reason = why;
-  Trial trial(*best.knob, change, goal, policy_);
+  Trial trial(*best.knob, change, goal, best.ramp, policy_);
   trial.set_cause_kind(incident.causes.empty() ? "" : incident.causes[0].kind);
   permits_.began(now_);
   notes_.push_back({Note::Kind::acted, incident.id, change.id});
@@ -185,10 +236,11 @@ nlohmann::json Control::snapshot() const {
   json holds = json::array(), undos = json::array(), live = json::array();
   for (const auto& [id, known] : cases_) {
     json tried = json::array();
-    for (const auto& t : known.tried) tried.push_back({t.knob, t.to, static_cast<int>(t.kind)});
+    for (const auto& t : known.tried) tried.push_back({t.knob, t.to, static_cast<int>(t.kind), t.ramp});
     cases[id] = {{"tried", tried},
                  {"failed", known.failed},
                  {"given_up", known.given_up},
+                 {"corroborated", known.corroborated},
                  {"wait_until", known.wait_until},
                  {"last_seen", known.last_seen}};
   }
@@ -218,10 +270,12 @@ Status Control::restore(const json& from, const config::Declarations& declaratio
   for (const auto& [id, c] : cases.items()) {
     Case& known = fresh.cases_[id];
     for (const auto& t : list(c, "tried"))
-      if (t.is_array() && t.size() == 3 && t[0].is_string() && t[1].is_string() && t[2].is_number())
-        known.tried.push_back(
-            {t[0].get<std::string>(), t[1].get<std::string>(), static_cast<VerdictKind>(t[2].get<int>())});
+      if (t.is_array() && t.size() == 4 && t[0].is_string() && t[1].is_string() && t[2].is_number() &&
+          t[3].is_boolean())
+        known.tried.push_back({t[0].get<std::string>(), t[1].get<std::string>(),
+                               static_cast<VerdictKind>(t[2].get<int>()), t[3].get<bool>()});
     known.failed = field(c, "failed", size_t{0}), known.given_up = field(c, "given_up", false);
+    known.corroborated = field(c, "corroborated", false);
     known.wait_until = field(c, "wait_until", int64_t{0}), known.last_seen = field(c, "last_seen", int64_t{0});
   }
   for (const auto& [knob, value] : settled.items())

@@ -28,9 +28,9 @@ struct Policy {
   int64_t cooldown_ms = 5 * 60'000;  // for a value that did not help
   CanaryLimits canary;
   RampLimits ramp;
-  double exposure_max = 0.5;   // of a canary
+  double exposure_max = 0.4;   // of a canary. Not a half: with halves, exchanged arms could not be noticed
   double verdict_goal_s = 5;   // the least exposure that promises a verdict within it is chosen
-  int64_t stage_ms = 12'000;   // a canary without a verdict by then gets the greatest exposure, with new arms
+  int64_t stage_ms = 9'000;    // a canary without a verdict by then gets the greatest exposure, with new arms
   double veto_exposure = 0.2;  // first exposure of a shared effect
   int64_t veto_ms = 4'000;
   int64_t receipt_ms = 5'000;        // the actuator answers within it, or the change is taken back

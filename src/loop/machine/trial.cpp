@@ -10,25 +10,21 @@ namespace {
 
 // From the receipt to the first answer with the new value: `values` looks at its file at least every 50 ms.
 constexpr int64_t in_force_ms = 200;
-constexpr double exposures[] = {0.2, 0.3, 0.5};
+constexpr double exposures[] = {0.2, 0.3, 0.4};
 constexpr int64_t lately_s = 10;
 constexpr uint64_t claims_min = 20;  // requests before "who reports the candidate" means anything
 
-Bad any_bad(const Goal& goal) { return goal.requests.empty() ? Bad{} : goal.requests.begin()->second; }
-
 }  // namespace
 
-Trial::Trial(config::Knob knob, Change change, Goal goal, const Policy& policy)
-    : knob_(std::move(knob)), change_(std::move(change)), goal_(std::move(goal)), policy_(policy) {
-  isolated_ =
-      knob_.effect == config::KnobEffect::isolated && knob_.scope == config::KnobScope::request && goal_.series.empty();
-}
+Trial::Trial(config::Knob knob, Change change, Goal goal, bool ramp, const Policy& policy)
+    : knob_(std::move(knob)), change_(std::move(change)), goal_(std::move(goal)), policy_(policy), isolated_(!ramp) {}
 
 double Trial::exposure_for(const View& view) const {
   int64_t to = view.history->last_second();
   int64_t from = std::clamp(goal_.started / nanos_per_s + 1, to - lately_s, to - 1);
-  auto seen = view.history->evaluations(knob_.key, any_bad(goal_), from, to);
-  double bad_per_s = seen.bad / static_cast<double>(to - from);
+  double bad = 0;
+  for (const auto& b : blocks_of(goal_, *view.history, {}, from, to)) bad += b.bad;
+  double bad_per_s = bad / static_cast<double>(to - from);
   for (double exposure : exposures) {
     double needed = first_look(policy_.canary.alpha_pass, -std::log1p(-exposure));
     if (exposure <= policy_.exposure_max && bad_per_s > 0 && needed / bad_per_s <= policy_.verdict_goal_s)
@@ -170,7 +166,7 @@ std::optional<Verdict> Trial::unread(const View& view) const {
 
 Trial::Out Trial::step_full(const stream::Frame& frame, const View& view) {
   if (phase_ == Phase::full) {
-    served_->add(frame.served);
+    served_->add(frame.served, frame.tick);
     for (const auto& outcome : frame.outcomes) claims_->add(outcome);
     if (auto v = unread(view)) return {{}, v};
   }

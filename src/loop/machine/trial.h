@@ -32,8 +32,8 @@ class Trial {
     std::optional<Verdict> verdict;
   };
 
-  // `change`: all but exposure, id and lease. Isolated request-scope knobs go to a canary, all others to a ramp.
-  Trial(config::Knob knob, Change change, Goal goal, const Policy& policy);
+  // `change`: all but exposure and lease. `ramp`: judged without a control group.
+  Trial(config::Knob knob, Change change, Goal goal, bool ramp, const Policy& policy);
 
   Out begin(const View& view);
   Out on_receipt(const Receipt& receipt, const View& view);

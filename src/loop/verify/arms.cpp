@@ -17,14 +17,17 @@ UnixNanos start_of(const stream::Outcome& outcome) {
 
 Arms::Arm Arms::arm_of(const stream::Outcome& outcome) const {
   if (outcome.variant.empty()) return Arm::unknown;
-  if (outcome.variant != setup_.treated_variant) return Arm::control;
-  return outcome.revision == setup_.revision ? Arm::treated : Arm::stale;
+  bool treated = outcome.variant == setup_.treated_variant;
+  // While the candidate lives, control answers carry its revision too: another one was read before it came.
+  if (outcome.revision != setup_.revision) return treated ? Arm::stale : Arm::before;
+  return treated ? Arm::treated : Arm::control;
 }
 
 void Arms::claim(Arm arm) {
   if (arm == Arm::treated) claims_.treated++;
   if (arm == Arm::control) claims_.control++;
   if (arm == Arm::stale) claims_.wrong_revision++;
+  if (arm == Arm::before) claims_.before++;
   if (arm == Arm::unknown) claims_.unknown++;
 }
 
@@ -35,7 +38,7 @@ void Arms::add(const stream::Outcome& outcome) {
   Arm arm = arm_of(outcome);
   if (known == traces_.end() && outcome.entry) claim(arm);
   if (outcome.by_instance) claims_.by_instance++;
-  if (arm == Arm::unknown || arm == Arm::stale || outcome.by_instance) return;
+  if (outcome.by_instance || (arm != Arm::treated && arm != Arm::control)) return;
   slowest_ms_ = std::max(slowest_ms_, outcome.duration_ms);
   Unit* unit = unit_of(outcome, (arm == Arm::treated) != setup_.swapped);
   if (unit == nullptr || unit->crossed) return;

@@ -36,6 +36,7 @@ struct ArmsSetup {
 struct Claims {  // what telemetry says, entry request by entry request
   uint64_t treated = 0, control = 0;
   uint64_t wrong_revision = 0;  // of the treated variant, but of another revision
+  uint64_t before = 0;          // the other variants, of another revision: read before the change came
   uint64_t unknown = 0;         // no variant: the application used its own default
   uint64_t by_instance = 0;     // no targeting key
   uint64_t left_out = 0;        // bounds reached
@@ -69,7 +70,7 @@ class Arms {
     uint64_t unit = 0;
     std::array<int8_t, measured_count> bad{};
   };
-  enum class Arm : uint8_t { treated, control, stale, unknown };
+  enum class Arm : uint8_t { treated, control, stale, before, unknown };
   Arm arm_of(const stream::Outcome& outcome) const;
   void claim(Arm arm);
   Unit* unit_of(const stream::Outcome& outcome, bool treated);

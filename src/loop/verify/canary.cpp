@@ -8,11 +8,15 @@
 namespace hs::loop {
 namespace {
 
-constexpr double futile_log_e = -3;  // odds of a third are 20 times less likely than no effect: stop hoping
+constexpr double futile_log_e = -3;  // half the bad share is 20 times less likely than no effect: stop hoping
 constexpr double futile_bad_min = 20;
 constexpr double suspicion_log_e = 1.5;  // a guard that leans this far forbids PASS, though it is no FAIL yet
+constexpr double treated_expected_min = 5;
 constexpr int64_t recovered_seconds = 6;
 constexpr double recovered_n_min = 20;
+constexpr double settle_slow_ms_max = 4'000;  // slower ones would hold up every verdict
+constexpr int64_t settle_base_ns = 2'500 * nanos_per_ms;
+constexpr size_t complete_min = 12;  // PASS: units whose arm could be checked against the exposure
 constexpr std::string_view measured_names[] = {"objective", "errors", "latency"};
 
 std::string why_no_data(const Claims& claims) {
@@ -38,7 +42,7 @@ Canary::Canary(ArmsSetup setup, CanaryLimits limits, double healthy, double carr
 }
 
 void Canary::add(const stream::Frame& frame) {
-  served_.add(frame.served);
+  served_.add(frame.served, frame.tick);
   for (const auto& outcome : frame.outcomes) {
     arms_.add(outcome);
     last_second_ = std::max(last_second_, outcome.second);
@@ -47,9 +51,8 @@ void Canary::add(const stream::Frame& frame) {
 
 std::optional<std::string> Canary::mismatch_now(UnixNanos now) const {
   if (limits_.trusting) return std::nullopt;
-  // A unit is complete when its first request must have been reported: the slowest request, export, and a tick.
-  auto settle = static_cast<UnixNanos>(std::min(arms_.slowest_ms(), 15'000.0) * nanos_per_ms) + 3 * nanos_per_s;
-  auto [all, treated] = arms_.split(now - settle);
+  auto [all, treated] = arms_.split(now - settle_ns());
+  auto [served_treated, served_control] = served_.before(now - settle_ns());
   return mismatch({.exposure = arms_.setup().exposure,
                    .units = arms_.units(),
                    .crossed = arms_.crossed(),
@@ -57,7 +60,13 @@ std::optional<std::string> Canary::mismatch_now(UnixNanos now) const {
                    .complete_treated = treated,
                    .claims = arms_.claims(),
                    .served_treated = served_.treated(),
-                   .served_control = served_.control()});
+                   .settled_treated = served_treated,
+                   .settled_control = served_control});
+}
+
+// A request is known when it must have been reported: the slowest one seen, export, and a tick.
+int64_t Canary::settle_ns() const {
+  return static_cast<int64_t>(std::min(arms_.slowest_ms(), settle_slow_ms_max) * nanos_per_ms) + settle_base_ns;
 }
 
 std::optional<Verdict> Canary::judge(UnixNanos now) {
@@ -86,13 +95,14 @@ bool Canary::guards_quiet() const {
                      [&](const Guard& g) { return arms_.contrast(g.measure).log_e_worse < suspicion_log_e; });
 }
 
-std::optional<Verdict> Canary::judge_better(const Contrast& c, UnixNanos) {
+std::optional<Verdict> Canary::judge_better(const Contrast& c, UnixNanos now) {
   if (limits_.first_look && c.treated_units >= 1 && c.control_units >= 1 && c.control_rate > c.treated_rate)
     return verdict(VerdictKind::pass, "the first look is better");
   if (!better_.due(c.bad_effective)) return std::nullopt;
   if (carried_ + c.log_e_better < better_.threshold(c.bad_effective)) return std::nullopt;
   if (c.treated_units < limits_.units_min || c.treated_rate > limits_.ratio_max * c.control_rate) return std::nullopt;
-  if (!guards_quiet()) return std::nullopt;
+  if (!guards_quiet() || (!limits_.trusting && arms_.split(now - settle_ns()).first < complete_min))
+    return std::nullopt;
   return verdict(VerdictKind::pass,
                  fmt::format("bad requests fell from {} of {} units in control to {} of {} treated",
                              percent(c.control_rate), c.control_units, percent(c.treated_rate), c.treated_units));
@@ -101,9 +111,11 @@ std::optional<Verdict> Canary::judge_better(const Contrast& c, UnixNanos) {
 std::optional<Verdict> Canary::judge_end(const Contrast& c, UnixNanos now) {
   int64_t elapsed_ms = (now - arms_.setup().start) / nanos_per_ms;
   const Claims& claims = arms_.claims();
-  if (elapsed_ms >= limits_.no_data_ms && c.treated_units == 0)
-    return verdict(VerdictKind::no_data, why_no_data(claims));
-  if (c.bad_effective >= futile_bad_min && c.log_e_third < futile_log_e && carried_ + c.log_e_better < 0)
+  double exposure = arms_.setup().exposure;
+  double expected = static_cast<double>(c.control_units) * exposure / (1 - exposure);
+  bool silent = c.treated_units == 0 && (c.control_units == 0 || expected >= treated_expected_min);
+  if (elapsed_ms >= limits_.no_data_ms && silent) return verdict(VerdictKind::no_data, why_no_data(claims));
+  if (c.bad_effective >= futile_bad_min && c.log_e_hoped < futile_log_e && carried_ + c.log_e_better < 0)
     return verdict(VerdictKind::inconclusive, "no benefit in sight");
   Block lately = control_lately(last_second_, recovered_seconds);
   bool could_tell = elapsed_ms >= (recovered_seconds + 2) * 1000 && lately.n >= recovered_n_min;

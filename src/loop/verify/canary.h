@@ -46,6 +46,7 @@ class Canary {
   std::optional<Verdict> judge_end(const Contrast& contrast, UnixNanos now);
   std::optional<std::string> mismatch_now(UnixNanos now) const;
   bool guards_quiet() const;
+  int64_t settle_ns() const;
   Verdict verdict(VerdictKind kind, std::string why) const;
 
   Arms arms_;

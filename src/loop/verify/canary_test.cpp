@@ -169,13 +169,14 @@ TEST(Canary, does_not_claim_what_healed_alone) {
 
 TEST(Served, survives_a_restart_of_values) {
   ServedCounts counts("k", 7, "candidate");
-  counts.add({{"k", "base", 6, 1000}, {"k", "candidate", 7, 3}});
+  counts.add({{"k", "base", 6, 1000}, {"k", "candidate", 7, 3}}, t0);
   EXPECT_EQ(counts.treated(), 3);
   EXPECT_EQ(counts.control(), 0);
-  counts.add({{"k", "base", 6, 1010}, {"k", "base", 7, 5}, {"k", "candidate", 7, 10}, {"other", "candidate", 7, 99}});
+  counts.add({{"k", "base", 6, 1010}, {"k", "base", 7, 5}, {"k", "candidate", 7, 10}, {"other", "candidate", 7, 99}},
+             t0);
   EXPECT_EQ(counts.treated(), 10);
   EXPECT_EQ(counts.control(), 15);
-  counts.add({{"k", "base", 7, 2}, {"k", "candidate", 7, 4}});
+  counts.add({{"k", "base", 7, 2}, {"k", "candidate", 7, 4}}, t0);
   EXPECT_EQ(counts.treated(), 14);
   EXPECT_EQ(counts.control(), 17);
 }

@@ -8,8 +8,12 @@ namespace hs::loop {
 namespace {
 
 constexpr double rho_min = 0.02;  // requests of one user are never quite independent
-constexpr std::array better_odds = {1 / 20.0, 1 / 6.0, 1 / 2.0};
+// Alternatives. Better: the bad share falls to this part (where nearly all is bad, odds would mean nothing).
+constexpr std::array better_risk = {1 / 20.0, 1 / 6.0, 1 / 2.0};
+constexpr double hoped_risk = 1 / 2.0;
+// Worse: the odds of being bad rise this much.
 constexpr std::array worse_odds = {2.0, 6.0, 20.0};
+constexpr double rate_min = 1e-6;
 
 struct Pooled {  // both arms together, blind to which is which
   double rate = 0, rho = rho_min;
@@ -62,13 +66,24 @@ double control_rate_for(double pooled, double exposure, double ratio) {
     double mixed = exposure * with_odds(middle, ratio) + (1 - exposure) * middle;
     (mixed < pooled ? low : high) = middle;
   }
-  return std::clamp((low + high) / 2, 1e-9, 1 - 1e-9);
+  return std::clamp((low + high) / 2, rate_min, 1 - rate_min);
 }
 
-double log_e_for(std::span<const UnitTally> units, const Pooled& pooled, double exposure, double ratio) {
-  double control = control_rate_for(pooled.rate, exposure, ratio);
-  double treated = std::clamp(with_odds(control, ratio), 1e-9, 1 - 1e-9);
-  double per_bad = std::log(treated / control), per_good = std::log((1 - treated) / (1 - control));
+struct Rates {
+  double treated = 0, control = 0;
+};
+Rates of_risk(double pooled, double exposure, double ratio) {
+  double control = std::clamp(pooled / (exposure * ratio + 1 - exposure), rate_min, 1 - rate_min);
+  return {std::clamp(control * ratio, rate_min, 1 - rate_min), control};
+}
+Rates of_odds(double pooled, double exposure, double ratio) {
+  double control = control_rate_for(pooled, exposure, ratio);
+  return {std::clamp(with_odds(control, ratio), rate_min, 1 - rate_min), control};
+}
+
+double log_e_for(std::span<const UnitTally> units, const Pooled& pooled, double exposure, const Rates& rates) {
+  double per_bad = std::log(rates.treated / rates.control);
+  double per_good = std::log((1 - rates.treated) / (1 - rates.control));
   double sum = 0;
   for (const auto& u : units) {
     double log_likelihood = weight_of(u, pooled.rho) * (u.bad * per_bad + (u.n - u.bad) * per_good);
@@ -79,10 +94,7 @@ double log_e_for(std::span<const UnitTally> units, const Pooled& pooled, double 
 }
 
 template <size_t n>
-double mixture(std::span<const UnitTally> units, const Pooled& pooled, double exposure,
-               const std::array<double, n>& odds) {
-  std::array<double, n> logs{};
-  for (size_t i = 0; i < n; ++i) logs[i] = log_e_for(units, pooled, exposure, odds[i]);
+double mixture(const std::array<double, n>& logs) {
   double top = *std::max_element(logs.begin(), logs.end()), sum = 0;
   for (double l : logs) sum += std::exp(l - top);
   return top + std::log(sum / static_cast<double>(n));
@@ -103,9 +115,14 @@ Contrast contrast(std::span<const UnitTally> units, double exposure) {
   c.control_rate = n[0] > 0 ? bad[0] / n[0] : 0;
   c.treated_rate = n[1] > 0 ? bad[1] / n[1] : 0;
   if (exposure <= 0 || exposure >= 1 || c.treated_units + c.control_units == 0) return c;
-  c.log_e_better = mixture(units, pooled, exposure, better_odds);
-  c.log_e_worse = mixture(units, pooled, exposure, worse_odds);
-  c.log_e_third = log_e_for(units, pooled, exposure, 1 / 3.0);
+  std::array<double, better_risk.size()> better{};
+  std::array<double, worse_odds.size()> worse{};
+  for (size_t i = 0; i < better.size(); ++i)
+    better[i] = log_e_for(units, pooled, exposure, of_risk(pooled.rate, exposure, better_risk[i]));
+  for (size_t i = 0; i < worse.size(); ++i)
+    worse[i] = log_e_for(units, pooled, exposure, of_odds(pooled.rate, exposure, worse_odds[i]));
+  c.log_e_better = mixture(better), c.log_e_worse = mixture(worse);
+  c.log_e_hoped = log_e_for(units, pooled, exposure, of_risk(pooled.rate, exposure, hoped_risk));
   return c;
 }
 

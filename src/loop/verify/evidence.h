@@ -23,7 +23,7 @@ struct UnitTally {
 struct Contrast {
   double log_e_better = 0;  // evidence that the treated fare better, natural log
   double log_e_worse = 0;   // evidence that they fare worse
-  double log_e_third = 0;   // for odds of exactly a third: very negative = no benefit worth waiting for
+  double log_e_hoped = 0;   // for half the bad share: very negative = no benefit worth waiting for
   double treated_rate = 0, control_rate = 0;
   size_t treated_units = 0, control_units = 0;
   double bad_effective = 0;  // bad requests of both arms after discounting repeats of one unit: what looks wait for

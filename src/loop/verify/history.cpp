@@ -68,6 +68,7 @@ void History::add_evaluations(const stream::Frame& frame) {
     evaluated(served.knob, last_second_).served += static_cast<double>(since);
   }
   for (const auto& o : frame.outcomes) {
+    if (readers_.size() < history_series_max) readers_[{o.knob, o.service, o.operation}] = o.second;
     if (!o.entry || o.second <= last_second_ - history_s || o.second > last_second_ + history_s) continue;
     if (evaluations_.size() >= history_series_max && !evaluations_.contains(o.knob)) continue;
     Evaluated& slot = evaluated(o.knob, o.second);
@@ -80,6 +81,7 @@ void History::forget(int64_t second) {
   while (!probes_.empty() && probes_.front().second < second) probes_.pop_front();
   for (auto& [name, seconds] : kpis_) seconds.erase(seconds.begin(), seconds.lower_bound(second));
   std::erase_if(series_, [&](const auto& s) { return s.second.last < second; });
+  std::erase_if(readers_, [&](const auto& r) { return r.second < second; });
   std::erase_if(calls_, [&](const auto& c) { return c.second < second; });
   if (served_last_.size() > history_series_max) served_last_.erase(served_last_.begin());  // oldest revision of a knob
 }
@@ -163,6 +165,18 @@ History::Evaluations History::evaluations(const std::string& knob, const Bad& ba
     sum.served += e.served, sum.bad += failed, sum.good += e.count - failed;
   }
   return sum;
+}
+
+bool History::reads(const std::string& service, const std::string& operation, const std::string& knob) const {
+  auto it = readers_.lower_bound({knob, service, operation});
+  if (it == readers_.end()) return false;
+  const auto& [k, s, o] = it->first;
+  return k == knob && s == service && (operation.empty() || o == operation);
+}
+
+bool History::is_read(const std::string& knob) const {
+  auto it = readers_.lower_bound({knob, "", ""});
+  return it != readers_.end() && std::get<0>(it->first) == knob;
 }
 
 std::vector<std::string> History::knobs_evaluated() const {

@@ -66,6 +66,9 @@ class History {
   };
   Evaluations evaluations(const std::string& knob, const Bad& bad, int64_t from, int64_t to) const;
   std::vector<std::string> knobs_evaluated() const;
+  // Whether requests of that operation ("" = any of the service) were seen to read the knob; and whether any were.
+  bool reads(const std::string& service, const std::string& operation, const std::string& knob) const;
+  bool is_read(const std::string& knob) const;
 
   // The last second with data, and the newest changes that somebody made.
   int64_t last_second() const { return last_second_; }
@@ -98,6 +101,7 @@ class History {
   std::map<Key, Series> series_;
   std::map<std::pair<std::string, std::string>, int64_t> calls_;  // last seen
   std::map<std::string, std::vector<Evaluated>> evaluations_;
+  std::map<std::tuple<std::string, std::string, std::string>, int64_t> readers_;  // knob, service, operation: last seen
   std::map<std::tuple<std::string, std::string, int64_t>, uint64_t> served_last_;  // cumulative
   std::map<std::string, std::map<int64_t, double>> kpis_;
   std::deque<stream::ProbeResult> probes_;

@@ -2,6 +2,7 @@
 // Are the treated who we think they are? Compares what telemetry claims with what `values` served and with the
 // exposure that was asked for. A mismatch is a verdict of its own: numbers about the wrong people prove nothing.
 
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -16,9 +17,11 @@ class ServedCounts {
  public:
   ServedCounts(std::string knob, int64_t revision, std::string treated_variant)
       : knob_(std::move(knob)), revision_(revision), treated_variant_(std::move(treated_variant)) {}
-  void add(const std::vector<stream::Served>& served);
+  void add(const std::vector<stream::Served>& served, UnixNanos at);
   uint64_t treated() const { return treated_; }
   uint64_t control() const { return control_; }
+  // {treated, control} as they were at `at`: what telemetry must have reported by now.
+  std::pair<uint64_t, uint64_t> before(UnixNanos at) const;
 
  private:
   std::string knob_;
@@ -27,6 +30,11 @@ class ServedCounts {
   std::map<std::pair<std::string, int64_t>, uint64_t> last_;  // cumulative, by variant and revision
   bool first_ = true;
   uint64_t treated_ = 0, control_ = 0;
+  struct At {
+    UnixNanos at = 0;
+    uint64_t treated = 0, control = 0;
+  };
+  std::deque<At> past_;  // of the last seconds
 };
 
 struct MatchInput {
@@ -34,7 +42,8 @@ struct MatchInput {
   size_t units = 0, crossed = 0;
   size_t complete = 0, complete_treated = 0;  // units old enough to be complete in both arms
   Claims claims;
-  uint64_t served_treated = 0, served_control = 0;
+  uint64_t served_treated = 0;
+  uint64_t settled_treated = 0, settled_control = 0;  // served long enough ago to have been reported
 };
 // What does not fit, or nothing.
 std::optional<std::string> mismatch(const MatchInput& input);

@@ -11,7 +11,7 @@ namespace hs::loop {
 namespace {
 
 constexpr int64_t before_s_max = 20;  // the incident as it was just before the change
-constexpr int64_t guard_s = 30;
+constexpr int64_t guard_s = 10, guard_s_min = 4;
 constexpr double guard_n_min = 20;
 constexpr double guard_rise_min = 0.05;  // of a share
 constexpr double kpi_fall_max = 0.7;
@@ -43,8 +43,11 @@ Ramp::Ramp(Goal goal, RampLimits limits, UnixNanos start, const History& history
 }
 
 void Ramp::add_guards(const History& history, const config::Declarations& declarations) {
-  int64_t to = second_of(start_), from = to - guard_s;
-  SpeedLimits speed(history, declarations, std::max(from - 60, to - history_s), to);
+  // The fault itself may still spread: a guard is compared with the last seconds of the incident, not with the peace
+  // before it.
+  int64_t to = second_of(start_), onset = second_of(goal_.started);
+  int64_t from = std::clamp(onset + 1, to - guard_s, to - guard_s_min);
+  SpeedLimits speed(history, declarations, onset - 90, onset - 3);
   std::map<std::pair<std::string, std::string>, bool> seen;
   for (const auto& key : history.keys({.kind = 2})) seen[{key.service, key.operation}] = true;
   for (const auto& [where, yes] : seen) {
@@ -58,7 +61,8 @@ void Ramp::add_guards(const History& history, const config::Declarations& declar
   for (const auto& kpi : declarations.kpis) {
     Block b = history.kpi(kpi.name, from, to);
     if (b.bad < kpi_events_min) continue;
-    kpi_guards_.push_back({kpi.name, kpi.direction == config::KpiDirection::higher_is_better, b.bad / guard_s});
+    kpi_guards_.push_back(
+        {kpi.name, kpi.direction == config::KpiDirection::higher_is_better, b.bad / static_cast<double>(to - from)});
   }
 }
 
@@ -114,6 +118,14 @@ Ramp::Step Ramp::step(const History& history, const Latest& latest, UnixNanos no
   return judge_on(history, latest, now);
 }
 
+// A fault may end by itself at any moment of a long watch; that it ends in the very seconds after the change is
+// unlikely.
+bool Ramp::fell_promptly(const std::vector<Block>& then, const std::vector<Block>& since) const {
+  auto first = std::min(since.size(), static_cast<size_t>(limits_.prompt_s));
+  Drop drop = drop_between(then, std::span(since).first(first));
+  return drop.log_e >= limits_.log_e_pass / 2 && drop.after <= std::max(0.6 * drop.before, goal_.healthy);
+}
+
 Ramp::Step Ramp::judge_on(const History& history, const Latest& latest, UnixNanos now) {
   auto then = before(history, latest), since = after(history, latest);
   Drop drop = drop_between(then, since);
@@ -131,10 +143,10 @@ Ramp::Step Ramp::judge_on(const History& history, const Latest& latest, UnixNano
     return {verdict(VerdictKind::pass, drop, "the first look is better")};
   if (enough && fell && phase_ == Phase::on_again)
     return {verdict(VerdictKind::pass, drop, "the incident came back without the change and went with it")};
-  if (enough && fell && !drop.falling_before)
+  if (enough && fell && !drop.falling_before && fell_promptly(then, since))
     return {verdict(VerdictKind::pass, drop,
                     fmt::format("bad share fell from {} to {}", percent(drop.before), percent(drop.after)))};
-  if (enough && fell && drop.before <= limits_.off_broken_max && phase_ == Phase::on) {
+  if (enough && fell && phase_ == Phase::on) {
     phase_ = Phase::waiting_again;  // until off() tells that it is gone
     return {std::nullopt, Ask::off};
   }

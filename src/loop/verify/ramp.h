@@ -23,9 +23,9 @@ struct RampLimits {
   int64_t after_s_min = 4;
   int64_t max_ms = 40'000;
   int64_t no_data_ms = 12'000;
-  int64_t off_s_max = 8;        // switchback: how long the incident is given to come back
-  double off_broken_max = 0.6;  // switchback only where the incident is bearable: share of bad requests
-  bool first_look = false;      // sabotage
+  int64_t off_s_max = 8;    // switchback: how long the incident is given to come back
+  int64_t prompt_s = 4;     // a fall within it is the change's doing; a later one is put to the test by a switchback
+  bool first_look = false;  // sabotage
 };
 
 class Ramp {
@@ -65,6 +65,7 @@ class Ramp {
   Step judge_off(const History& history, const Latest& latest);
   std::vector<Block> before(const History& history, const Latest& latest) const;
   std::vector<Block> after(const History& history, const Latest& latest) const;
+  bool fell_promptly(const std::vector<Block>& then, const std::vector<Block>& since) const;
   Verdict verdict(VerdictKind kind, const Drop& drop, std::string why) const;
 
   Goal goal_;

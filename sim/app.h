@@ -1,0 +1,159 @@
+#pragma once
+// A simulated application: services with instances and workers, peers that send no telemetry, users who come unevenly,
+// and settings with hidden effects. Faults change its parameters (sim/faults.h); the loop never sees this file.
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/declarations.h"
+#include "sim/dice.h"
+
+namespace hs::sim {
+
+// What a knob really does. The loop only knows its declaration.
+enum class Role : uint8_t {
+  timeout,     // of an edge: how long the caller waits, ms
+  retries,     // of an edge
+  fallback,    // of an edge: answer without the call
+  provider,    // of an edge: which of two peers is called
+  pool,        // of an edge: connections of one caller instance
+  cache,       // of an edge: share of calls answered without it
+  shed_ms,     // of a service: queue time above which requests are refused
+  rate_limit,  // of an operation: requests per user in 10 s above which they are refused
+  frugal,      // of a service: does less work per request
+  useless,     // nobody notices
+  strict,      // of a service: refuses a share of good requests
+  verbose      // of a service: does more work per request
+};
+
+struct Setting {
+  config::Knob knob;
+  Role role = Role::useless;
+  int edge = -1, service = -1;
+};
+
+struct Instance {
+  double speed = 1;
+  std::vector<double> free_at;  // by worker, seconds
+};
+
+struct Service {
+  std::string name, credential;
+  bool traced = true;  // false: a peer
+  double work_ms = 5, spread = 0.3;
+  std::vector<Instance> instances;
+  // What faults change.
+  double work_factor = 1, extra_ms = 0, fail = 0;
+  double cursed = 0;              // share of users for whom it always fails
+  double sick_instance_fail = 0;  // of the first instance
+};
+
+struct Operation {
+  int service = 0;
+  std::string name;
+  std::vector<int> edges;
+  double login_share = 0;  // > 0: refuses bad passwords
+};
+
+struct Edge {
+  int from = 0, to = 0;  // operations
+  int alternative = -1;  // operation of the other provider
+  double timeout_ms = 2000;
+  int64_t retries = 0;
+  int64_t pool = 64;
+  double pool_wait_ms = 1000;
+  double cache_hit = 0;
+  double cache_factor = 1;                              // faults: 0 = the cache is lost
+  std::array<int, 6> settings{-1, -1, -1, -1, -1, -1};  // by Role timeout..cache
+  std::vector<double> free_at;                          // of the pool's connections
+};
+
+struct Entry {  // an operation that users call
+  int operation = 0;
+  double per_s = 10;
+  double good_ms = 500;
+  std::string objective;
+};
+
+struct Span {
+  int operation = 0, instance = 0;
+  uint8_t kind = 2;
+  int callee = -1;                         // client: operation called
+  double end = 0, ms = 0, waiting_ms = 0;  // waiting for calls
+  bool error = false, denied = false, limited = false;
+  bool own_error = false;  // and no call inside failed
+};
+struct Reading {  // a knob was evaluated
+  int setting = 0;
+  uint8_t variant = 0;  // 0 base, 1 candidate, 2 promoted
+  int64_t revision = 0;
+};
+struct Request {
+  uint64_t trace = 0, user = 0;
+  int entry = 0;
+  double start = 0, end = 0;
+  bool error = false, denied = false, limited = false;
+  bool attack = false;
+  std::vector<Span> spans;
+  std::vector<Reading> readings;
+};
+
+// Who serves values: the twin of `values`, or a fixed assignment for counterfactuals.
+class Answers {
+ public:
+  virtual ~Answers() = default;
+  // For this user; writes down what was answered.
+  virtual config::Value read(int setting, uint64_t user, Reading& reading) = 0;
+};
+
+struct App {
+  std::vector<Service> services;
+  std::vector<Operation> operations;
+  std::vector<Edge> edges;
+  std::vector<Entry> entries;
+  std::vector<Setting> settings;
+  std::optional<Crowd> crowd;
+  double load = 1;          // faults: factor of arrivals
+  double attack_per_s = 0;  // faults: log-in attempts of attackers
+  int login = -1;           // entry that can be attacked
+  uint64_t trace = 0;
+
+  // Everything that arrives in [second, second + 1), in order of arrival.
+  std::vector<Request> step(int64_t second, Dice& dice, Answers& answers);
+  config::Declarations declarations() const;
+  // Whether the one who sent it was served well.
+  bool good(const Request& request) const;
+
+ private:
+  struct Outcome {
+    double end = 0;
+    bool ok = true, denied = false, limited = false;
+    bool call_failed = false;
+    double waiting_s = 0;
+  };
+  struct Context {
+    Dice& dice;
+    Answers& answers;
+    Request& request;
+    int depth = 0;
+  };
+  Request arrive(int entry, double at, bool attack, Dice& dice, Answers& answers);
+  Outcome serve(int operation, double at, Context& context);
+  Outcome work(const Operation& op, Service& service, Instance& instance, double start, Context& context);
+  Outcome call(int edge, double at, Context& context);
+  Outcome attempt(Edge& edge, int to, double at, double timeout_ms, Context& context);
+  bool over_limit(int setting, double at, Context& context);
+  int setting_of(Role role, int service) const;
+  config::Value value(int setting, Context& context);
+  std::vector<std::pair<uint64_t, double>> recent_logins_;  // user, time
+};
+
+// A random application of 4 to 9 services.
+App make_app(Dice& dice);
+
+double number(const config::Value& value);
+
+}  // namespace hs::sim
