@@ -69,8 +69,9 @@ bool origin_is_ours(const http::Request& request) {
   return from == "http://" + host || from == "https://" + host;  // https: behind a proxy that ends TLS
 }
 
-bool covers(std::string_view prefix, std::string_view path) {
-  if (!path.starts_with(prefix)) return false;
+bool covers(const Rule& rule, std::string_view path) {
+  const std::string_view prefix = rule.prefix;
+  if (rule.exact || !path.starts_with(prefix)) return path == prefix;
   return path.size() == prefix.size() || prefix.ends_with('/') || path[prefix.size()] == '/';
 }
 
@@ -79,7 +80,7 @@ Access access_of(const http::Request& request, const Policy& policy) {
   for (const Rule& rule : policy.rules) {
     const bool method_fits =
         rule.method.empty() || rule.method == request.method || (rule.method == "GET" && request.method == "HEAD");
-    if (!method_fits || !covers(rule.prefix, request.path)) continue;
+    if (!method_fits || !covers(rule, request.path)) continue;
     const auto weight = [](const Rule& r) { return std::pair(r.prefix.size(), !r.method.empty()); };
     if (best == nullptr || weight(rule) > weight(*best)) best = &rule;
   }

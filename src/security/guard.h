@@ -25,6 +25,7 @@ struct Rule {
   std::string method;  // "" = any
   std::string prefix;  // of the path, whole segments: "/v1/traces" covers "/v1/traces/x", not "/v1/tracesx"
   Access access = Access::control;
+  bool exact = false;  // the path itself, nothing below it
 };
 
 struct Policy {

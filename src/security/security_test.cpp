@@ -92,6 +92,7 @@ class Guarding : public testing::Test {
     policy_.rules = {{"POST", "/v1/traces", Access::sender},
                      {"", "/prometheus", Access::read},
                      {"POST", "/prometheus/api/v1/write", Access::sender},
+                     {"GET", "/", Access::open, true},
                      {"", "/healthz", Access::open}};
     policy_.hosts = [] { return std::vector<std::string>{"Ops.Example"}; };
   }
@@ -184,6 +185,8 @@ TEST_F(Guarding, TheLongestPrefixDecides) {
   EXPECT_EQ(ask("POST", "/prometheus/api/v1/query"), 401);
   EXPECT_EQ(ask("GET", "/v1/incidents"), 401);
   EXPECT_EQ(ask("GET", "/healthz"), 200);
+  EXPECT_EQ(ask("GET", "/"), 200);
+  EXPECT_EQ(ask("POST", "/"), 401);
 }
 
 TEST(Bind, OnlyLoopbackWithoutACredential) {
