@@ -1,8 +1,8 @@
 """The console in a real Chromium: against a stand-in for the API with canned answers, or against a real Homeostat."""
+import html.parser
 import http.server
 import json
 import pathlib
-import re
 import shutil
 import subprocess
 import tempfile
@@ -77,15 +77,29 @@ def screenshot(url, path, width=1440, height=1600, virtual_ms=6000, *flags):
              *flags)
 
 
-def words(html, element_id):
-    """The text inside the element of this id, tags taken off."""
-    start = html.index(f'id="{element_id}"')
-    depth, at = 0, html.rindex("<", 0, start)
-    for tag in re.finditer(r"<(/?)([a-z]+[0-9]?)[^>]*?(/?)>", html[at:]):
-        if tag[2] in ("path", "line", "circle", "br", "input", "meta", "link") and not tag[1]:
-            continue
-        depth += -1 if tag[1] else 1
-        if depth == 0:
-            inner = html[at:at + tag.end()]
-            return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", inner)).strip()
-    raise AssertionError(f"{element_id} does not end")
+class _Words(html.parser.HTMLParser):
+    VOID = {"br", "input", "meta", "link", "img"}
+
+    def __init__(self, element_id):
+        super().__init__()
+        self.element_id, self.depth, self.found = element_id, 0, []
+
+    def handle_starttag(self, tag, attributes):
+        if tag not in self.VOID and (self.depth or ("id", self.element_id) in attributes):
+            self.depth += 1
+
+    def handle_endtag(self, tag):
+        if self.depth and tag not in self.VOID:
+            self.depth -= 1
+
+    def handle_data(self, data):
+        if self.depth:
+            self.found.append(data)
+
+
+def words(page, element_id):
+    """The text inside the element of this id, as a reader sees it."""
+    reader = _Words(element_id)
+    reader.feed(page)
+    assert reader.found or f'id="{element_id}"' in page, f"no element {element_id}"
+    return " ".join(" ".join(reader.found).split())
