@@ -1,7 +1,10 @@
 """The console in a real Chromium: it shows what the API says, and what telemetry says stays text."""
+import json
+
 import pytest
 
 from console_page import CHROMIUM, StandIn, dom, words
+from harness import Homeostat
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; Debian's package is chromium")
 
@@ -96,3 +99,21 @@ def test_it_says_when_homeostat_is_gone():
         page = dom(stand_in.url)
     assert "could be read" in words(page, "banner") or "does not answer" in words(page, "banner")
     assert "hidden" not in page[page.index('id="banner"') - 40:page.index('id="banner"') + 60]
+
+
+def test_the_real_page_against_the_real_api(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(json.dumps({"objectives": [
+        {"name": EVIL[0], "service": "checkout", "kind": "availability", "target": 0.99},
+        {"name": "checkout is quick", "service": "checkout", "kind": "latency", "target": 0.95, "threshold_ms": 250}]}))
+    with Homeostat(config=config) as homeostat:
+        status, objectives = homeostat.get("/v1/objectives")
+        assert status == 200
+        page = dom(homeostat.url("http", "/"))
+        text = words(page, "objectives")
+        for objective in objectives["objectives"]:
+            assert objective["name"] in text
+        assert f"{len(objectives['objectives'])} / {len(objectives['objectives'])}" in words(page, "tiles")
+        assert "<title>Homeostat</title>" in page and "<img" not in page[page.index("<body>"):]
+        knobs = homeostat.get("/v1/knobs")[1]["knobs"]
+        assert "None declared" in words(page, "knobs") or knobs

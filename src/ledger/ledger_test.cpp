@@ -183,7 +183,7 @@ TEST_F(Recording, AnotherKeyDoesNotContinueIt) {
 
 // Random failures, kills and power cuts: what commit() confirmed is there in order, the chain holds, and it goes on.
 TEST(Crashes, LoseNothingThatWasCommitted) {
-  for (uint64_t seed = 0; seed < 25; ++seed) {
+  for (uint64_t seed = 0; seed < 12; ++seed) {
     io::SimDisk disk(seed);
     io::SeededRandom random(seed);
     io::SimClock clock(0);

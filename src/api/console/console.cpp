@@ -20,7 +20,9 @@ std::string hash_of(std::string_view code) {
 
 }  // namespace
 
-std::string page() { return replaced(replaced(std::string(console_html), "{{style}}", console_css), "{{script}}", console_js); }
+std::string page() {
+  return replaced(replaced(std::string(console_html), "{{style}}", console_css), "{{script}}", console_js);
+}
 
 std::string content_security_policy() {
   return fmt::format(

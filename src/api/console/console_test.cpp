@@ -9,15 +9,16 @@ TEST(Console, IsOnePageWithoutAnythingFromElsewhere) {
   const std::string text = page();
   EXPECT_EQ(text.find("{{"), std::string::npos);
   EXPECT_NE(text.find("</html>"), std::string::npos);
-  for (const char* foreign : {"https://", "src=", "@import", "url("}) EXPECT_EQ(text.find(foreign), std::string::npos) << foreign;
+  for (const char* foreign : {"https://", "src=", "@import", "url("})
+    EXPECT_EQ(text.find(foreign), std::string::npos) << foreign;
   // The only address is the name of the SVG dialect, which is never fetched.
   EXPECT_EQ(text.find("http://"), text.find("http://www.w3.org/2000/svg"));
 }
 
 TEST(Console, TextNeverBecomesMarkup) {
   const std::string text = page();
-  for (const char* way : {"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(", "DOMParser",
-                          "setAttribute('on", "javascript:"})
+  for (const char* way : {"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(",
+                          "DOMParser", "setAttribute('on", "javascript:"})
     EXPECT_EQ(text.find(way), std::string::npos) << way;
 }
 
