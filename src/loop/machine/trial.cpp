@@ -72,6 +72,7 @@ Canary Trial::make_canary(const Receipt& receipt, const View& view) const {
   };
   CanaryLimits limits = policy_.canary;
   limits.first_look = policy_.sabotage.first_look, limits.trusting = policy_.sabotage.no_mismatch_check;
+  limits.per_request = knob_.scope == config::KnobScope::request;
   return Canary(std::move(setup), limits, goal_.healthy, carried_);
 }
 
@@ -156,7 +157,8 @@ std::optional<Verdict> Trial::unread(const View& view) const {
   uint64_t others = c.control + c.wrong_revision + c.unknown, all = others + c.treated;
   if (all >= claims_min && others * 5 > all)
     return verdict(VerdictKind::mismatch, fmt::format("{} of {} requests do not report the candidate", others, all));
-  if (static_cast<double>(c.treated) > 1.05 * static_cast<double>(served_->treated()) + 5)
+  bool per_request = knob_.scope == config::KnobScope::request;  // else many requests report one evaluation
+  if (per_request && static_cast<double>(c.treated) > 1.05 * static_cast<double>(served_->treated()) + 5)
     return verdict(VerdictKind::mismatch,
                    fmt::format("telemetry claims {} treated requests, {} were served", c.treated, served_->treated()));
   bool waited = view.now - since_ > policy_.ramp.no_data_ms * nanos_per_ms;

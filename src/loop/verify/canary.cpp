@@ -61,7 +61,8 @@ std::optional<std::string> Canary::mismatch_now(UnixNanos now) const {
                    .claims = arms_.claims(),
                    .served_treated = served_.treated(),
                    .settled_treated = served_treated,
-                   .settled_control = served_control});
+                   .settled_control = served_control,
+                   .per_request = limits_.per_request});
 }
 
 // A request is known when it must have been reported: the slowest one seen, export, and a tick.

@@ -19,6 +19,7 @@ struct CanaryLimits {
   size_t units_min = 8;         // PASS: treated units
   bool first_look = false;      // sabotage: believe the first look
   bool trusting = false;        // sabotage: no mismatch check
+  bool per_request = true;      // of the knob's scope; see MatchInput
 };
 
 class Canary {

@@ -73,7 +73,7 @@ std::optional<std::string> mismatch(const MatchInput& in) {
   if (c.wrong_revision > claims_slack && c.wrong_revision * 20 > c.treated)
     return fmt::format("{} requests report the candidate under another revision", c.wrong_revision);
   double claims_max = static_cast<double>(in.served_treated) * claims_excess + claims_slack;
-  if (static_cast<double>(c.treated) > claims_max)
+  if (in.per_request ? static_cast<double>(c.treated) > claims_max : in.served_treated == 0 && c.treated > claims_slack)
     return fmt::format("telemetry claims {} treated requests, {} were served", c.treated, in.served_treated);
   if (in.served_treated >= 50 && c.treated == 0 && c.control >= 50)
     return fmt::format("{} treated evaluations were served and none is reported", in.served_treated);

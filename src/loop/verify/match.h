@@ -44,6 +44,9 @@ struct MatchInput {
   Claims claims;
   uint64_t served_treated = 0;
   uint64_t settled_treated = 0, settled_control = 0;  // served long enough ago to have been reported
+  // An evaluation for each request. Otherwise (an instance's or a service's value, read now and then) many requests may
+  // report what one evaluation answered, and only an answer never given is a lie.
+  bool per_request = true;
 };
 // What does not fit, or nothing.
 std::optional<std::string> mismatch(const MatchInput& input);
