@@ -1,9 +1,10 @@
 // What it costs to make an acknowledgement true: admission, hash, checksum, journal, fdatasync. Decoding and the engine
 // are not part of it: batches are empty columns, the sink takes everything at once.
 //   journal_bench DIRECTORY [RECORDS_PER_REQUEST=100] [BYTES_PER_RECORD=250] [IN_FLIGHT=64] [SECONDS=5]
-//   [REQUESTS_PER_S=0]
+//                 [REQUESTS_PER_S=0] [away]
 // With a rate, requests start on their schedule whatever the answers do (no coordinated omission); without one,
-// IN_FLIGHT are always under way. The directory is created and left behind.
+// IN_FLIGHT are always under way. With "away" the engine takes nothing, and afterwards the journal is opened again:
+// what a start costs. The directory is created and left behind.
 
 #include <sys/resource.h>
 
@@ -13,6 +14,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -26,7 +28,9 @@ namespace {
 using namespace hs;
 
 struct NoEngine final : ingest::Sink {
+  bool away = false;
   Result<std::vector<ingest::Block>> encode(const std::vector<ingest::StoredBatch>&, uint64_t) override {
+    if (away) return fail(Code::unavailable, "away");
     return std::vector<ingest::Block>{};
   }
   Status insert(const ingest::Block&) override { return {}; }
@@ -40,6 +44,7 @@ struct Settings {
   size_t records = 100, record_bytes = 250;
   int64_t in_flight = 64;
   double seconds = 5, rate = 0;
+  bool away = false;
 };
 
 double cpu_s() {
@@ -122,6 +127,24 @@ double counter(const char* name) {
   return at == std::string::npos ? 0 : std::atof(page.c_str() + at + std::strlen(name) + 2);
 }
 
+long rss_mib() {
+  rusage use{};
+  getrusage(RUSAGE_SELF, &use);
+  return use.ru_maxrss / 1024;
+}
+
+void measure_start(const std::function<Result<std::unique_ptr<ingest::Ingest>>()>& open, io::Clock& clock) {
+  const MonoNanos start = clock.mono();
+  const double cpu_start = cpu_s();
+  auto opened = open();
+  if (!opened) return;
+  const ingest::Health health = (*opened)->health();
+  std::printf(
+      "start: %.1f MB of journal, %lu cuts and %lu rows waiting, %.2f s, %.2f CPU-s; largest RSS so far %ld MiB\n",
+      static_cast<double>(health.journal_bytes) * 1e-6, health.waiting_cuts, health.waiting_rows,
+      static_cast<double>(clock.mono() - start) * 1e-9, cpu_s() - cpu_start, rss_mib());
+}
+
 int measure(const Settings& settings) {
   Run run(settings);
   const double making_start = cpu_s();
@@ -131,14 +154,12 @@ int measure(const Settings& settings) {
   NoEngine engine;
   ingest::Options options;
   options.data_directory = settings.directory;
-  auto opened =
-      ingest::Ingest::open(options, {io::system_disk(),
-                                     run.clock,
-                                     io::system_random(),
-                                     engine,
-                                     [](const ingest::Incoming&) -> Result<model::Batch> { return model::Batch{}; },
-                                     {},
-                                     {}});
+  engine.away = settings.away;
+  const auto decode = [](const ingest::Incoming&) -> Result<model::Batch> { return model::Batch{}; };
+  const auto open = [&] {
+    return ingest::Ingest::open(options, {io::system_disk(), run.clock, io::system_random(), engine, decode, {}, {}});
+  };
+  auto opened = open();
   if (!opened) return std::fprintf(stderr, "%s\n", opened.error().message.c_str()), 1;
   const double cpu_start = cpu_s();
   const MonoNanos start = run.clock.mono();
@@ -160,6 +181,7 @@ int measure(const Settings& settings) {
   std::printf("ack ms: p50 %.2f p90 %.2f p99 %.2f max %.2f; requests a group %.1f\n", quantile(run.latencies_ms, 0.5),
               quantile(run.latencies_ms, 0.9), quantile(run.latencies_ms, 0.99), quantile(run.latencies_ms, 1),
               requests / std::max(1.0, counter("homeostat_journal_groups_total")));
+  if (settings.away) measure_start(open, run.clock);
   return 0;
 }
 
@@ -178,5 +200,6 @@ int main(int argc, char** argv) {
   if (argc > 4) settings.in_flight = std::atol(argv[4]);
   if (argc > 5) settings.seconds = std::atof(argv[5]);
   if (argc > 6) settings.rate = std::atof(argv[6]);
+  settings.away = argc > 7 && std::string_view(argv[7]) == "away";
   return measure(settings);
 }
