@@ -100,6 +100,16 @@ bool Detector::troubled(const std::string& service) const {
   return false;
 }
 
+std::vector<Detector::Burning> Detector::burning() const {
+  std::vector<Burning> all;
+  each_watch(*this, [&](const Watch& w, const std::string&) {
+    if (w.learned() || w.is_rate() || w.measured == Measured::probe) return;
+    all.push_back({w.objective, w.burn.rate(5, w.bad_allowed), w.burn.rate(60, w.bad_allowed),
+                   w.burn.rate(360, w.bad_allowed), w.burn.severity(w.bad_allowed)});
+  });
+  return all;
+}
+
 std::vector<const Symptom*> Detector::active() const {
   std::vector<const Symptom*> out;
   each_watch(*this, [&](const Watch& w, const std::string&) {
@@ -200,7 +210,11 @@ void Detector::start(const Place& place, const Track& track, Watch& watch, const
 
 void Detector::judge_share(const Place& place, Track& track, Watch& watch) {
   const int64_t settled = history_.settled(place.service, now_);
-  if (watch.symptom) return follow(track, watch, settled);
+  if (!watch.learned() && track.fresh.n > 0) watch.burn.add(now_, bad_of(watch, track.fresh), track.fresh.n);
+  if (watch.symptom) {
+    watch.symptom->page = watch.learned() ? "" : watch.burn.severity(watch.bad_allowed);
+    return follow(track, watch, settled);
+  }
   const auto norm = norm_of(watch, track);
   if (!norm) return;
   const double bound = threshold(!watch.learned());

@@ -32,6 +32,12 @@ class Detector {
  public:
   std::vector<Turn> step(const stream::Frame& frame, const config::Declarations& declarations);
   std::vector<const Symptom*> active() const;
+  struct Burning {  // how fast an objective (or a KPI with a target) uses up its error budget: 1 lasts the period
+    std::string objective;
+    double last_5m = 0, last_1h = 0, last_6h = 0;
+    std::string severity;  // "page", "ticket" or ""
+  };
+  std::vector<Burning> burning() const;
   const History& history() const { return history_; }
   int64_t now() const { return now_; }  // the second of the last frame
   // What a test must pass, as log(c): depends on the number of watches that share the budget.

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "loop/detect/burn.h"
 #include "loop/detect/history.h"
 #include "loop/detect/sequential.h"
 #include "loop/types.h"
@@ -32,6 +33,8 @@ struct Watch {
   // bad events; a healthy past had excursions of up to `cluster`, and only what is clearly more is an alarm.
   double excursion = 0, excursion_peak = 0;
   double cluster = 0;
+
+  Burn burn;  // of declared objectives
 
   std::optional<Symptom> symptom;
   double usual = 0;        // when it started: the share, or the rate, that was to be expected

@@ -240,8 +240,8 @@ void Ranking::load(const Origin& o, double share) {
     if (!key.operation.empty()) continue;
     const bool called = std::any_of(history_.calls.begin(), history_.calls.end(),
                                     [&](const auto& call) { return call.first.callee == key.service; });
-    const double rate = track.usual.rate();
-    if (!called && load_ratio(key.service) >= load_factor && rate > most) most = rate, entry = key.service;
+    const double more = (load_ratio(key.service) - 1) * track.usual.rate();
+    if (!called && load_ratio(key.service) >= load_factor && more > most) most = more, entry = key.service;
   }
   if (entry.empty()) return;
   const double ratio = load_ratio(entry);

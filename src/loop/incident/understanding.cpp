@@ -133,8 +133,12 @@ std::string Understanding::objectives_json() const {
         one["holds"] = false;
         one["bad_share"] = symptom->latest;
         one["since"] = format_rfc3339(symptom->started);
-        one["page"] = symptom->page;
       }
+    for (const Detector::Burning& b : s.detector.burning()) {
+      if (b.objective != o.name) continue;
+      one["page"] = b.severity;
+      one["burn_rate"] = {{"5m", b.last_5m}, {"1h", b.last_1h}, {"6h", b.last_6h}};
+    }
     out.push_back(std::move(one));
   }
   return json{{"objectives", out}}.dump();

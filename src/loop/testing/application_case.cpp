@@ -124,7 +124,9 @@ Application::Case Application::draw(Disturbance kind, double from_s) {
   }
   if (kind == Disturbance::overload) {
     c.fault.service = 0;
-    c.truth = {"load:" + services_[0].name};
+    c.truth.clear();  // it comes through every entry
+    for (const auto& [entry, operation] : entries_)
+      c.truth.push_back("load:" + services_[static_cast<size_t>(entry)].name);
   }
   if (kind == Disturbance::attack) c.truth = {"attack:" + service.name};
   return c;

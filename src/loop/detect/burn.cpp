@@ -1,0 +1,55 @@
+#include "loop/detect/burn.h"
+
+#include <algorithm>
+
+namespace hs::loop {
+namespace {
+
+struct Alert {
+  const char* severity;
+  int64_t long_minutes, short_minutes;
+  double factor;
+};
+// 2 % of the budget in an hour, 5 % in six hours; 10 % in a day, 10 % in three days.
+constexpr Alert alerts[] = {
+    {"page", 60, 5, 14.4}, {"page", 360, 30, 6}, {"ticket", 1'440, 120, 3}, {"ticket", 4'320, 360, 1}};
+
+constexpr double requests_needed = 50;  // in the short window: fewer say little about a share
+
+}  // namespace
+
+void Burn::add(int64_t second, double bad, double n) {
+  const int64_t minute = second / 60;
+  if (ring_.empty()) ring_.resize(minutes_max);
+  Minute& at = ring_[static_cast<size_t>(minute % minutes_max)];
+  if (at.minute > minute) return;  // older than the longest window
+  if (at.minute != minute) at = {minute, 0, 0};
+  at.bad += bad;
+  at.n += n;
+  newest_ = std::max(newest_, minute);
+}
+
+double Burn::rate(int64_t minutes, double allowed) const {
+  double bad = 0, n = 0;
+  for (int64_t m = newest_ - minutes + 1; m <= newest_ && !ring_.empty(); ++m) {
+    if (m < 0) continue;
+    const Minute& at = ring_[static_cast<size_t>(m % minutes_max)];
+    if (at.minute == m) bad += at.bad, n += at.n;
+  }
+  return n > 0 && allowed > 0 ? bad / n / allowed : 0;
+}
+
+std::string Burn::severity(double allowed) const {
+  for (const Alert& a : alerts) {
+    double n = 0;
+    for (int64_t m = std::max<int64_t>(0, newest_ - a.short_minutes + 1); m <= newest_ && !ring_.empty(); ++m) {
+      const Minute& at = ring_[static_cast<size_t>(m % minutes_max)];
+      if (at.minute == m) n += at.n;
+    }
+    if (n >= requests_needed && rate(a.long_minutes, allowed) > a.factor && rate(a.short_minutes, allowed) > a.factor)
+      return a.severity;
+  }
+  return "";
+}
+
+}  // namespace hs::loop
