@@ -73,8 +73,8 @@ def dom(url, virtual_ms=4000):
 
 
 def screenshot(url, path, width=1440, height=1600, virtual_ms=6000, *flags):
-    chromium(url, f"--virtual-time-budget={virtual_ms}", f"--window-size={width},{height}", f"--screenshot={pathlib.Path(path)}",
-             *flags)
+    chromium(url, f"--virtual-time-budget={virtual_ms}", f"--window-size={width},{height}",
+             f"--screenshot={pathlib.Path(path)}", *flags)
 
 
 class _Words(html.parser.HTMLParser):
