@@ -40,7 +40,7 @@ public final class Catalog {
         products = new Products(pages, new JedisPooled(
                 new redis.clients.jedis.HostAndPort("127.0.0.1", port),
                 redis.clients.jedis.DefaultJedisClientConfig.builder().timeoutMillis(REDIS_TIMEOUT_MS).build()));
-        search = new Search(new Pool(url, 8));
+        search = new Search(new Pool(url, 8), new Pool(url, 2));
         knobs = new Knobs(System.getenv("OFREP_ENDPOINT"), System.getenv("SHOP_INSTANCE"));
         knobs.watchText("catalog.cache_mode", "redis", value -> products.mode = value);
         knobs.watchInteger("catalog.cache_ttl_s", 30, value -> products.ttlSeconds = value);

@@ -6,22 +6,24 @@ import java.sql.ResultSet;
 
 /**
  * Finds products by name. Full search ranks candidates, which costs 2 ms for each level of ranking depth (pg_sleep
- * stands for it); simple search takes the index's order.
+ * stands for it); simple search takes the index's order, over connections of its own: slow rankings cannot starve it.
  */
 final class Search {
     static final int DEPTH_DEFAULT = 5;
     private static final double SECONDS_PER_DEPTH = 0.002;
-    private final Pool pool;
+    private final Pool ranked;
+    private final Pool plain;
     volatile int depth = DEPTH_DEFAULT; // from the service's own configuration file, not a knob
 
-    Search(Pool pool) {
-        this.pool = pool;
+    Search(Pool ranked, Pool plain) {
+        this.ranked = ranked;
+        this.plain = plain;
     }
 
     String find(String words, boolean full) throws Exception {
         double seconds = full ? depth * SECONDS_PER_DEPTH : 0;
         return Telemetry.client("SELECT search", "postgresql", "postgresql",
-                () -> pool.use(c -> query(c, words, seconds)));
+                () -> (full ? ranked : plain).use(c -> query(c, words, seconds)));
     }
 
     private static String query(Connection connection, String words, double seconds) throws Exception {
