@@ -33,11 +33,11 @@ class Refused(Exception):
 class Engine:
     """child=True: as `serve` starts it, bound to our life and to its standard input."""
 
-    def __init__(self, data=None, listen=False, child=False, settings=None, start=True, preexec=None):
+    def __init__(self, data=None, listen=False, child=False, settings=None, start=True):
         self.own_data = data is None
         self.data = pathlib.Path(data or tempfile.mkdtemp(prefix="homeostat-engine-"))
         self.port = free_ports(1)[0] if listen else None
-        self.child, self.settings, self.preexec = child, settings or {}, preexec
+        self.child, self.settings = child, settings or {}
         self.process = None
         if start:
             self.start()
@@ -62,7 +62,7 @@ class Engine:
         self.data.mkdir(parents=True, exist_ok=True)
         with open(self.data / "engine.log", "ab") as log:
             self.process = subprocess.Popen(self.command(), stdin=subprocess.PIPE if self.child else subprocess.DEVNULL,
-                                            stdout=log, stderr=log, preexec_fn=self.preexec)
+                                            stdout=log, stderr=log)
         if wait_s:
             self.wait_ready(wait_s)
         return self
@@ -76,6 +76,13 @@ class Engine:
                 return
             time.sleep(0.02)
         raise RuntimeError(f"the engine does not answer: {self.log()}")
+
+    def wait_for_answer(self, wait_s=30):
+        """Of whichever engine serves the directory now."""
+        end = time.monotonic() + wait_s
+        while not self.answers():
+            assert time.monotonic() < end, self.log()
+            time.sleep(0.02)
 
     def answers(self):
         try:

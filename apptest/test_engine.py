@@ -141,3 +141,13 @@ def test_bounds_queries_at_once():
             t.join()
         assert code == 0
         assert outcomes.count(202) >= 8 and set(outcomes) <= {202, 394, 159, 0}
+
+
+def test_is_confined_to_its_directory(engine):
+    if "not confined" in engine.log():
+        pytest.skip("this kernel has no Landlock")
+    for path in ("/etc/passwd", str(engine.data / "token")):
+        with pytest.raises(Refused):
+            engine.query("SELECT file({path:String})", params={"path": path})
+        with pytest.raises(Refused):
+            engine.query(f"INSERT INTO homeostat.nowhere FROM INFILE '{path}' FORMAT LineAsString")

@@ -68,6 +68,7 @@ int engine(const Common& common, const std::string& listen, bool child) {
   store::EngineOptions options;
   options.directory = engine_directory(data);
   options.library = engine_library(settings);
+  options.socket_directory = data;
   options.memory_bytes = settings.bytes("engine.memory_max");
   options.watch_parent = child;
   if (!address.empty()) {

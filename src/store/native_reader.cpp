@@ -191,9 +191,9 @@ void read_dictionary(Cursor& in, Column& column, size_t rows) {
   const uint64_t flags = in.u64();
   read_data(in, *column.nested[0], in.u64());
   const uint64_t count = in.u64();
-  const size_t width = 1ULL << (flags & index_width_mask);
   if (in.stuck()) return;
-  if (width > 8 || count != rows) return in.spoil();
+  if ((flags & index_width_mask) > 3 || count != rows) return in.spoil();
+  const size_t width = 1ULL << (flags & index_width_mask);
   const std::string_view indices = in.take(rows * width);
   if (in.stuck()) return;
   const bool has_null = !column.nulls.empty();

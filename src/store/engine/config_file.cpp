@@ -11,6 +11,8 @@ std::string config_file(const EngineOptions& options) {
   return fmt::format(R"(<clickhouse>
   <logger><level>none</level></logger>
   <timezone>UTC</timezone>
+  <tmp_path>{}/tmp/</tmp_path>
+  <user_files_path>{}/user_files/</user_files_path>
   <max_server_memory_usage>{}</max_server_memory_usage>
   <mark_cache_size>67108864</mark_cache_size>
   <index_mark_cache_size>16777216</index_mark_cache_size>
@@ -24,7 +26,7 @@ std::string config_file(const EngineOptions& options) {
   <background_schedule_pool_size>4</background_schedule_pool_size>
 </clickhouse>
 )",
-                     options.memory_bytes);
+                     options.directory, options.directory, options.memory_bytes);
 }
 
 }  // namespace hs::store

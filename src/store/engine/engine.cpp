@@ -15,6 +15,7 @@
 #include "io/clock.h"
 #include "io/files.h"
 #include "store/engine/config_file.h"
+#include "store/engine/sandbox.h"
 #include "store/engine/service.h"
 
 namespace hs::store {
@@ -49,7 +50,8 @@ Status die_with_parent() {
 // The signals that end the engine, as a descriptor. SIGINT is the terminal's way to end the parent, which then ends us
 // in order; SIGHUP and SIGPIPE mean nothing here.
 int block_signals() {
-  for (const int ignored : {SIGINT, SIGHUP, SIGPIPE}) std::signal(ignored, SIG_IGN);
+  // SIGXFSZ: a file that may not grow is an error of write(), like a full disk.
+  for (const int ignored : {SIGINT, SIGHUP, SIGPIPE, SIGXFSZ}) std::signal(ignored, SIG_IGN);
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
@@ -121,6 +123,11 @@ int run_engine(const EngineOptions& options, const Serve& serve) {
     return 1;
   }
   lock->write(std::to_string(getpid()) + "\n");
+  const auto confined = confine({options.directory, options.library, options.socket_directory});
+  if (!confined || !*confined) {
+    log::warn("the engine is not confined to its directory",
+              {{"why", confined ? "this kernel has no Landlock" : confined.error().message}});
+  }
   auto chdb = Chdb::load(options.library);
   if (!chdb) {
     log::error(chdb.error().message);

@@ -16,6 +16,7 @@ namespace hs::store {
 struct EngineOptions {
   std::string directory;                // the engine's own; created; one process at a time (a lock file)
   std::string library;                  // path of libchdb.so
+  std::string socket_directory;         // where the UNIX socket will be made; nothing else outside can be touched
   int64_t memory_bytes = 1200LL << 20;  // for data and queries; the library itself takes about 200 MB more
   std::string token;                    // what TCP clients must give as their password (or Bearer token)
   bool watch_parent = true;             // end when standard input does and when the parent dies
