@@ -47,7 +47,7 @@ int delays(int seeds) {
       loop::Detector detector;
       loop::testing::Healthy system(
           {.seed = static_cast<uint64_t>(seed), .requests_per_s = row.rate, .surges_per_hour = 0});
-      system.set(seed % 24, row.rate, 8);
+      system.set(seed % 24, row.rate, 25);
       for (int s = 0; s < 600; ++s) detector.step(system.next(), none);
       system.disturb(seed % 24, row.errors, row.slowness);
       int delay = 999;

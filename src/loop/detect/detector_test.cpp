@@ -44,7 +44,7 @@ TEST(Detector, errors_are_noticed_within_seconds_of_the_data) {
   for (const uint64_t seed : {1, 2}) {
     Trial trial(
         {.seed = seed, .services = 4, .edges = 4, .requests_per_s = 10, .bursts_per_hour = 0, .surges_per_hour = 0});
-    trial.system.set(4, 30, 8);
+    trial.system.set(4, 30, 25);
     trial.run(200);
     trial.system.disturb(4, 0.10, 1);
     const int delay = trial.until(SymptomKind::errors, trial.system.service_of(4), 60);
@@ -56,7 +56,7 @@ TEST(Detector, errors_are_noticed_within_seconds_of_the_data) {
 TEST(Detector, tripled_latency_is_noticed_within_seconds_of_the_data) {
   for (const uint64_t seed : {1, 2}) {
     Trial trial({.seed = seed, .services = 4, .edges = 4, .requests_per_s = 10, .surges_per_hour = 0});
-    trial.system.set(4, 30, 8);
+    trial.system.set(4, 30, 25);
     trial.run(200);
     trial.system.disturb(4, 0, 3);
     const int delay = trial.until(SymptomKind::latency, trial.system.service_of(4), 60);
@@ -67,7 +67,7 @@ TEST(Detector, tripled_latency_is_noticed_within_seconds_of_the_data) {
 
 TEST(Detector, a_symptom_ends_when_the_measure_is_back) {
   Trial trial({.seed = 5, .services = 4, .edges = 4, .requests_per_s = 10, .bursts_per_hour = 0, .surges_per_hour = 0});
-  trial.system.set(4, 30, 8);
+  trial.system.set(4, 30, 25);
   trial.run(200);
   trial.system.disturb(4, 0.4, 1);
   trial.run(30);
@@ -96,7 +96,7 @@ TEST(Detector, a_declared_objective_is_watched_from_the_first_second) {
 
 TEST(Detector, what_was_sick_is_not_learned_as_usual) {
   Trial trial({.seed = 8, .services = 4, .edges = 4, .requests_per_s = 10, .bursts_per_hour = 0, .surges_per_hour = 0});
-  trial.system.set(4, 30, 8);
+  trial.system.set(4, 30, 25);
   trial.run(200);
   trial.system.disturb(4, 0.3, 1);
   trial.run(300);

@@ -7,8 +7,8 @@ namespace hs::loop {
 namespace {
 
 // Slower than usual by a factor that is worth an alarm, and by more than a busy machine's jitter.
-constexpr double middle_factor = 2, middle_more_ms = 3;
-constexpr double tail_factor = 1.6, tail_more_ms = 12;
+constexpr double middle_factor = 2, middle_more_ms = 20;
+constexpr double tail_factor = 1.6, tail_more_ms = 40;
 
 constexpr int64_t lag_max_s = 30;  // a sender that is further behind is not waited for
 

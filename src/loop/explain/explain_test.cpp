@@ -52,8 +52,9 @@ TEST(Explain, a_slow_service_is_blamed_and_not_its_callers) {
   int right = 0, all = 0;
   for (uint64_t seed = 20; seed < 23; ++seed) {
     World world(seed);
-    const auto c = world.application.draw(Disturbance::service_slow, 120);
+    auto c = world.application.draw(Disturbance::service_slow, 120);
     if (!c.visible) continue;
+    c.fault.strength = 4;
     world.application.inject(c.fault);
     world.run(120);
     for (int i = 0; i < 40 && world.detector.active().empty(); ++i) world.step();
