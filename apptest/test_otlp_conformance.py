@@ -1,6 +1,6 @@
 """The OTLP conformance cases of the shared test data against our receivers.
 
-First the receivers alone (build/*/apptest/programs/otlp_receiver), also with a sink that is always full.
+First the receivers alone (build/*/apptest/programs/otlp_receiver), also with a sink that is always full; then the whole.
 """
 import contextlib
 import json
@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from harness import binary, shared
+from harness import Homeostat, binary, shared
 
 RUNNER = "conformance/runners/otlp/run.py"
 # What we do not offer: gRPC on the port of OTLP/HTTP is optional (level MAY), and 4317 is where exporters look.
@@ -29,7 +29,8 @@ def receiver():
 def run_cases(out, *args):
     """-> {id: row} of all cases."""
     data = shared()
-    command = [sys.executable, data / RUNNER, "--examples", data / "conformance/data/otlp", "--out", out, *args]
+    program = pathlib.Path(__file__).with_name("otlp_cases.py")
+    command = [sys.executable, program, data / RUNNER, *args, "--examples", data / "conformance/data/otlp", "--out", out]
     subprocess.run(command, check=True, timeout=600, stdout=subprocess.DEVNULL)
     return {row["id"]: row for row in json.loads(pathlib.Path(out).read_text())}
 
@@ -44,3 +45,16 @@ def test_receivers_conform(tmp_path):
     skipped = [i for i, row in rows.items() if row["mark"] == "skip"]
     assert all(i.startswith("store-") for i in skipped), skipped  # they need the stored content
     assert sum(row["mark"] == "pass" for row in rows.values()) >= 130
+
+
+@pytest.mark.skipif(shared() is None, reason="the shared test data (HOMEOSTAT_SHARED) is not here")
+def test_the_whole_binary_conforms(tmp_path):
+    with Homeostat() as h:
+        rows = run_cases(tmp_path / "rows.json", "--own", h.url("http"), h.token(), "--http", h.url("otlp_http"),
+                         "--grpc", f"127.0.0.1:{h.ports['otlp_grpc']}")
+        assert h.get("/v1/services")[0] == 200  # alive afterwards
+    failed = {i: row["why"] for i, row in rows.items() if row["mark"] == "fail" and i not in NOT_OFFERED}
+    assert not failed
+    skipped = [i for i, row in rows.items() if row["mark"] == "skip"]
+    assert sorted(skipped) == ["grpc-throttle", "http-throttle"]  # the receivers above show them
+    assert sum(row["mark"] == "pass" for row in rows.values()) >= 139

@@ -154,13 +154,10 @@ Status Server::listen_grpc() {
 http::Handler Server::guarded(const std::string& setting, http::Handler handler) const {
   using enum security::Access;
   const std::string address = settings().text(setting);
-  security::Policy policy{.rules = {{"GET", "/", open, true},
-                                    {"", "/healthz", open},
-                                    {"", "/readyz", open},
-                                    {"POST", "/v1/traces", sender},
-                                    {"POST", "/v1/metrics", sender},
-                                    {"POST", "/v1/logs", sender},
-                                    {"POST", "/otlp", sender}},
+  // The OTLP listener does nothing but take telemetry; what it does not know it answers with 404, to senders too.
+  const std::vector<security::Rule> otlp = {{"", "/", sender}};
+  const std::vector<security::Rule> others = {{"GET", "/", open, true}, {"", "/healthz", open}, {"", "/readyz", open}};
+  security::Policy policy{.rules = setting == "listen.otlp_http" ? otlp : others,
                           .hosts = [this] { return settings().list("security.hosts"); },
                           .any_address = !security::is_loopback(address),
                           .read_needs_token = !security::is_loopback(address),
