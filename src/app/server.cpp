@@ -21,6 +21,7 @@ namespace {
 
 constexpr int64_t stop_deadline_ms = 1'500;  // for requests in flight; the whole stop takes under 5 s
 
+constexpr int64_t values_watch_ms = 1'000;      // code defaults are in force while nobody serves values
 constexpr int64_t flush_timeout_ms = 60'000;  // a full journal on a busy disk
 
 constexpr int query_threads = 4;            // the engine runs as many at once on a small machine
@@ -61,6 +62,7 @@ Result<std::unique_ptr<Server>> Server::start(const Common& common, std::shared_
 Server::~Server() {
   if (grpc_) grpc_->stop(stop_deadline_ms);
   for (auto& listener : listeners_) listener->stop(stop_deadline_ms);
+  values_keeper_ = {};
   proxies_.reset();
   query_pool_.reset();
   retention_.reset();
@@ -87,9 +89,20 @@ Status Server::open_access() {
 Status Server::open_values() {
   const std::string address = settings().text("listen.values");
   if (!address.empty()) HS_TRY(ensure_values(common_, data(), address));
+  if (!address.empty()) values_keeper_ = std::jthread([this](const std::stop_token& stop) { keep_values(stop); });
   observer_ = std::make_unique<Observer>(http_, clock_, address);
   observer_->declare(config_.load()->declarations.probes);
   return {};
+}
+
+void Server::keep_values(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  std::unique_lock lock(mutex);
+  while (!wake.wait_for(lock, stop, std::chrono::milliseconds(values_watch_ms), [&] { return stop.stop_requested(); })) {
+    const Status ok = ensure_values(common_, data(), settings().text("listen.values"));
+    if (!ok) log::warn("values does not run", {{"why", ok.error().message}});
+  }
 }
 
 Status Server::open_storage() {

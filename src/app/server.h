@@ -46,6 +46,7 @@ class Server {
   Status open_data();
   Status open_access();
   Status open_values();
+  void keep_values(const std::stop_token& stop);
   Status open_storage();
   Status open_chaos();
   Status open_loop();
@@ -69,6 +70,7 @@ class Server {
   std::shared_ptr<security::Credentials> operators_ = std::make_shared<security::Credentials>();
   std::shared_ptr<security::Credentials> senders_ = std::make_shared<security::Credentials>();
   net::HttpClient http_;
+  std::jthread values_keeper_;  // starts another values process when the one that ran is gone
   std::unique_ptr<Observer> observer_;
   std::unique_ptr<values::Actuator> actuator_;
   std::unique_ptr<ledger::Ledger> ledger_;
