@@ -147,8 +147,9 @@ def test_small_things_that_want_to_be_large(h):
 
 def test_json_that_wants_to_be_large(h):
     with Peak(h) as peak:
+        logs = b'{"resourceLogs":[{"scopeLogs":[{"logRecords":['
         for name, body in (("brackets", b"[" * (60 * MIB)), ("values", b"[" + b"1," * (30 * MIB) + b"1]"),
-                           ("objects", b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[' + b"{}," * (19 * MIB) + b"{}]}]}]}")):
+                           ("objects", logs + b"{}," * (19 * MIB) + b"{}]}]}]}")):
             answer = post(h, "logs", body, kind="application/json")
             assert answer.status_code in (400, 413), (name, answer.status_code)
     peak.check()
