@@ -1,6 +1,6 @@
 # ./dev build [PRESET]
 
-export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1
+export CCACHE_BASEDIR="${CCACHE_BASEDIR:-$PWD}" CCACHE_NOHASHDIR=1
 
 build_preset() {
   local preset=$1

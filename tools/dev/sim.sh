@@ -3,7 +3,7 @@
 cmd_sim() {
   cmd_setup
   [ -e build/release/build.ninja ] || cmake --preset release >/dev/null
-  CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1 cmake --build --preset release --target homeostat_sim
+  cmake --build --preset release --target homeostat_sim
   build/release/homeostat_sim "$@"
 }
 
