@@ -21,7 +21,7 @@ namespace {
 
 constexpr int64_t stop_deadline_ms = 1'500;  // for requests in flight; the whole stop takes under 5 s
 
-constexpr int64_t values_watch_ms = 1'000;      // code defaults are in force while nobody serves values
+constexpr int64_t values_watch_ms = 1'000;    // code defaults are in force while nobody serves values
 constexpr int64_t flush_timeout_ms = 60'000;  // a full journal on a busy disk
 
 constexpr int query_threads = 4;            // the engine runs as many at once on a small machine
@@ -99,7 +99,8 @@ void Server::keep_values(const std::stop_token& stop) {
   std::mutex mutex;
   std::condition_variable_any wake;
   std::unique_lock lock(mutex);
-  while (!wake.wait_for(lock, stop, std::chrono::milliseconds(values_watch_ms), [&] { return stop.stop_requested(); })) {
+  while (
+      !wake.wait_for(lock, stop, std::chrono::milliseconds(values_watch_ms), [&] { return stop.stop_requested(); })) {
     const Status ok = ensure_values(common_, data(), settings().text("listen.values"));
     if (!ok) log::warn("values does not run", {{"why", ok.error().message}});
   }

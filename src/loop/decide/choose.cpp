@@ -179,7 +179,7 @@ bool contained(const Knob& knob) {
   return knob.effect == KnobEffect::isolated && knob.scope == config::KnobScope::request;
 }
 
-double closeness(const Knob& knob, const Cause& cause, const Incident& incident, const History& history) {
+double closeness(const Knob& knob, const Cause& cause, const Incident& incident, const Past& history) {
   double best = 0;
   bool reads = contains(knob.services, cause.service);
   bool about = !knob.dependency.empty() && (knob.dependency == cause.peer || knob.dependency == cause.service);

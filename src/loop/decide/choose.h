@@ -11,7 +11,7 @@
 #include "loop/learn/effects.h"
 #include "loop/types.h"
 #include "loop/verify/goal.h"
-#include "loop/verify/history.h"
+#include "loop/verify/past.h"
 
 namespace hs::loop {
 
@@ -37,7 +37,7 @@ struct Situation {
   const Incident* incident = nullptr;
   const Goal* goal = nullptr;
   const config::Declarations* declarations = nullptr;
-  const History* history = nullptr;
+  const Past* history = nullptr;
   const Effects* effects = nullptr;
   std::function<config::Value(const config::Knob&)> settled;
   // "" when the change may be tried now, else why not (tried before, cooling down, forbidden, in flight).
@@ -60,6 +60,6 @@ Choice choose(const Situation& situation);
 bool contained(const config::Knob& knob);
 
 // How near a knob is to a cause, in [0, 1]: about the failing dependency, in the failing service, in one that suffers.
-double closeness(const config::Knob& knob, const Cause& cause, const Incident& incident, const History& history);
+double closeness(const config::Knob& knob, const Cause& cause, const Incident& incident, const Past& history);
 
 }  // namespace hs::loop

@@ -73,7 +73,7 @@ struct Fixture : testing::Test {
   Incident incident;
   Goal goal;
   config::Declarations declarations;
-  History history;
+  Past history;
   Effects effects;
   std::vector<Undo> undos;
   std::string forbidden, inconclusive;

@@ -22,7 +22,7 @@ struct Window {
 };
 
 // Services that the incident is about, and those that call them: who could have seen it.
-std::set<std::string> concerned(const Incident& incident, const History& history) {
+std::set<std::string> concerned(const Incident& incident, const Past& history) {
   std::set<std::string> out;
   for (const auto& s : incident.symptoms)
     if (s.ended == 0) out.insert(s.service);
@@ -36,7 +36,7 @@ std::set<std::string> concerned(const Incident& incident, const History& history
 }
 
 // Whether one series of one sender departs from its own past.
-bool departs(const History& history, const History::Key& key, const Window& w, bool by_series) {
+bool departs(const Past& history, const Past::Key& key, const Window& w, bool by_series) {
   Scope scope{key.service, key.operation, key.instance, key.peer, key.credential, key.kind};
   Block then = history.total(scope, Bad{}, w.base_from, w.base_to);
   Block now = history.total(scope, Bad{}, w.from, w.to);
@@ -53,7 +53,7 @@ bool departs(const History& history, const History::Key& key, const Window& w, b
   return slow_now > slow_factor * slow_then && slow_now > slow_then + 5;
 }
 
-std::set<std::string> testifying(const Incident& incident, const Goal& goal, const History& history, const Window& w,
+std::set<std::string> testifying(const Incident& incident, const Goal& goal, const Past& history, const Window& w,
                                  std::set<std::string>& heard) {
   std::set<std::string> out;
   for (const auto& service : concerned(incident, history)) {
@@ -65,7 +65,7 @@ std::set<std::string> testifying(const Incident& incident, const Goal& goal, con
   return out;
 }
 
-bool probe_testifies(const Incident& incident, const History& history, const Window& w, std::string& which) {
+bool probe_testifies(const Incident& incident, const Past& history, const Window& w, std::string& which) {
   for (const auto& service : concerned(incident, history)) {
     auto past = history.probe_durations(service, w.base_from, w.base_to);
     double slow_ms = past.count() >= 5 ? std::max(2 * past.quantile(0.9), past.quantile(0.9) + 20) : 0;
@@ -80,7 +80,7 @@ bool probe_testifies(const Incident& incident, const History& history, const Win
 
 // Bad requests that merely came on top of the real ones (a forgery) leave the good ones as many as ever, for each
 // evaluation that we served. Real bad ones took the place of good ones.
-bool served_testifies(const Goal& goal, const History& history, const Window& w, std::string& which) {
+bool served_testifies(const Goal& goal, const Past& history, const Window& w, std::string& which) {
   if (goal.requests.empty()) return false;
   Bad bad = goal.requests.begin()->second;
   for (const auto& knob : history.knobs_evaluated()) {
@@ -98,7 +98,7 @@ bool served_testifies(const Goal& goal, const History& history, const Window& w,
 
 }  // namespace
 
-Corroboration corroborate(const Incident& incident, const Goal& goal, const History& history) {
+Corroboration corroborate(const Incident& incident, const Goal& goal, const Past& history) {
   int64_t onset = goal.started / nanos_per_s, last = history.last_second();
   Window w{.from = std::max(onset, last - recent_s), .to = last - lag_s + 1};
   w.base_to = onset - margin_s, w.base_from = w.base_to - baseline_s;

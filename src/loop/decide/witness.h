@@ -7,7 +7,7 @@
 
 #include "loop/types.h"
 #include "loop/verify/goal.h"
-#include "loop/verify/history.h"
+#include "loop/verify/past.h"
 
 namespace hs::loop {
 
@@ -15,6 +15,6 @@ struct Corroboration {
   bool given = false;
   std::string why;  // which signals, or what is missing
 };
-Corroboration corroborate(const Incident& incident, const Goal& goal, const History& history);
+Corroboration corroborate(const Incident& incident, const Goal& goal, const Past& history);
 
 }  // namespace hs::loop

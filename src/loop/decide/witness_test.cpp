@@ -15,8 +15,8 @@ struct Story {                             // what each second of telemetry says
   bool one_credential = false;
 };
 
-History told(const Story& story) {
-  History history;
+Past told(const Story& story) {
+  Past history;
   uint64_t served = 0;
   for (int64_t s = start; s < end; ++s) {
     bool on = s >= onset;

@@ -45,8 +45,7 @@ class Detector {
   size_t watches() const { return declared_watches_ + learned_watches_; }
 
  private:
-  friend class Record;  // record.h: what survives a restart
-  struct Watched {      // a track of its own, which the history does not have: a KPI, a probe, a service's warnings
+  struct Watched {  // a track of its own, which the history does not have: a KPI, a probe, a service's warnings
     Place place;
     Track track;
     std::vector<Watch> watches;

@@ -15,7 +15,7 @@
 #include "loop/machine/permits.h"
 #include "loop/machine/policy.h"
 #include "loop/machine/trial.h"
-#include "loop/verify/history.h"
+#include "loop/verify/past.h"
 
 namespace hs::loop {
 
@@ -111,7 +111,7 @@ class Control {
 
   Policy policy_;
   config::Declarations declarations_;
-  History history_;
+  Past history_;
   Effects effects_;
   Permits permits_;
   std::vector<Trial> trials_;

@@ -11,14 +11,14 @@
 #include "loop/machine/policy.h"
 #include "loop/verify/canary.h"
 #include "loop/verify/goal.h"
-#include "loop/verify/history.h"
+#include "loop/verify/past.h"
 #include "loop/verify/ramp.h"
 
 namespace hs::loop {
 
 // What a step may look at. Owned by Control; valid during the step.
 struct View {
-  const History* history = nullptr;
+  const Past* history = nullptr;
   const config::Declarations* declarations = nullptr;
   const std::map<std::string, Latest>* latest = nullptr;  // by symptom id
   UnixNanos now = 0;

@@ -98,7 +98,7 @@ Goal goal_of(const Incident& incident, const config::Declarations& declarations)
   return goal;
 }
 
-std::vector<Block> blocks_of(const Goal& goal, const History& history, const Latest& latest, int64_t from, int64_t to) {
+std::vector<Block> blocks_of(const Goal& goal, const Past& history, const Latest& latest, int64_t from, int64_t to) {
   std::vector<Block> out;
   if (!goal.series.empty()) {
     for (auto it = latest.lower_bound(from); it != latest.end() && it->first < to; ++it)
@@ -118,7 +118,7 @@ std::vector<Block> blocks_of(const Goal& goal, const History& history, const Lat
   return out;
 }
 
-SpeedLimits::SpeedLimits(const History& history, const config::Declarations& declarations, int64_t from, int64_t to) {
+SpeedLimits::SpeedLimits(const Past& history, const config::Declarations& declarations, int64_t from, int64_t to) {
   constexpr double slack = 3;
   std::map<std::pair<std::string, std::string>, stream::Sketch> seen;
   for (const auto& key : history.keys({.kind = 2})) seen.try_emplace({key.service, key.operation});

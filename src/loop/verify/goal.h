@@ -13,7 +13,7 @@
 #include "base/error.h"
 #include "config/declarations.h"
 #include "loop/types.h"
-#include "loop/verify/history.h"
+#include "loop/verify/past.h"
 #include "stream/frame.h"
 
 namespace hs::loop {
@@ -40,14 +40,14 @@ Goal goal_of(const Incident& incident, const config::Declarations& declarations)
 
 // The seconds [from, to) of the goal: requests of its operations, or one block of one for each second of a series.
 using Latest = std::map<int64_t, double>;  // a symptom's measure, by second
-std::vector<Block> blocks_of(const Goal& goal, const History& history, const Latest& latest, int64_t from, int64_t to);
+std::vector<Block> blocks_of(const Goal& goal, const Past& history, const Latest& latest, int64_t from, int64_t to);
 
 // Speed above which an entry request counts against a change, by its declared objective, else three times what 95 % of
 // the past took: a repair that succeeds slowly where it failed quickly must not count as harm.
 class SpeedLimits {
  public:
   SpeedLimits() = default;
-  SpeedLimits(const History& history, const config::Declarations& declarations, int64_t from, int64_t to);
+  SpeedLimits(const Past& history, const config::Declarations& declarations, int64_t from, int64_t to);
   double ms(const std::string& service, const std::string& operation) const;  // 0: unknown
 
  private:

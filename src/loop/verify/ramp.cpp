@@ -28,8 +28,7 @@ Block sum(const std::vector<Block>& blocks) {
 
 }  // namespace
 
-Ramp::Ramp(Goal goal, RampLimits limits, UnixNanos start, const History& history,
-           const config::Declarations& declarations)
+Ramp::Ramp(Goal goal, RampLimits limits, UnixNanos start, const Past& history, const config::Declarations& declarations)
     : goal_(std::move(goal)), limits_(limits), start_(start) {
   add_guards(history, declarations);
   // What was under way when the change came ends badly still: let the slow half of it end.
@@ -42,7 +41,7 @@ Ramp::Ramp(Goal goal, RampLimits limits, UnixNanos start, const History& history
   settle_s_ = std::clamp<int64_t>(static_cast<int64_t>(std::ceil(slow_ms / 1000)), 1, settle_s_max);
 }
 
-void Ramp::add_guards(const History& history, const config::Declarations& declarations) {
+void Ramp::add_guards(const Past& history, const config::Declarations& declarations) {
   // The fault itself may still spread: a guard is compared with the last seconds of the incident, not with the peace
   // before it.
   int64_t to = second_of(start_), onset = second_of(goal_.started);
@@ -74,20 +73,20 @@ void Ramp::on(UnixNanos at) {
 
 void Ramp::off(UnixNanos at) { phase_ = Phase::off, phase_since_ = at; }
 
-std::vector<Block> Ramp::before(const History& history, const Latest& latest) const {
+std::vector<Block> Ramp::before(const Past& history, const Latest& latest) const {
   int64_t to = second_of(start_), from = std::max(second_of(goal_.started) + 1, to - before_s_max);
   return blocks_of(goal_, history, latest, from, to);
 }
 
-std::vector<Block> Ramp::after(const History& history, const Latest& latest) const {
+std::vector<Block> Ramp::after(const Past& history, const Latest& latest) const {
   return blocks_of(goal_, history, latest, second_of(phase_since_) + 1 + settle_s_, history.last_second());
 }
 
-Drop Ramp::drop_now(const History& history, const Latest& latest) const {
+Drop Ramp::drop_now(const Past& history, const Latest& latest) const {
   return drop_between(before(history, latest), after(history, latest));
 }
 
-std::optional<std::string> Ramp::kpi_harm(const History& history, int64_t from, int64_t to) const {
+std::optional<std::string> Ramp::kpi_harm(const Past& history, int64_t from, int64_t to) const {
   for (const auto& kpi : kpi_guards_) {
     Block now = history.kpi(kpi.name, from, to);
     double seconds = static_cast<double>(to - from), expected = kpi.before_per_s * seconds;
@@ -99,7 +98,7 @@ std::optional<std::string> Ramp::kpi_harm(const History& history, int64_t from, 
   return std::nullopt;
 }
 
-std::optional<std::string> Ramp::harm(const History& history) const {
+std::optional<std::string> Ramp::harm(const Past& history) const {
   int64_t from = second_of(first_on_) + 1, to = history.last_second();
   for (const auto& guard : guards_) {
     auto now = history.blocks({.service = guard.service, .operation = guard.operation, .kind = 2}, guard.bad, from, to);
@@ -112,7 +111,7 @@ std::optional<std::string> Ramp::harm(const History& history) const {
   return kpi_harm(history, from, to);
 }
 
-Ramp::Step Ramp::step(const History& history, const Latest& latest, UnixNanos now) {
+Ramp::Step Ramp::step(const Past& history, const Latest& latest, UnixNanos now) {
   if (phase_ == Phase::waiting || phase_ == Phase::waiting_again) return {};
   if (phase_ == Phase::off) return judge_off(history, latest);
   return judge_on(history, latest, now);
@@ -126,7 +125,7 @@ bool Ramp::fell_promptly(const std::vector<Block>& then, const std::vector<Block
   return drop.log_e >= limits_.log_e_pass / 2 && drop.after <= std::max(0.6 * drop.before, goal_.healthy);
 }
 
-Ramp::Step Ramp::judge_on(const History& history, const Latest& latest, UnixNanos now) {
+Ramp::Step Ramp::judge_on(const Past& history, const Latest& latest, UnixNanos now) {
   auto then = before(history, latest), since = after(history, latest);
   Drop drop = drop_between(then, since);
   if (auto why = harm(history)) return {verdict(VerdictKind::fail, drop, *why)};
@@ -154,7 +153,7 @@ Ramp::Step Ramp::judge_on(const History& history, const Latest& latest, UnixNano
   return {};
 }
 
-Ramp::Step Ramp::judge_off(const History& history, const Latest& latest) {
+Ramp::Step Ramp::judge_off(const Past& history, const Latest& latest) {
   int64_t from = second_of(phase_since_) + 1, to = history.last_second();
   auto without = blocks_of(goal_, history, latest, from, to);
   auto with = blocks_of(goal_, history, latest, second_of(first_on_) + 1 + settle_s_, second_of(phase_since_));

@@ -12,7 +12,7 @@
 
 #include "loop/types.h"
 #include "loop/verify/goal.h"
-#include "loop/verify/history.h"
+#include "loop/verify/past.h"
 
 namespace hs::loop {
 
@@ -37,14 +37,14 @@ class Ramp {
   };
 
   // `start`: just before the change was first applied. The guards are what was healthy then.
-  Ramp(Goal goal, RampLimits limits, UnixNanos start, const History& history, const config::Declarations& declarations);
+  Ramp(Goal goal, RampLimits limits, UnixNanos start, const Past& history, const config::Declarations& declarations);
 
   // The receipts: everybody is treated from now on; nobody is (switchback).
   void on(UnixNanos at);
   void off(UnixNanos at);
-  Step step(const History& history, const Latest& latest, UnixNanos now);
+  Step step(const Past& history, const Latest& latest, UnixNanos now);
 
-  Drop drop_now(const History& history, const Latest& latest) const;
+  Drop drop_now(const Past& history, const Latest& latest) const;
 
  private:
   struct Guard {
@@ -58,13 +58,13 @@ class Ramp {
     double before_per_s = 0;
   };
   enum class Phase : uint8_t { waiting, on, off, waiting_again, on_again };
-  void add_guards(const History& history, const config::Declarations& declarations);
-  std::optional<std::string> harm(const History& history) const;
-  std::optional<std::string> kpi_harm(const History& history, int64_t from, int64_t to) const;
-  Step judge_on(const History& history, const Latest& latest, UnixNanos now);
-  Step judge_off(const History& history, const Latest& latest);
-  std::vector<Block> before(const History& history, const Latest& latest) const;
-  std::vector<Block> after(const History& history, const Latest& latest) const;
+  void add_guards(const Past& history, const config::Declarations& declarations);
+  std::optional<std::string> harm(const Past& history) const;
+  std::optional<std::string> kpi_harm(const Past& history, int64_t from, int64_t to) const;
+  Step judge_on(const Past& history, const Latest& latest, UnixNanos now);
+  Step judge_off(const Past& history, const Latest& latest);
+  std::vector<Block> before(const Past& history, const Latest& latest) const;
+  std::vector<Block> after(const Past& history, const Latest& latest) const;
   bool fell_promptly(const std::vector<Block>& then, const std::vector<Block>& since) const;
   Verdict verdict(VerdictKind kind, const Drop& drop, std::string why) const;
 

@@ -33,7 +33,7 @@ struct Scope {
   uint8_t kind = 0;
 };
 
-class History {
+class Past {
  public:
   void add(const stream::Frame& frame);
 

@@ -1,4 +1,4 @@
-#include "loop/verify/history.h"
+#include "loop/verify/past.h"
 
 #include <algorithm>
 
@@ -6,7 +6,7 @@ namespace hs::loop {
 namespace {
 
 bool matches(const std::string& wanted, const std::string& is) { return wanted.empty() || wanted == is; }
-bool matches(const Scope& scope, const History::Key& key) {
+bool matches(const Scope& scope, const Past::Key& key) {
   return matches(scope.service, key.service) && matches(scope.operation, key.operation) &&
          matches(scope.instance, key.instance) && matches(scope.peer, key.peer) &&
          matches(scope.credential, key.credential) && (scope.kind == 0 || scope.kind == key.kind);
@@ -21,7 +21,7 @@ double bad_of(double count, double errors, double denied, const stream::Sketch& 
 
 }  // namespace
 
-void History::add(const stream::Frame& frame) {
+void Past::add(const stream::Frame& frame) {
   int64_t second = frame.tick / nanos_per_s - 1;
   last_second_ = std::max(last_second_, second);
   for (const auto& cell : frame.cells) add_cell(cell);
@@ -37,7 +37,7 @@ void History::add(const stream::Frame& frame) {
   forget(last_second_ - history_s);
 }
 
-void History::add_cell(const stream::Cell& cell) {
+void Past::add_cell(const stream::Cell& cell) {
   Key key{cell.service, cell.operation, cell.instance, cell.peer, cell.credential, cell.kind};
   auto found = series_.find(key);
   if (found == series_.end()) {
@@ -52,14 +52,14 @@ void History::add_cell(const stream::Cell& cell) {
   found->second.last = std::max(found->second.last, cell.second);
 }
 
-History::Evaluated& History::evaluated(const std::string& knob, int64_t second) {
+Past::Evaluated& Past::evaluated(const std::string& knob, int64_t second) {
   auto& ring = evaluations_.try_emplace(knob, std::vector<Evaluated>(history_s)).first->second;
   Evaluated& slot = ring[static_cast<size_t>(second % history_s)];
   if (slot.second != second) slot = Evaluated{.second = second};
   return slot;
 }
 
-void History::add_evaluations(const stream::Frame& frame) {
+void Past::add_evaluations(const stream::Frame& frame) {
   bool first = served_last_.empty();  // counts of before our time are a starting point
   for (const auto& served : frame.served) {
     auto [it, fresh] = served_last_.try_emplace({served.knob, served.variant, served.revision}, 0);
@@ -77,7 +77,7 @@ void History::add_evaluations(const stream::Frame& frame) {
   }
 }
 
-void History::forget(int64_t second) {
+void Past::forget(int64_t second) {
   while (!probes_.empty() && probes_.front().second < second) probes_.pop_front();
   for (auto& [name, seconds] : kpis_) seconds.erase(seconds.begin(), seconds.lower_bound(second));
   std::erase_if(series_, [&](const auto& s) { return s.second.last < second; });
@@ -87,7 +87,7 @@ void History::forget(int64_t second) {
 }
 
 template <class Visit>
-void History::visit(const Scope& scope, int64_t from, int64_t to, Visit visit) const {
+void Past::visit(const Scope& scope, int64_t from, int64_t to, Visit visit) const {
   from = std::max(from, last_second_ - history_s + 1);
   for (const auto& [key, series] : series_) {
     if (!matches(scope, key)) continue;
@@ -98,7 +98,7 @@ void History::visit(const Scope& scope, int64_t from, int64_t to, Visit visit) c
   }
 }
 
-std::vector<Block> History::blocks(const Scope& scope, const Bad& bad, int64_t from, int64_t to) const {
+std::vector<Block> Past::blocks(const Scope& scope, const Bad& bad, int64_t from, int64_t to) const {
   from = std::max(from, last_second_ - history_s + 1);
   std::vector<Block> out(static_cast<size_t>(std::max<int64_t>(0, to - from)));
   visit(scope, from, to, [&](const Slot& slot) {
@@ -108,7 +108,7 @@ std::vector<Block> History::blocks(const Scope& scope, const Bad& bad, int64_t f
   return out;
 }
 
-Block History::total(const Scope& scope, const Bad& bad, int64_t from, int64_t to) const {
+Block Past::total(const Scope& scope, const Bad& bad, int64_t from, int64_t to) const {
   Block sum;
   visit(scope, from, to, [&](const Slot& slot) {
     sum.n += slot.count, sum.bad += bad_of(slot.count, slot.errors, slot.denied, slot.duration_ms, bad);
@@ -116,20 +116,20 @@ Block History::total(const Scope& scope, const Bad& bad, int64_t from, int64_t t
   return sum;
 }
 
-stream::Sketch History::durations(const Scope& scope, int64_t from, int64_t to) const {
+stream::Sketch Past::durations(const Scope& scope, int64_t from, int64_t to) const {
   stream::Sketch sum;
   visit(scope, from, to, [&](const Slot& slot) { sum.merge(slot.duration_ms); });
   return sum;
 }
 
-std::vector<History::Key> History::keys(const Scope& scope) const {
+std::vector<Past::Key> Past::keys(const Scope& scope) const {
   std::vector<Key> out;
   for (const auto& [key, series] : series_)
     if (matches(scope, key)) out.push_back(key);
   return out;
 }
 
-Block History::probes(const std::string& service, double slow_ms, int64_t from, int64_t to) const {
+Block Past::probes(const std::string& service, double slow_ms, int64_t from, int64_t to) const {
   Block sum;
   for (const auto& p : probes_) {
     if (p.service != service || p.second < from || p.second >= to) continue;
@@ -138,14 +138,14 @@ Block History::probes(const std::string& service, double slow_ms, int64_t from, 
   return sum;
 }
 
-stream::Sketch History::probe_durations(const std::string& service, int64_t from, int64_t to) const {
+stream::Sketch Past::probe_durations(const std::string& service, int64_t from, int64_t to) const {
   stream::Sketch sum;
   for (const auto& p : probes_)
     if (p.service == service && p.second >= from && p.second < to) sum.add(p.duration_ms);
   return sum;
 }
 
-Block History::kpi(const std::string& name, int64_t from, int64_t to) const {
+Block Past::kpi(const std::string& name, int64_t from, int64_t to) const {
   Block sum;
   auto found = kpis_.find(name);
   if (found == kpis_.end()) return sum;
@@ -154,7 +154,7 @@ Block History::kpi(const std::string& name, int64_t from, int64_t to) const {
   return sum;
 }
 
-History::Evaluations History::evaluations(const std::string& knob, const Bad& bad, int64_t from, int64_t to) const {
+Past::Evaluations Past::evaluations(const std::string& knob, const Bad& bad, int64_t from, int64_t to) const {
   Evaluations sum;
   auto found = evaluations_.find(knob);
   if (found == evaluations_.end()) return sum;
@@ -167,19 +167,19 @@ History::Evaluations History::evaluations(const std::string& knob, const Bad& ba
   return sum;
 }
 
-bool History::reads(const std::string& service, const std::string& operation, const std::string& knob) const {
+bool Past::reads(const std::string& service, const std::string& operation, const std::string& knob) const {
   auto it = readers_.lower_bound({knob, service, operation});
   if (it == readers_.end()) return false;
   const auto& [k, s, o] = it->first;
   return k == knob && s == service && (operation.empty() || o == operation);
 }
 
-bool History::is_read(const std::string& knob) const {
+bool Past::is_read(const std::string& knob) const {
   auto it = readers_.lower_bound({knob, "", ""});
   return it != readers_.end() && std::get<0>(it->first) == knob;
 }
 
-std::vector<std::string> History::knobs_evaluated() const {
+std::vector<std::string> Past::knobs_evaluated() const {
   std::vector<std::string> out;
   for (const auto& [knob, ring] : evaluations_) out.push_back(knob);
   return out;
