@@ -29,7 +29,8 @@ def test_a_failing_provider_is_replaced_and_the_record_holds(tmp_path):
         promoted = next(c for c in changes(h) if c["state"] == "promoted")
         assert promoted["knob"] == "pay.provider" and promoted["to"] == "backup"
         assert promoted["verdict"]["kind"] == "PASS" and promoted["verdict"]["evidence"] == "concurrent_control"
-        wait_for("good service", lambda: app.good_share(5) > 0.97, 20)
+        # The 5 % who keep the old value, as a control, still meet the fault: 3 % bad are to be expected.
+        wait_for("good service", lambda: app.good_share(8) > 0.93, 30)
         wait_for("a restored incident", lambda: any(i["restored"] for i in h.get("/v1/incidents")[1]["incidents"]), 40)
         incident = h.get("/v1/incidents")[1]["incidents"][0]
         assert incident["causes"][0]["service"] == "pay", incident["causes"][:3]
