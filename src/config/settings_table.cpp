@@ -190,10 +190,6 @@ constexpr Setting table[] = {
      .max = 86400000,
      .live = true,
      .help = "Time for which a value that did not help is not tried again for the same cause."},
-    {.name = "loop.record",
-     .type = boolean,
-     .fallback = "true",
-     .help = "Keep every input of the loop below <data>/recording, so that any decision can be replayed."},
 
     {.name = "chaos.enabled",
      .type = boolean,
