@@ -134,15 +134,14 @@ Status Server::open_listeners() {
   return listen_grpc();
 }
 
-void Server::take(ingest::Incoming incoming, model::Batch batch, std::function<void(Status)> done) {
-  storage_->ingest().append(std::move(incoming), std::move(batch), std::move(done));
+api::otlp::Sink Server::sink() {
+  return [this](ingest::Incoming incoming, model::Batch batch, std::function<void(Status)> done) {
+    storage_->ingest().append(std::move(incoming), std::move(batch), std::move(done));
+  };
 }
 
 http::Handler Server::otlp_http() {
-  const auto take = [this](auto in, auto batch, auto done) {
-    this->take(std::move(in), std::move(batch), std::move(done));
-  };
-  return api::otlp::http_receiver({.body_bytes_max = body_bytes_max()}, clock_, take);
+  return api::otlp::http_receiver({.body_bytes_max = body_bytes_max()}, clock_, sink());
 }
 
 Status Server::listen_grpc() {
@@ -151,10 +150,7 @@ Status Server::listen_grpc() {
   HS_TRY(
       security::check_bind("listen.otlp_grpc", address, !senders_->empty(), settings().flag("security.insecure_bind")));
   HS_ASSIGN(io::Endpoint endpoint, io::parse_endpoint(address));
-  const auto take = [this](auto in, auto batch, auto done) {
-    this->take(std::move(in), std::move(batch), std::move(done));
-  };
-  rpc::Methods methods = api::otlp::grpc_receiver({.body_bytes_max = body_bytes_max()}, clock_, take);
+  rpc::Methods methods = api::otlp::grpc_receiver({.body_bytes_max = body_bytes_max()}, clock_, sink());
   auto server = net::GrpcServer::start(
       {.listen = std::move(endpoint), .name = "otlp_grpc", .message_bytes_max = body_bytes_max()},
       security::guard(std::move(methods), senders_));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "api/loop/routes.h"
+#include "api/otlp/receiver.h"
 #include "app/commands.h"
 #include "app/loop_thread.h"
 #include "app/observer.h"
@@ -57,7 +58,7 @@ class Server {
   Status listen_grpc();
   http::Handler guarded(const std::string& setting, http::Handler handler) const;
   http::Handler otlp_http();
-  void take(ingest::Incoming incoming, model::Batch batch, std::function<void(Status)> done);
+  api::otlp::Sink sink();  // what both receivers hand their requests to
   http::Routes routes();
   http::Response readyz() const;
   void flush(const http::Done& done);

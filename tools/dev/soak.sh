@@ -16,7 +16,7 @@ cmd_soak() {
   say "a hundred healthy hours and many incidents, simulated ($home/sim.txt)"
   cmd_sim --seeds 500 --healthy-hours 100 2>&1 | tee "$home/sim.txt"
   say "mutants of the loop, and threads under TSan"
-  sim_for_ci
+  sim_mutants
   thread_tests
   say "each fuzz target for $soak_fuzz_seconds s ($home/fuzz.txt)"
   fuzz_all "$soak_fuzz_seconds" 2>&1 | tee "$home/fuzz.txt"
