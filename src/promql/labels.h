@@ -1,0 +1,54 @@
+#pragma once
+// The identity of a series: label names and values, sorted by name, without empty values.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace hs::promql {
+
+inline constexpr std::string_view metric_name_label = "__name__";
+
+struct Label {
+  std::string name;
+  std::string value;
+  auto operator<=>(const Label&) const = default;
+};
+
+// Sorted by name (bytewise), names unique, no empty value: an absent label and an empty one are the same thing.
+class Labels {
+ public:
+  Labels() = default;
+  // Sorts, drops empty values; of two equal names the last one stays.
+  static Labels from(std::vector<Label> labels);
+
+  std::string_view get(std::string_view name) const;  // "" when absent
+  bool has(std::string_view name) const { return !get(name).empty(); }
+  void set(std::string_view name, std::string_view value);  // an empty value erases
+  void erase(std::string_view name) { set(name, ""); }
+  // Keeps only (or drops) the labels of `names`.
+  Labels only(std::span<const std::string> names) const;
+  Labels without(std::span<const std::string> names) const;  // the metric name always goes too
+  Labels without_name() const;
+
+  bool empty() const { return labels_.empty(); }
+  size_t size() const { return labels_.size(); }
+  auto begin() const { return labels_.begin(); }
+  auto end() const { return labels_.end(); }
+  uint64_t hash() const;
+  // {a="b", c="d"}, the form of Prometheus' messages.
+  std::string text() const;
+  auto operator<=>(const Labels&) const = default;
+
+ private:
+  std::vector<Label> labels_;
+};
+
+struct LabelsHash {
+  size_t operator()(const Labels& labels) const { return labels.hash(); }
+};
+
+}  // namespace hs::promql
