@@ -40,6 +40,13 @@ def free_ports(count):
     return ports
 
 
+def wait_for(what, condition, timeout_s):
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, f"not in {timeout_s} s: {what}"
+        time.sleep(0.2)
+
+
 class Homeostat:
     def __init__(self, settings=None, config=None, data=None):
         self.data = pathlib.Path(data or tempfile.mkdtemp(prefix="homeostat-test-"))

@@ -2,15 +2,8 @@
 import subprocess
 import time
 
-from harness import Homeostat, binary
+from harness import Homeostat, binary, wait_for
 from small_app import CONFIG, SmallApp
-
-
-def wait_for(what, condition, timeout_s):
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, f"not in {timeout_s} s: {what}"
-        time.sleep(0.2)
 
 
 def changes(h):

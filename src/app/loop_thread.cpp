@@ -18,9 +18,10 @@ constexpr int64_t tick_ms = 1'000;
 metrics::Counter ledger_failures("homeostat_ledger_failures_total", "Entries or heads that could not be written");
 metrics::Counter changes_made("homeostat_changes_total", "Changes of knobs that the actuator made");
 
-loop::Policy policy_of(const config::Settings& settings) {
+// What cannot be written down is not done.
+loop::Policy policy_of(const config::Settings& settings, bool has_ledger) {
   loop::Policy policy;
-  policy.act = settings.flag("loop.act");
+  policy.act = settings.flag("loop.act") && has_ledger;
   policy.lease_ms = settings.ms("loop.lease");
   policy.changes_per_hour = static_cast<size_t>(settings.integer("loop.changes_per_hour"));
   policy.changes_per_incident = static_cast<size_t>(settings.integer("loop.changes_per_incident"));
@@ -43,7 +44,9 @@ loop::KnobState to_loop(const values::KnobState& knob) {
 }  // namespace
 
 LoopThread::LoopThread(Outside outside, std::shared_ptr<const config::Snapshot> config)
-    : outside_(std::move(outside)), config_(std::move(config)), machine_(policy_of(config_->settings)) {
+    : outside_(std::move(outside)),
+      config_(std::move(config)),
+      machine_(policy_of(config_->settings, outside_.ledger != nullptr)) {
   stream_.declare(config_->declarations);
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
@@ -88,7 +91,7 @@ bool LoopThread::injected(loop::InjectedFault fault) {
 bool LoopThread::configure(std::shared_ptr<const config::Snapshot> config) {
   return jobs_.try_push([this, config = std::move(config)] {
     config_ = config;
-    machine_.set_policy(policy_of(config->settings));
+    machine_.set_policy(policy_of(config->settings, outside_.ledger != nullptr));
     {
       const std::lock_guard lock(stream_mutex_);
       stream_.declare(config->declarations);
@@ -140,7 +143,7 @@ void LoopThread::tick() {
   outside_.observer.fill(frame);
   const UnixNanos at = frame.tick;
   handle(std::move(frame));
-  if (const Status ok = outside_.ledger.tick(); !ok) ledger_failures.add();
+  if (outside_.ledger != nullptr && !outside_.ledger->tick()) ledger_failures.add();
   outside_.publish(machine_, at);
   if (at / nanos_per_s >= saved_s_ + snapshot_every_s) save();
 }
@@ -160,7 +163,7 @@ std::vector<loop::Receipt> LoopThread::perform(const std::vector<loop::Action>& 
   for (const loop::Action& action : actions)
     if (const auto* entry = std::get_if<loop::Record>(&action)) record(entry->kind, entry->json);
   Status durable;
-  if (std::any_of(actions.begin(), actions.end(), changes_something)) durable = outside_.ledger.commit();
+  if (std::any_of(actions.begin(), actions.end(), changes_something)) durable = commit();
   if (!durable) {
     ledger_failures.add();
     log::error("nothing is changed: the ledger cannot be written", {{"why", durable.error().message}});
@@ -224,8 +227,14 @@ loop::Receipt LoopThread::receipt(loop::Deed deed, const std::string& change, co
   return out;
 }
 
+Status LoopThread::commit() {
+  if (outside_.ledger == nullptr) return fail(Code::unavailable, "there is no ledger that could be continued");
+  return outside_.ledger->commit();
+}
+
 void LoopThread::record(std::string_view kind, std::string_view json) {
-  if (const auto entry = outside_.ledger.append(kind, json); !entry) {
+  if (outside_.ledger == nullptr) return ledger_failures.add();
+  if (const auto entry = outside_.ledger->append(kind, json); !entry) {
     ledger_failures.add();
     log::error("a ledger entry could not be written", {{"kind", kind}, {"why", entry.error().message}});
   }

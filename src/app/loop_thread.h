@@ -31,7 +31,7 @@ class LoopThread {
   struct Outside {
     io::Clock& clock;
     values::Actuator& actuator;
-    ledger::Ledger& ledger;
+    ledger::Ledger* ledger;  // nullptr: it cannot be continued; nothing is changed, everything else goes on
     Observer& observer;
     std::string state_file;  // <data>/loop/state.json
     // Called on the loop's thread after each frame, with the loop as it stands now.
@@ -62,6 +62,7 @@ class LoopThread {
   std::optional<loop::Receipt> perform_one(const loop::Action& action, const Status& durable);
   loop::Receipt receipt(loop::Deed deed, const std::string& change, const Result<values::Receipt>& done);
   std::optional<loop::Receipt> renew(const loop::Renew& renew);
+  Status commit();
   void record(std::string_view kind, std::string_view json);
   void save();
 

@@ -203,7 +203,8 @@ http::Routes Server::routes() {
   const auto add = [&](http::Routes more) { std::move(more.begin(), more.end(), std::back_inserter(all)); };
   add(api::loop::routes({.snapshot = [this] { return snapshot_.load(); },
                          .order = [this](const auto& order, const auto& done) { this->order(order, done); },
-                         .ledger = ledger_.get()}));
+                         .ledger = ledger_.get(),
+                         .ledger_problem = ledger_problem_}));
   add(api::telemetry::routes(
       [this](const store::Query& query, size_t rows_max) { return storage_->client().collect(query, rows_max); },
       clock_, *query_pool_));
@@ -216,6 +217,7 @@ http::Routes Server::routes() {
 http::Response Server::readyz() const {
   const ingest::Health in = storage_->ingest().health();
   const Storage::State engine = storage_->state();
+  const api::loop::SnapshotPtr loop = snapshot_.load();  // none before its first step
   const nlohmann::json body = {
       {"ready", in.accepting},
       {"version", version_text},
@@ -229,6 +231,7 @@ http::Response Server::readyz() const {
         {"oldest_waiting_ms", in.oldest_waiting_ms},
         {"quarantined_blocks", in.quarantined_blocks},
         {"corrupt_segments", in.corrupt_segments}}},
+      {"loop", loop == nullptr ? nlohmann::json() : nlohmann::json::parse(loop->status, nullptr, false)},
       {"engine", {{"ready", engine.ready}, {"pid", engine.pid}, {"starts", engine.starts}, {"reason", engine.reason}}}};
   return http::Response::json(in.accepting ? 200 : 503, body.dump());
 }

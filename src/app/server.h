@@ -50,7 +50,13 @@ class Server {
   void keep_values(const std::stop_token& stop);
   Status open_storage();
   Status open_chaos();
+  void open_ledger();
   Status open_loop();
+  struct Mode {
+    std::string_view name;  // acting | watching | stopped
+    std::string why;
+  };
+  Mode mode(bool stopped) const;
   void publish(const loop::Machine& machine, UnixNanos at);
   void order(const api::loop::Order& order, const http::Done& done);
   Status open_listeners();
@@ -74,7 +80,11 @@ class Server {
   std::jthread values_keeper_;  // starts another values process when the one that ran is gone
   std::unique_ptr<Observer> observer_;
   std::unique_ptr<values::Actuator> actuator_;
-  std::unique_ptr<ledger::Ledger> ledger_;
+  std::unique_ptr<ledger::Ledger> ledger_;  // none when it cannot be continued: nothing is changed then
+  std::string ledger_problem_;
+  metrics::Gauge ledger_usable_{"homeostat_ledger_usable",
+                                "1: decisions are recorded; 0: the ledger cannot be continued"};
+  metrics::Gauge acting_{"homeostat_acting", "1: the loop may change knobs"};
   std::atomic<api::loop::SnapshotPtr> snapshot_;
   std::mutex samples_mutex_;
   std::vector<metrics::Sample> samples_;  // of the loop, for /metrics

@@ -21,9 +21,10 @@ constexpr int64_t head_log_ms = 60'000;
 
 }  // namespace
 
-Status Server::open_loop() {
+// A ledger that cannot be continued stops nothing but the loop's hands: the application's telemetry is still recorded
+// and understood, and a human still has every order.
+void Server::open_ledger() {
   const std::string directory = ledger_directory(data());
-  HS_ASSIGN(ledger::SignerKey key, ledger::ensure_key(directory, random_));
   ledger::Options options;
   options.on_head = [this, last = MonoNanos{0}](const ledger::SignedHead& head) mutable {
     ledger_size_.set(static_cast<int64_t>(head.head.size));
@@ -31,7 +32,20 @@ Status Server::open_loop() {
     last = clock_.mono();
     log::info("ledger head", {{"size", head.head.size}, {"note", head.note}});
   };
-  HS_ASSIGN(ledger_, ledger::Ledger::open(directory, io::system_disk(), clock_, std::move(key), std::move(options)));
+  auto key = ledger::ensure_key(directory, random_);
+  auto opened = key ? ledger::Ledger::open(directory, io::system_disk(), clock_, std::move(*key), std::move(options))
+                    : tl::unexpected(key.error());
+  ledger_usable_.set(opened ? 1 : 0);
+  if (opened) {
+    ledger_ = std::move(*opened);
+    return;
+  }
+  ledger_problem_ = opened.error().message;
+  log::error("nothing is changed until the ledger is good again and serve is restarted", {{"why", ledger_problem_}});
+}
+
+Status Server::open_loop() {
+  open_ledger();
   actuator_ = std::make_unique<values::Actuator>(data() + "/values", clock_, random_);
   HS_ASSIGN(const std::vector<std::string> dropped, actuator_->declare(config_.load()->declarations.knobs));
   for (const std::string& note : dropped) log::warn("a knob's value was dropped", {{"why", note}});
@@ -43,12 +57,19 @@ Status Server::open_loop() {
   loop_ = std::make_unique<LoopThread>(
       LoopThread::Outside{.clock = clock_,
                           .actuator = *actuator_,
-                          .ledger = *ledger_,
+                          .ledger = ledger_.get(),
                           .observer = *observer_,
                           .state_file = data() + "/loop/state.json",
                           .publish = [this](const loop::Machine& machine, UnixNanos at) { publish(machine, at); }},
       config_.load());
   return {};
+}
+
+Server::Mode Server::mode(bool stopped) const {
+  if (!ledger_problem_.empty()) return {"watching", "decisions cannot be recorded: " + ledger_problem_};
+  if (stopped) return {"stopped", "an operator stopped the loop; POST /v1/resume"};
+  if (!settings().flag("loop.act")) return {"watching", "loop.act is false"};
+  return {"acting", ""};
 }
 
 // On the loop's thread, once a second: everything that HTTP shows of the loop, whole.
@@ -71,15 +92,9 @@ void Server::publish(const loop::Machine& machine, UnixNanos at) {
     next->knobs = api::loop::knobs_json(*state, config_.load()->declarations.knobs, clock_.mono(), io::boot_id());
   next->kpis = machine.understanding().kpis_json(at);
   next->objectives = machine.understanding().objectives_json();
-  const bool acts = settings().flag("loop.act");
-  const bool stopped = machine.control().stopped();
-  next->status = json{{"mode", stopped ? "stopped"
-                               : acts  ? "acting"
-                                       : "watching"},
-                      {"why", stopped ? "an operator stopped the loop; POST /v1/resume"
-                              : acts  ? ""
-                                      : "loop.act is false"}}
-                     .dump();
+  const Mode now = mode(machine.control().stopped());
+  acting_.set(now.name == "acting" ? 1 : 0);
+  next->status = json{{"mode", now.name}, {"why", now.why}}.dump();
   std::vector<metrics::Sample> samples;
   machine.understanding().samples(samples);
   {

@@ -88,9 +88,10 @@ Status Ledger::load() {
   if (!found.findings.empty() && !only_torn)
     return fail(
         Code::conflict,
-        fmt::format("the ledger in {} was tampered with: {}. Keep the directory as evidence, move it away, and a "
-                    "new ledger begins; `homeostat ledger verify` tells more",
-                    directory_, found.findings.front().what));
+        fmt::format(
+            "the ledger in {} was tampered with: {}. `homeostat ledger verify` tells more. Move the directory away "
+            "as evidence and start serve again: a new ledger begins",
+            directory_, found.findings.front().what));
   segments_ = std::move(found.segments);
   written_ = {std::move(found.tree), found.last, found.last_time, found.last_segment_bytes};
   committed_ = written_;

@@ -152,8 +152,9 @@ Response ledger_head(const ledger::Ledger& ledger) {
 }
 
 http::Handler from_ledger(const Sources& sources, Response (*f)(const Request&, const ledger::Ledger&)) {
-  return http::answer([ledger = sources.ledger, f](const Request& request) {
-    return ledger == nullptr ? refuse(Code::not_found, "there is no ledger") : f(request, *ledger);
+  return http::answer([ledger = sources.ledger, problem = sources.ledger_problem, f](const Request& request) {
+    if (ledger != nullptr) return f(request, *ledger);
+    return problem.empty() ? refuse(Code::not_found, "there is no ledger") : refuse(Code::unavailable, problem);
   });
 }
 

@@ -40,7 +40,8 @@ inline constexpr size_t page_max = 1'000;
 struct Sources {
   std::function<SnapshotPtr()> snapshot;  // nullptr until the loop's first step: 503
   std::function<void(Order, http::Done)> order;
-  const ledger::Ledger* ledger = nullptr;  // nullptr: 404 on its paths
+  const ledger::Ledger* ledger = nullptr;  // nullptr: 404 on its paths, or 503 with the problem
+  std::string ledger_problem = {};
 };
 
 http::Routes routes(Sources sources);

@@ -1,0 +1,61 @@
+"""The ledger as an operator meets it: a record that somebody edited, an incident told from start to end."""
+import subprocess
+
+from harness import Homeostat, binary, wait_for
+
+
+def ledger(h, *words):
+    done = subprocess.run([binary(), "ledger", words[0], "--data", str(h.data), *words[1:]], capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+def metric(h, name):
+    lines = [line for line in h.get("/metrics")[1].splitlines() if line.startswith(name + " ")]
+    assert len(lines) == 1, lines
+    return float(lines[0].split()[1])
+
+
+def kinds(h):
+    return {entry["kind"] for entry in h.get("/v1/ledger")[1]["entries"]}
+
+
+def step_made(h):
+    return h.get("/v1/status")[0] == 200
+
+
+LOG = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"stringValue": "still recorded"}}]}]}]}
+
+
+def test_a_tampered_ledger_stops_the_hands_and_nothing_else():
+    with Homeostat() as h:
+        assert h.post("/v1/stop", {"who": "ann", "why": "a drill"})[0] == 202
+        wait_for("the order in the ledger", lambda: "operator" in kinds(h), 20)
+        assert h.post("/v1/resume", {"who": "ann"})[0] == 202
+        h.stop()
+        path = h.data / "ledger/entries-00000001.log"
+        record = path.read_bytes()
+        assert b"a drill" in record
+        path.write_bytes(record.replace(b"a drill", b"a trick"))
+        h.start()
+        wait_for("the loop's first step", lambda: step_made(h), 20)
+        status = h.get("/v1/status")[1]
+        assert status["mode"] == "watching"
+        assert "tampered" in status["why"] and "ledger verify" in status["why"] and "Move the directory" in status["why"]
+        code, ready = h.get("/readyz")
+        assert code == 200 and ready["ready"] and ready["loop"] == status
+        assert metric(h, "homeostat_ledger_usable") == 0 and metric(h, "homeostat_acting") == 0
+        assert "nothing is changed until the ledger is good again" in h.tail()
+        code, body = h.get("/v1/ledger")
+        assert code == 503 and "tampered" in body["error"]["message"]
+        assert h.post("/v1/logs", LOG, listener="otlp_http")[0] == 200
+        h.flush()
+        assert h.get("/v1/logs?limit=5")[0] == 200
+        assert path.read_bytes() == record.replace(b"a drill", b"a trick"), "evidence was changed"
+        code, told = ledger(h, "verify")
+        assert code == 1 and "FOUND" in told and "NOT CONSISTENT" in told, told
+        h.stop()
+        (h.data / "ledger").rename(h.data / "evidence")
+        h.start()
+        wait_for("acting again", lambda: step_made(h) and h.get("/v1/status")[1]["mode"] == "acting", 20)
+        assert metric(h, "homeostat_ledger_usable") == 1
+        assert ledger(h, "verify")[0] == 0
