@@ -32,9 +32,23 @@ def test_a_failing_provider_is_replaced_and_the_record_holds(tmp_path):
         assert verified.returncode == 0, verified.stdout + verified.stderr
         told = subprocess.run([binary(), "ledger", "show", "--data", str(h.data), incident["id"]],
                               capture_output=True, text=True)
-        assert told.returncode == 0 and "pay.provider" in told.stdout, told.stdout + told.stderr
+        assert told.returncode == 0, told.stdout + told.stderr
+        told_in_order(told.stdout, "incident: detected", "incident: explained: service:pay",
+                      "decision: decided: pay.provider",
+                      "change: asks for pay.provider: primary -> backup",
+                      "receipt: set: pay.provider; revision",
+                      "verdict: PASS by concurrent_control", "promote: promotes pay.provider = backup",
+                      "receipt: promoted: pay.provider", "incident: service is restored since")
         time.sleep(12)  # the share that kept the old value as a control was a candidate: its lease ends
         assert app.values_seen(1) == {"backup"}  # values outlives serve: what was promoted stays
+
+
+def told_in_order(text, *parts):
+    at = 0
+    for part in parts:
+        found = text.find(part, at)
+        assert found >= 0, f"{part!r} is missing, or too early, in:\n{text}"
+        at = found
 
 
 class Forger(SmallApp):
@@ -55,5 +69,7 @@ def test_a_forger_with_one_credential_changes_nothing(tmp_path):
             wait_for("an incident", lambda: h.get("/v1/incidents")[1]["incidents"], 20)
             time.sleep(15)
             assert changes(h) == [], changes(h)
+            decisions = [e for e in h.get("/v1/ledger?limit=500")[1]["entries"] if e["kind"] == "decision"]
+            assert any("did nothing" in e["words"] and e["incident"] for e in decisions), decisions
             assert forger.export_failures == 0 and app.export_failures == 0
             assert app.good_share(5) == 1.0

@@ -1,5 +1,7 @@
 #include "app/loop_thread.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <deque>
 #include <nlohmann/json.hpp>
@@ -67,17 +69,26 @@ bool LoopThread::order(loop::Operator word) {
 
 bool LoopThread::reset(std::string knob, std::string who, std::string why) {
   return jobs_.try_push([this, knob = std::move(knob), who = std::move(who), why = std::move(why)] {
-    const nlohmann::json entry = {{"order", "reset"}, {"knob", knob}, {"who", who}, {"why", why}};
-    record("operator", entry.dump());
     const auto state = outside_.actuator.state();
     if (!state) return;
-    for (const values::KnobState& one : state->knobs) {
-      if (!knob.empty() && one.key != knob) continue;
-      if (const auto done = outside_.actuator.reset(one.key); !done)
-        log::error("a knob could not be reset", {{"knob", one.key}, {"why", done.error().message}});
-    }
+    for (const values::KnobState& one : state->knobs)
+      if (knob.empty() || one.key == knob) reset_one(one, who, why);
     tell_what_is_in_force();
   });
+}
+
+void LoopThread::reset_one(const values::KnobState& knob, const std::string& who, const std::string& why) {
+  const std::string change = knob.candidate ? knob.candidate->change : knob.promoted ? knob.promoted->change : "";
+  const auto done = outside_.actuator.reset(knob.key);
+  const loop::Changes::Entry* about = machine_.changes().find(change);
+  const std::string words = done ? fmt::format("{} resets {} to {}{}{}", who, knob.key, config::to_text(done->value),
+                                               why.empty() ? "" : ": ", why)
+                                 : fmt::format("{} could not be reset: {}", knob.key, done.error().message);
+  const nlohmann::json entry = {{"knob", knob.key}, {"change", change},
+                                {"who", who},       {"why", why},
+                                {"words", words},   {"incident", about == nullptr ? "" : about->change.incident}};
+  record("reset", entry.dump());
+  if (!done) log::error("a knob could not be reset", {{"knob", knob.key}, {"why", done.error().message}});
 }
 
 bool LoopThread::tell(stream::RecentChange change) {
@@ -218,12 +229,6 @@ loop::Receipt LoopThread::receipt(loop::Deed deed, const std::string& change, co
     out.error = done.error().message;
     log::warn("a change was not made", {{"change", change}, {"why", out.error}});
   }
-  const nlohmann::json entry = {{"change", change},
-                                {"deed", loop::name_of(deed)},
-                                {"ok", out.ok},
-                                {"revision", out.revision},
-                                {"error", out.error}};
-  record("receipt", entry.dump());
   return out;
 }
 

@@ -56,6 +56,7 @@ class LoopThread {
   void run(const std::stop_token& stop);
   void start();
   void tell_what_is_in_force();
+  void reset_one(const values::KnobState& knob, const std::string& who, const std::string& why);
   void tick();
   void handle(const loop::Event& event);
   std::vector<loop::Receipt> perform(const std::vector<loop::Action>& actions);

@@ -10,7 +10,7 @@ namespace hs::loop {
 
 using nlohmann::json;
 
-Changes::Entry* Changes::find(std::string_view id) {
+Changes::Entry* Changes::mine(std::string_view id) {
   for (auto it = entries_.rbegin(); it != entries_.rend(); ++it)
     if (it->change.id == id) return &*it;
   return nullptr;
@@ -21,9 +21,9 @@ void Changes::note(const std::vector<Action>& actions, UnixNanos at) {
     if (const auto* set = std::get_if<SetKnob>(&action)) {
       note_set(set->change, at);
     } else if (const auto* promote = std::get_if<Promote>(&action)) {
-      if (Entry* entry = find(promote->change)) entry->state = "promoted", entry->touched = at;
+      if (Entry* entry = mine(promote->change)) entry->state = "promoted", entry->touched = at;
     } else if (const auto* revert = std::get_if<Revert>(&action)) {
-      Entry* entry = find(revert->change);
+      Entry* entry = mine(revert->change);
       if (entry != nullptr) entry->state = "reverted", entry->why = revert->why, entry->ended = entry->touched = at;
     } else if (const auto* entry = std::get_if<Record>(&action); entry != nullptr && entry->kind == "verdict") {
       note_verdict(*entry);
@@ -32,7 +32,7 @@ void Changes::note(const std::vector<Action>& actions, UnixNanos at) {
 }
 
 void Changes::note_set(const Change& change, UnixNanos at) {
-  if (Entry* known = find(change.id)) {
+  if (Entry* known = mine(change.id)) {
     known->change = change;
     known->touched = at;
     return;
@@ -49,14 +49,45 @@ bool Changes::touched(std::string_view knob, UnixNanos now) const {
 
 void Changes::note_verdict(const Record& record) {
   const json told = json::parse(record.json, nullptr, false);
-  if (Entry* entry = find(field(told, "change", std::string()))) entry->verdict = record.json;
+  if (Entry* entry = mine(field(told, "change", std::string()))) entry->verdict = record.json;
 }
 
 void Changes::note(const Receipt& receipt) {
-  Entry* entry = find(receipt.change);
+  Entry* entry = mine(receipt.change);
   if (entry == nullptr) return;
   if (receipt.revision != 0) entry->change.revision = receipt.revision;
   if (receipt.deed == Deed::set && !receipt.ok) entry->state = "refused", entry->why = receipt.error;
+}
+
+json Changes::snapshot() const {
+  json out = json::array();
+  for (size_t i = entries_.size() - std::min(entries_.size(), changes_saved_max); i < entries_.size(); ++i) {
+    const Entry& e = entries_[i];
+    out.push_back({{"change", to_json(e.change)},
+                   {"state", e.state},
+                   {"at", e.at},
+                   {"touched", e.touched},
+                   {"ended", e.ended},
+                   {"verdict", e.verdict},
+                   {"why", e.why}});
+  }
+  return out;
+}
+
+void Changes::restore(const json& from) {
+  entries_.clear();
+  if (!from.is_array()) return;
+  for (const json& one : from) {
+    const auto change = change_from(field(one, "change", json()));
+    if (!change || entries_.size() >= changes_kept_max) continue;
+    entries_.push_back({.change = *change,
+                        .state = field(one, "state", std::string()),
+                        .at = field(one, "at", UnixNanos{0}),
+                        .touched = field(one, "touched", UnixNanos{0}),
+                        .ended = field(one, "ended", UnixNanos{0}),
+                        .verdict = field(one, "verdict", std::string()),
+                        .why = field(one, "why", std::string())});
+  }
 }
 
 json to_json(const Changes::Entry& entry, const InFlight* live) {

@@ -16,6 +16,7 @@ namespace hs::loop {
 
 inline constexpr int64_t own_echo_s = 60;          // telemetry tells of a change after the SDKs' delays
 inline constexpr size_t changes_kept_max = 2'000;  // older ones are in the ledger
+inline constexpr size_t changes_saved_max = 500;   // over a restart: written every few seconds
 
 class Changes {
  public:
@@ -31,9 +32,13 @@ class Changes {
   // Whether the loop itself set, widened, promoted or reverted this knob within own_echo_s before `now`.
   bool touched(std::string_view knob, UnixNanos now) const;
   const std::deque<Entry>& all() const { return entries_; }  // the oldest first
+  const Entry* find(std::string_view id) const { return const_cast<Changes*>(this)->mine(id); }
+
+  nlohmann::json snapshot() const;  // of the newest changes_saved_max
+  void restore(const nlohmann::json& from);
 
  private:
-  Entry* find(std::string_view id);
+  Entry* mine(std::string_view id);
   void note_set(const Change& change, UnixNanos at);
   void note_verdict(const Record& record);
   std::deque<Entry> entries_;

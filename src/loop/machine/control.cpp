@@ -7,6 +7,7 @@
 
 #include "loop/decide/witness.h"
 #include "loop/machine/record.h"
+#include "loop/machine/words.h"
 
 namespace hs::loop {
 namespace {
@@ -96,8 +97,7 @@ void Control::on(const ConfigChanged& event, Actions& out) {
 void Control::on(const Operator& word, Actions& out) {
   permits_.order(word);
   out.push_back(
-      record("operator",
-             {{"order", static_cast<int>(word.order)}, {"knob", word.knob}, {"who", word.who}, {"why", word.why}}));
+      record("operator", {{"order", name_of(word.order)}, {"knob", word.knob}, {"who", word.who}, {"why", word.why}}));
   if (word.order == Order::stop) revert_all("stopped by " + word.who, true, out);
   if (word.order != Order::forbid) return;
   for (auto& trial : trials_) {
@@ -121,9 +121,6 @@ void Control::revert_all(const std::string& why, bool promoted_too, Actions& out
 }
 
 void Control::on(const Receipt& receipt, Actions& out) {
-  if (!receipt.ok)
-    out.push_back(
-        record("refused", {{"change", receipt.change}, {"deed", name_of(receipt.deed)}, {"error", receipt.error}}));
   for (size_t i = 0; i < trials_.size(); ++i) {
     if (!trials_[i].is_about(receipt.change)) continue;
     auto step = trials_[i].on_receipt(receipt, view());

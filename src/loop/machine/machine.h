@@ -41,6 +41,7 @@ class Machine {
   Changes changes_;
   config::Declarations declarations_;
   UnixNanos now_ = 0;
+  bool restored_ = false;  // from a snapshot, and not told yet
 };
 
 }  // namespace hs::loop
