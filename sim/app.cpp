@@ -11,6 +11,8 @@ namespace {
 constexpr double queue_max_s = 8;  // a request that waited longer is dropped
 constexpr double login_window_s = 10;
 constexpr double strict_share = 0.3, frugal_factor = 0.35, verbose_factor = 15;
+constexpr uint64_t attackers_from = 1'000'000, attackers = 40, poisoned_user = 2'000'000, prober = 2'000'001;
+constexpr uint32_t spans_per_attempt = 10'000;
 
 uint64_t fate(uint64_t user, uint64_t what) {
   return hash64({reinterpret_cast<const char*>(&user), sizeof user}, what);
@@ -29,7 +31,7 @@ double number(const config::Value& value) {
 }
 
 config::Value App::value(int setting, Context& context) {
-  Reading reading{.setting = setting};
+  Reading reading{.setting = setting, .span = context.parent};
   config::Value v = context.answers.read(setting, context.request.user, reading);
   for (const auto& r : context.request.readings)
     if (r.setting == setting) return v;  // one flag event per trace and knob is enough
@@ -43,31 +45,78 @@ int App::setting_of(Role role, int service) const {
   return -1;
 }
 
-std::vector<Request> App::step(int64_t second, Dice& dice, Answers& answers) {
-  std::vector<std::tuple<double, int, bool>> arrivals;
-  for (size_t e = 0; e < entries.size(); ++e) {
-    double rate = entries[e].per_s * load;
-    for (double at = dice.exponential(1 / rate); at < 1; at += dice.exponential(1 / rate))
-      arrivals.emplace_back(static_cast<double>(second) + at, static_cast<int>(e), false);
+void App::heal() {
+  load = 1, attack_per_s = 0, poisoned_per_s = 0, user_retries = 0;
+  for (auto& s : services) s.extra_ms = 0, s.fail = 0, s.cursed = 0, s.sick_instance_fail = 0;
+  for (auto& e : edges) e.cache_factor = 1;
+}
+
+// A Poisson process.
+template <class F>
+void App::arrivals(int64_t second, double per_s, Dice& dice, F&& arrival) {
+  if (per_s <= 0) return;
+  for (double at = dice.exponential(1 / per_s); at < 1; at += dice.exponential(1 / per_s)) {
+    Arrival one = arrival();
+    one.at = static_cast<double>(second) + at, one.trace = ++trace;
+    push(one);
   }
-  if (attack_per_s > 0 && login >= 0)
-    for (double at = dice.exponential(1 / attack_per_s); at < 1; at += dice.exponential(1 / attack_per_s))
-      arrivals.emplace_back(static_cast<double>(second) + at, login, true);
-  std::sort(arrivals.begin(), arrivals.end());
+}
+
+void App::push(const Arrival& arrival) {
+  queue_.push_back(arrival);
+  std::push_heap(queue_.begin(), queue_.end(), std::greater<>());
+}
+
+// A collection of garbage, a neighbour on the host: one instance stands still for a moment.
+void App::pause(int64_t second, Dice& dice) {
+  for (auto& s : services) {
+    if (s.pauses_per_s <= 0 || !dice.chance(s.pauses_per_s)) continue;
+    double until = static_cast<double>(second) + dice.uniform() + s.pause_s;
+    for (auto& worker : s.instances[dice.below(s.instances.size())].free_at) worker = std::max(worker, until);
+  }
+}
+
+std::vector<Request> App::step(int64_t second, Dice& dice, Answers& answers) {
+  pause(second, dice);
+  for (size_t e = 0; e < entries.size(); ++e)
+    arrivals(second, entries[e].per_s * load, dice,
+             [&] { return Arrival{.entry = static_cast<int>(e), .user = crowd->pick(dice) + 1}; });
+  arrivals(second, login >= 0 ? attack_per_s : 0, dice,
+           [&] { return Arrival{.entry = login, .user = attackers_from + dice.below(attackers), .attack = true}; });
+  arrivals(second, poisoned_per_s, dice, [&] { return Arrival{.user = poisoned_user, .poisoned = true}; });
   std::vector<Request> out;
-  out.reserve(arrivals.size());
-  for (const auto& [at, entry, attack] : arrivals) out.push_back(arrive(entry, at, attack, dice, answers));
+  while (!queue_.empty() && queue_.front().at < static_cast<double>(second + 1)) {
+    std::pop_heap(queue_.begin(), queue_.end(), std::greater<>());
+    Arrival arrival = queue_.back();
+    queue_.pop_back();
+    out.push_back(arrive(arrival, dice, answers));
+    again(arrival, out.back(), dice);
+  }
   return out;
 }
 
-Request App::arrive(int entry, double at, bool attack, Dice& dice, Answers& answers) {
-  Request request{.trace = ++trace, .entry = entry, .start = at, .attack = attack};
-  request.user = attack ? 1'000'000 + dice.below(40) : crowd->pick(dice) + 1;
+// People press the button again. Some clients keep the trace, others begin a new one.
+void App::again(const Arrival& arrival, const Request& request, Dice& dice) {
+  if (arrival.attack || good(request) || arrival.attempt >= user_retries) return;
+  Arrival next = arrival;
+  next.at = request.end + dice.between(0.1, 0.8), next.attempt++;
+  if (dice.chance(0.5)) next.trace = ++trace;
+  push(next);
+}
+
+Request App::arrive(const Arrival& a, Dice& dice, Answers& answers) {
+  Request request{.trace = a.trace, .user = a.user, .entry = a.entry, .start = a.at};
+  request.attack = a.attack, request.poisoned = a.poisoned;
+  request.last_span = static_cast<uint32_t>(a.attempt) * spans_per_attempt;
   Context context{dice, answers, request};
-  Outcome outcome = serve(entries[static_cast<size_t>(entry)].operation, at, context);
+  Outcome outcome = serve(entries[static_cast<size_t>(a.entry)].operation, a.at, context);
   request.end = outcome.end, request.error = !outcome.ok;
   request.denied = outcome.denied, request.limited = outcome.limited;
   return request;
+}
+
+Request App::probe(double at, Dice& dice, Answers& answers) {
+  return arrive({.at = at, .user = prober, .trace = ++trace}, dice, answers);
 }
 
 bool App::over_limit(int setting, double at, Context& context) {
@@ -87,6 +136,9 @@ App::Outcome App::serve(int operation, double at, Context& context) {
   auto worker = std::min_element(instance.free_at.begin(), instance.free_at.end());
   double start = std::max(at, *worker), wait_s = start - at;
   Outcome out;
+  const uint32_t parent = context.parent, id = service.traced ? ++context.request.last_span : parent;
+  const int caller = context.instance;
+  context.parent = id, context.instance = static_cast<int>(which);
   int shed = setting_of(Role::shed_ms, op.service),
       limit = op.login_share > 0 ? setting_of(Role::rate_limit, op.service) : -1;
   double shed_ms = shed < 0 ? 0 : number(value(shed, context));
@@ -97,14 +149,15 @@ App::Outcome App::serve(int operation, double at, Context& context) {
   } else if (wait_s > queue_max_s) {
     out = {.end = at + queue_max_s, .ok = false};
   } else {
-    context.depth++;
     out = work(op, service, instance, start, context);
-    context.depth--;
     if (which == 0 && context.dice.chance(service.sick_instance_fail)) out.ok = false;
     *std::min_element(instance.free_at.begin(), instance.free_at.end()) = out.end;
   }
+  context.parent = parent, context.instance = caller;
   if (service.traced)
-    context.request.spans.push_back({.operation = operation,
+    context.request.spans.push_back({.id = id,
+                                     .parent = parent,
+                                     .operation = operation,
                                      .instance = static_cast<int>(which),
                                      .kind = 2,
                                      .end = out.end,
@@ -118,13 +171,16 @@ App::Outcome App::serve(int operation, double at, Context& context) {
 }
 
 App::Outcome App::work(const Operation& op, Service& service, Instance& instance, double start, Context& context) {
-  double ms = context.dice.lognormal(service.work_ms * service.work_factor, service.spread) / instance.speed;
+  double ms = context.dice.lognormal(service.work_ms, service.spread) / instance.speed;
   if (int s = setting_of(Role::frugal, op.service); s >= 0 && number(value(s, context)) > 0) ms *= frugal_factor;
   if (int s = setting_of(Role::verbose, op.service); s >= 0 && number(value(s, context)) > 0) ms *= verbose_factor;
+  for (size_t i = 0; i < settings.size(); ++i)
+    if (settings[i].role == Role::useless && settings[i].service == op.service) value(static_cast<int>(i), context);
   int strict = setting_of(Role::strict, op.service);
   bool refused = strict >= 0 && number(value(strict, context)) > 0 && context.dice.chance(strict_share);
   double at = start + (ms + service.extra_ms) / 1000;
-  bool fails = context.dice.chance(service.fail) || refused ||
+  bool fails = context.dice.chance(service.fail) || context.dice.chance(service.noise_fail) || refused ||
+               (context.request.poisoned && &op == &operations[static_cast<size_t>(entries[0].operation)]) ||
                cursed(context.request.user, static_cast<uint64_t>(op.service) + 7, service.cursed);
   if (fails) return {.end = at, .ok = false};
   double waiting_s = 0;
@@ -165,6 +221,8 @@ App::Outcome App::attempt(Edge& edge, int to, double at, double timeout_ms, Cont
   auto connection = std::min_element(edge.free_at.begin(), edge.free_at.end());
   size_t which = static_cast<size_t>(connection - edge.free_at.begin());
   double start = std::max(at, *connection);
+  const uint32_t parent = context.parent, id = ++context.request.last_span;
+  context.parent = id;
   Outcome out;
   if ((start - at) * 1000 > edge.pool_wait_ms) {
     out = {.end = at + edge.pool_wait_ms / 1000, .ok = false};
@@ -174,8 +232,12 @@ App::Outcome App::attempt(Edge& edge, int to, double at, double timeout_ms, Cont
     out = {.end = std::min(answer.end, latest), .ok = answer.ok && !answer.limited && answer.end <= latest};
     edge.free_at[which] = out.end;
   }
+  context.parent = parent;
   if (services[static_cast<size_t>(operations[static_cast<size_t>(edge.from)].service)].traced)
-    context.request.spans.push_back({.operation = edge.from,
+    context.request.spans.push_back({.id = id,
+                                     .parent = parent,
+                                     .operation = edge.from,
+                                     .instance = context.instance,
                                      .kind = 3,
                                      .callee = to,
                                      .end = out.end,

@@ -45,8 +45,11 @@ struct Service {
   bool traced = true;  // false: a peer
   double work_ms = 5, spread = 0.3;
   std::vector<Instance> instances;
+  double noise_fail = 0;                 // always: nothing real is without errors ...
+  double pauses_per_s = 0, pause_s = 0;  // ... or stalls of one instance
+  std::string version = "1";
   // What faults change.
-  double work_factor = 1, extra_ms = 0, fail = 0;
+  double extra_ms = 0, fail = 0;
   double cursed = 0;              // share of users for whom it always fails
   double sick_instance_fail = 0;  // of the first instance
 };
@@ -79,6 +82,7 @@ struct Entry {  // an operation that users call
 };
 
 struct Span {
+  uint32_t id = 0, parent = 0;  // within the request; parent 0: the request itself
   int operation = 0, instance = 0;
   uint8_t kind = 2;
   int callee = -1;                         // client: operation called
@@ -88,6 +92,7 @@ struct Span {
 };
 struct Reading {  // a knob was evaluated
   int setting = 0;
+  uint32_t span = 0;    // inside which
   uint8_t variant = 0;  // 0 base, 1 candidate, 2 promoted
   int64_t revision = 0;
 };
@@ -96,7 +101,8 @@ struct Request {
   int entry = 0;
   double start = 0, end = 0;
   bool error = false, denied = false, limited = false;
-  bool attack = false;
+  bool attack = false, poisoned = false;
+  uint32_t last_span = 0;
   std::vector<Span> spans;
   std::vector<Reading> readings;
 };
@@ -116,18 +122,32 @@ struct App {
   std::vector<Entry> entries;
   std::vector<Setting> settings;
   std::optional<Crowd> crowd;
-  double load = 1;          // faults: factor of arrivals
-  double attack_per_s = 0;  // faults: log-in attempts of attackers
-  int login = -1;           // entry that can be attacked
+  int login = -1;  // entry that can be attacked
   uint64_t trace = 0;
+  // What faults change.
+  double load = 1;            // factor of arrivals
+  double attack_per_s = 0;    // log-in attempts of attackers
+  double poisoned_per_s = 0;  // requests of one user that always fail
+  int user_retries = 0;       // how often a user whose request failed tries again, at once
 
+  void heal();  // takes back what faults changed
   // Everything that arrives in [second, second + 1), in order of arrival.
   std::vector<Request> step(int64_t second, Dice& dice, Answers& answers);
   config::Declarations declarations() const;
   // Whether the one who sent it was served well.
   bool good(const Request& request) const;
+  // A probe of the first entry: whether it was answered well, and how fast.
+  Request probe(double at, Dice& dice, Answers& answers);
 
  private:
+  struct Arrival {
+    double at = 0;
+    int entry = 0;
+    uint64_t user = 0, trace = 0;
+    bool attack = false, poisoned = false;
+    int attempt = 0;
+    bool operator>(const Arrival& other) const { return at > other.at; }
+  };
   struct Outcome {
     double end = 0;
     bool ok = true, denied = false, limited = false;
@@ -138,9 +158,15 @@ struct App {
     Dice& dice;
     Answers& answers;
     Request& request;
-    int depth = 0;
+    uint32_t parent = 0;  // the span that we are in
+    int instance = 0;     // and the instance that works on it
   };
-  Request arrive(int entry, double at, bool attack, Dice& dice, Answers& answers);
+  template <class F>
+  void arrivals(int64_t second, double per_s, Dice& dice, F&& arrival);
+  void push(const Arrival& arrival);
+  void pause(int64_t second, Dice& dice);
+  void again(const Arrival& arrival, const Request& request, Dice& dice);
+  Request arrive(const Arrival& arrival, Dice& dice, Answers& answers);
   Outcome serve(int operation, double at, Context& context);
   Outcome work(const Operation& op, Service& service, Instance& instance, double start, Context& context);
   Outcome call(int edge, double at, Context& context);
@@ -149,10 +175,15 @@ struct App {
   int setting_of(Role role, int service) const;
   config::Value value(int setting, Context& context);
   std::vector<std::pair<uint64_t, double>> recent_logins_;  // user, time
+  std::vector<Arrival> queue_;                              // a heap, the soonest first
 };
 
 // A random application of 4 to 9 services.
 App make_app(Dice& dice);
+// What is fast enough, is what is usual now, with room.
+void calibrate(App& app, Dice dice);
+// Gives every service, operation, knob and objective a name that says nothing.
+void rename(App& app, uint64_t seed);
 
 double number(const config::Value& value);
 

@@ -5,36 +5,23 @@
 #include <cstdint>
 #include <vector>
 
+#include "loop/testing/dice.h"
+
 namespace hs::sim {
 
-// SplitMix64 (Steele, Lea, Flood 2014): tiny, and copies of it make counterfactual worlds with the same luck.
-class Dice {
+// Copies of it make counterfactual worlds with the same luck.
+class Dice : public loop::testing::Dice {
  public:
-  explicit Dice(uint64_t seed) : state_(seed) {}
-  uint64_t next() {
-    uint64_t z = (state_ += 0x9E3779B97F4A7C15ULL);
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
-    return z ^ (z >> 31);
-  }
-  double uniform() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
-  double between(double low, double high) { return low + (high - low) * uniform(); }
+  using loop::testing::Dice::Dice;
   uint64_t below(uint64_t n) { return n == 0 ? 0 : next() % n; }
   int64_t integer(int64_t low, int64_t high) {  // both included
     return low + static_cast<int64_t>(below(static_cast<uint64_t>(high - low + 1)));
   }
-  bool chance(double p) { return uniform() < p; }
-  double exponential(double mean) { return -mean * std::log(1 - uniform()); }
-  double normal() { return std::sqrt(-2 * std::log(1 - uniform())) * std::cos(2 * 3.141592653589793 * uniform()); }
-  double lognormal(double median, double sigma) { return median * std::exp(sigma * normal()); }
   Dice split() { return Dice(next()); }
   template <class T>
   const T& pick(const std::vector<T>& from) {
     return from[below(from.size())];
   }
-
- private:
-  uint64_t state_;
 };
 
 // How often each of n users comes: Zipf with exponent `skew`.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 namespace hs::sim {
 namespace {
 
@@ -44,176 +46,227 @@ std::vector<int> edges_with(const App& app, std::initializer_list<Role> roles) {
   return lonely.empty() ? out : lonely;
 }
 
-std::vector<Cure> ways_around(const App& app, const Edge& e) {
+std::vector<Cure> ways_around(const Edge& e) {
   std::vector<Cure> out;
   if (int s = setting_at(e, Role::fallback); s >= 0) out.push_back({s, true});
   if (int s = setting_at(e, Role::provider); s >= 0 && e.alternative >= 0) out.push_back({s, std::string("b")});
-  (void)app;
   return out;
 }
 
-Fault slow(App& app, Dice& dice, Fault f) {
-  auto edges = edges_with(app, {Role::fallback, Role::provider});
-  if (edges.empty()) return {};
-  f.edge = dice.pick(edges), f.true_kind = "slow";
-  f.service = callee_of(app, edge_of(app, f.edge)).service;
-  f.size = dice.between(500, 1400), f.cures = ways_around(app, edge_of(app, f.edge));
-  return f;
+Setting& setting_of(App& app, int setting) { return app.settings[static_cast<size_t>(setting)]; }
+Service& service_of(App& app, const Fault& f) { return app.services[static_cast<size_t>(f.service)]; }
+
+// A busy edge whose caller has one of these knobs; the callee is what is ill.
+bool strike(App& app, Dice& dice, Fault& f, std::initializer_list<Role> roles) {
+  auto edges = edges_with(app, roles);
+  if (edges.empty()) return false;
+  f.edge = dice.pick(edges), f.service = callee_of(app, edge_of(app, f.edge)).service;
+  f.cures = ways_around(edge_of(app, f.edge));
+  return true;
 }
 
-Fault failing(App& app, Dice& dice, Fault f) {
-  auto edges = edges_with(app, {Role::fallback, Role::provider, Role::retries});
-  if (edges.empty()) return {};
-  f.edge = dice.pick(edges), f.true_kind = "errors";
+void set_workers(Service& service, double workers) {
+  auto each = static_cast<size_t>(workers) / service.instances.size();
+  for (auto& i : service.instances) i.speed = 1, i.free_at.assign(std::max<size_t>(1, each), 0.0);
+}
+
+bool slow(App& app, Dice& dice, Fault& f) {
+  f.size = dice.between(500, 1400);
+  return strike(app, dice, f, {Role::fallback, Role::provider});
+}
+
+bool failing(App& app, Dice& dice, Fault& f) {
+  if (!strike(app, dice, f, {Role::fallback, Role::provider, Role::retries})) return false;
+  f.size = dice.between(0.15, f.cures.empty() ? 0.35 : 1.0);
+  int s = setting_at(edge_of(app, f.edge), Role::retries);
+  if (s >= 0 && f.size < 0.4) f.cures.push_back({s, int64_t{3}});
+  return true;
+}
+
+// Always the same users, because of their data.
+bool few_users(App& app, Dice& dice, Fault& f) {
+  f.size = dice.between(0.05, 0.2);
+  return strike(app, dice, f, {Role::fallback, Role::provider});
+}
+
+// One of several instances fails, and they are not equally fast.
+bool instance(App& app, Dice& dice, Fault& f) {
+  if (!strike(app, dice, f, {Role::fallback, Role::provider, Role::retries})) return false;
+  Service& s = service_of(app, f);
+  while (s.instances.size() < 3) s.instances.push_back(s.instances[0]);
+  for (auto& i : s.instances) i.speed = dice.lognormal(1, 0.4);
+  f.size = dice.between(0.5, 1);
+  if (int r = setting_at(edge_of(app, f.edge), Role::retries); r >= 0) f.cures.push_back({r, int64_t{3}});
+  return true;
+}
+
+bool bad_config(App& app, Dice& dice, Fault& f) {
+  std::vector<int> ways;
+  for (size_t i = 0; i < app.settings.size(); ++i)
+    if (app.settings[i].role == Role::strict || app.settings[i].role == Role::verbose)
+      ways.push_back(static_cast<int>(i));
+  if (ways.empty()) return false;
+  f.setting = dice.pick(ways), f.bad_base = true;
+  f.service = setting_of(app, f.setting).service;
+  f.cures = {{f.setting, setting_of(app, f.setting).knob.base}};
+  return true;
+}
+
+// A pool that carries its calls as long as each takes no more than `ms`.
+int64_t tight_pool(App& app, Fault& f, double ms) {
+  int pool = setting_at(edge_of(app, f.edge), Role::pool);
+  auto connections = static_cast<int64_t>(std::max(1.0, rate_over(app, f.edge) * ms / 1000));
+  setting_of(app, pool).knob.base = connections;
+  f.cures.push_back({pool, int64_t{64}});
+  return connections;
+}
+
+// So few connections that a latency which is harmless in itself is more than they can carry.
+bool pool(App& app, Dice& dice, Fault& f) {
+  if (!strike(app, dice, f, {Role::pool})) return false;
+  f.cures.clear();
+  auto connections = static_cast<double>(tight_pool(app, f, 120));
+  f.size = 1000 * connections / rate_over(app, f.edge) * dice.between(1.2, 1.6);
+  return true;
+}
+
+// With the cache a fifth of the calls is made; without it all, and the pool is too small.
+bool cache_loss(App& app, Dice& dice, Fault& f) {
+  if (!strike(app, dice, f, {Role::pool})) return false;
+  auto connections = static_cast<double>(tight_pool(app, f, 80));
+  edge_of(app, f.edge).cache_hit = 0.8;
+  service_of(app, f).work_ms = 1000 * connections / rate_over(app, f.edge) * 1.4;
+  return true;
+}
+
+// The callee carries twice the normal rate, but not five attempts of each request.
+bool retry_storm(App& app, Dice& dice, Fault& f) {
+  if (!strike(app, dice, f, {Role::retries})) return false;
   Edge& e = edge_of(app, f.edge);
-  f.service = callee_of(app, e).service;
-  f.cures = ways_around(app, e);
-  f.size = f.cures.empty() ? dice.between(0.15, 0.35) : dice.between(0.15, 1.0);
-  if (int s = setting_at(e, Role::retries); s >= 0 && f.size < 0.4) f.cures.push_back({s, int64_t{3}});
-  return f;
-}
-
-Fault bad_config(App& app, Dice& dice, Fault f) {
-  std::vector<std::pair<int, config::Value>> ways;
-  for (size_t i = 0; i < app.settings.size(); ++i) {
-    const Setting& s = app.settings[i];
-    int index = static_cast<int>(i);
-    if (s.edge >= 0 && rate_over(app, s.edge) < 5) continue;
-    if (s.role == Role::strict || s.role == Role::verbose) ways.emplace_back(index, true);
-  }
-  if (ways.empty()) return {};
-  auto [setting, value] = dice.pick(ways);
-  f.setting = setting, f.bad_base = value, f.true_kind = "change";
-  f.cures = {{setting, app.settings[static_cast<size_t>(setting)].knob.base}};
-  return f;
-}
-
-Fault pool(App& app, Dice& dice, Fault f) {
-  auto edges = edges_with(app, {Role::pool});
-  if (edges.empty()) return {};
-  f.edge = dice.pick(edges), f.true_kind = "saturated";
-  Edge& e = edge_of(app, f.edge);
-  f.service = callee_of(app, e).service;
-  int s = setting_at(e, Role::pool);
-  // So few connections that a latency which is harmless in itself is more than they can carry.
-  double rate = rate_over(app, f.edge);
-  auto connections = static_cast<int64_t>(std::max(1.0, rate * 0.120));
-  app.settings[static_cast<size_t>(s)].knob.base = connections;
-  f.size = 1000 * static_cast<double>(connections) / rate * dice.between(1.2, 1.6);
-  f.cures = {{s, int64_t{64}}};
-  return f;
-}
-
-Fault cache_loss(App& app, Dice& dice, Fault f) {
-  auto edges = edges_with(app, {Role::pool});
-  if (edges.empty()) return {};
-  f.edge = dice.pick(edges), f.true_kind = "saturated";
-  Edge& e = edge_of(app, f.edge);
-  f.service = callee_of(app, e).service;
-  int s = setting_at(e, Role::pool);
-  double rate = rate_over(app, f.edge);
-  auto connections = static_cast<int64_t>(std::max(1.0, rate * 0.080));
-  app.settings[static_cast<size_t>(s)].knob.base = connections;
-  e.cache_hit = 0.8;  // with it a fifth of the calls is made; without it all, and the pool is too small
-  app.services[static_cast<size_t>(f.service)].work_ms = 1000 * static_cast<double>(connections) / rate * 1.4;
-  f.size = 0, f.cures = ways_around(app, e);
-  f.cures.push_back({s, int64_t{64}});
-  return f;
-}
-
-Fault retry_storm(App& app, Dice& dice, Fault f) {
-  auto edges = edges_with(app, {Role::retries});
-  if (edges.empty()) return {};
-  f.edge = dice.pick(edges), f.true_kind = "retries";
-  Edge& e = edge_of(app, f.edge);
-  f.service = callee_of(app, e).service;
-  Setting& s = app.settings[static_cast<size_t>(setting_at(e, Role::retries))];
+  Setting& s = setting_of(app, setting_at(e, Role::retries));
   s.knob.base = int64_t{4}, s.knob.effect = config::KnobEffect::shared, s.knob.scope = config::KnobScope::service;
   e.timeout_ms = 400;
-  if (int t = setting_at(e, Role::timeout); t >= 0) app.settings[static_cast<size_t>(t)].knob.base = int64_t{400};
-  // The callee carries twice the normal rate, but not five attempts of each request.
-  Service& callee = app.services[static_cast<size_t>(f.service)];
-  callee.work_ms = 40;
-  auto workers = static_cast<size_t>(std::max(1.0, rate_over(app, f.edge) * 0.040 * 2 + 0.5));
-  for (auto& i : callee.instances) i.free_at.assign(std::max<size_t>(1, workers / callee.instances.size()), 0.0);
+  if (int t = setting_at(e, Role::timeout); t >= 0) setting_of(app, t).knob.base = int64_t{400};
+  service_of(app, f).work_ms = 40;
+  set_workers(service_of(app, f), rate_over(app, f.edge) * 0.040 * 2 + 0.5);
   f.size = 600;  // the trigger: slow for a few seconds
   f.cures = {{setting_at(e, Role::retries), int64_t{0}}};
-  return f;
+  return true;
 }
 
-Fault overload(App& app, Dice& dice, Fault f) {
+double rate_of(const App& app, int service) {
+  double rate = 0;
+  for (size_t e = 0; e < app.edges.size(); ++e)
+    if (callee_of(app, app.edges[e]).service == service) rate += rate_over(app, static_cast<int>(e));
+  for (const auto& e : app.entries)
+    if (app.operations[static_cast<size_t>(e.operation)].service == service) rate += e.per_s;
+  return rate;
+}
+
+bool overload(App& app, Dice& dice, Fault& f) {
   std::vector<int> ways;
   for (size_t i = 0; i < app.settings.size(); ++i)
     if (app.settings[i].role == Role::shed_ms || app.settings[i].role == Role::frugal)
       ways.push_back(static_cast<int>(i));
-  if (ways.empty()) return {};
-  f.setting = dice.pick(ways), f.true_kind = "load";
-  const Setting& s = app.settings[static_cast<size_t>(f.setting)];
-  f.service = s.service;
-  Service& service = app.services[static_cast<size_t>(f.service)];
-  double rate = 0;
-  for (size_t e = 0; e < app.edges.size(); ++e)
-    if (callee_of(app, app.edges[e]).service == f.service) rate += rate_over(app, static_cast<int>(e));
-  for (const auto& e : app.entries)
-    if (app.operations[static_cast<size_t>(e.operation)].service == f.service) rate += e.per_s;
-  if (rate < 5) return {};
+  if (ways.empty()) return false;
+  f.setting = dice.pick(ways), f.service = setting_of(app, f.setting).service;
+  double rate = rate_of(app, f.service);
+  if (rate < 5) return false;
   f.size = 2.5;  // times the load; the service carries 1.8 times
-  service.work_ms = 50;
-  auto workers = static_cast<size_t>(rate * 0.055 * 1.8 + 1);
-  for (auto& i : service.instances) {
-    i.speed = 1;
-    i.free_at.assign(std::max<size_t>(1, workers / service.instances.size()), 0.0);
-  }
-  f.cures = {{f.setting, s.role == Role::frugal ? config::Value(true) : config::Value(int64_t{100})}};
-  return f;
+  service_of(app, f).work_ms = 50;
+  set_workers(service_of(app, f), rate * 0.055 * 1.8 + 1);
+  bool frugal = setting_of(app, f.setting).role == Role::frugal;
+  f.cures = {{f.setting, frugal ? config::Value(true) : config::Value(int64_t{100})}};
+  return true;
 }
 
-Fault stuffing(App& app, Dice& dice, Fault f) {
-  f.size = dice.between(30, 80), f.service = 0, f.true_kind = "security";
+bool stuffing(App& app, Dice& dice, Fault& f) {
+  f.size = dice.between(30, 80), f.service = 0;
   for (size_t i = 0; i < app.settings.size(); ++i)
     if (app.settings[i].role == Role::rate_limit) f.cures = {{static_cast<int>(i), int64_t{4}}};
-  return f;
+  return true;
 }
 
-Fault unrepairable(App& app, Dice& dice, Fault f) {
-  f.service = 0, f.true_kind = "errors", f.size = dice.between(0.2, 0.5);
-  (void)app;
-  return f;
+// The entry itself fails: no knob helps. With hope, several are declared to.
+bool at_entry(App& app, Dice& dice, Fault& f) {
+  f.service = 0, f.size = f.kind == "deploy" ? dice.between(0.1, 0.3) : dice.between(0.2, 0.5);
+  if (f.kind != "hopeless") return true;
+  for (int i = 0; i < 6; ++i) {
+    Setting s{.role = Role::useless, .service = 0};
+    s.knob.key = fmt::format("hope{}", i), s.knob.base = false, s.knob.services = {app.services[0].name};
+    for (const auto& e : app.entries)
+      s.knob.expect.push_back({.service = app.services[0].name,
+                               .operation = app.operations[static_cast<size_t>(e.operation)].name,
+                               .measure = config::Measure::errors,
+                               .when = "enabled"});
+    app.settings.push_back(std::move(s));
+  }
+  return true;
+}
+
+bool benign(App&, Dice& dice, Fault& f) {
+  f.service = 0, f.size = f.kind == "burst" ? dice.between(0.8, 2.4) : 2;
+  return true;
+}
+
+using Make = bool (*)(App&, Dice&, Fault&);
+const std::vector<std::pair<std::string, Make>>& makers() {
+  static const std::vector<std::pair<std::string, Make>> all = {
+      {"slow", slow},
+      {"failing", failing},
+      {"bad_config", bad_config},
+      {"pool", pool},
+      {"cache_loss", cache_loss},
+      {"retry_storm", retry_storm},
+      {"overload", overload},
+      {"stuffing", stuffing},
+      {"few_users", few_users},
+      {"instance", instance},
+      {"retrying", failing},  // and its users try again
+      {"unrepairable", at_entry},
+      {"hopeless", at_entry},
+      {"deploy", at_entry},
+      {"surge", benign},
+      {"release", benign},
+      {"burst", benign},
+  };
+  return all;
 }
 
 }  // namespace
 
 const std::vector<std::string>& fault_kinds() {
-  static const std::vector<std::string> kinds = {"slow",        "failing",  "bad_config", "pool",         "cache_loss",
-                                                 "retry_storm", "overload", "stuffing",   "unrepairable", "deploy"};
+  static const std::vector<std::string> kinds = [] {
+    std::vector<std::string> out;
+    for (const auto& [kind, make] : makers()) out.push_back(kind);
+    return out;
+  }();
   return kinds;
 }
 
 Fault make_fault(const std::string& kind, App& app, Dice& dice, int64_t start, int64_t end) {
   Fault f{.kind = kind, .start = start, .end = end};
-  if (kind == "slow") return slow(app, dice, f);
-  if (kind == "failing") return failing(app, dice, f);
-  if (kind == "bad_config") return bad_config(app, dice, f);
-  if (kind == "pool") return pool(app, dice, f);
-  if (kind == "cache_loss") return cache_loss(app, dice, f);
-  if (kind == "retry_storm") return retry_storm(app, dice, f);
-  if (kind == "overload") return overload(app, dice, f);
-  if (kind == "stuffing") return stuffing(app, dice, f);
-  Fault u = unrepairable(app, dice, f);
-  if (kind == "deploy") u.true_kind = "change", u.size = dice.between(0.1, 0.3);
-  return u;
+  for (const auto& [name, make] : makers())
+    if (name == kind && make(app, dice, f)) return f;
+  return {};
 }
 
 void Fault::apply(App& app, int64_t second) const {
-  bool on = second >= start && second < end;
-  if (kind == "overload") app.load = on ? size : 1;
-  if (kind == "stuffing") app.attack_per_s = on ? size : 0;
-  if (kind == "cache_loss") app.edges[static_cast<size_t>(edge)].cache_factor = on ? 0 : 1;
+  if (!on(second)) return;
+  if (kind == "overload" || kind == "surge") app.load *= size;
+  if (kind == "stuffing") app.attack_per_s = size;
+  if (kind == "burst") app.poisoned_per_s = size;
+  if (kind == "retrying") app.user_retries = 3;
+  if (kind == "cache_loss") app.edges[static_cast<size_t>(edge)].cache_factor = 0;
   if (service < 0) return;
   Service& target = app.services[static_cast<size_t>(service)];
-  if (kind == "slow" || kind == "pool") target.extra_ms = on ? size : 0;
-  if (kind == "retry_storm") target.extra_ms = on && second < start + 8 ? size : 0;
-  if (kind == "failing" || kind == "unrepairable" || kind == "deploy") target.fail = on ? size : 0;
+  if (kind == "release" || kind == "deploy") target.version = std::to_string(start);
+  if (kind == "slow" || kind == "pool") target.extra_ms = size;
+  if (kind == "retry_storm" && second < start + 8) target.extra_ms = size;
+  if (kind == "few_users") target.cursed = size;
+  if (kind == "instance") target.sick_instance_fail = size;
+  bool fails = kind == "failing" || kind == "retrying" || kind == "unrepairable" || kind == "hopeless";
+  if (fails || kind == "deploy") target.fail = size;
 }
 
 }  // namespace hs::sim

@@ -21,11 +21,13 @@ struct Fault {
   double size = 0;
   config::Value bad_base;   // bad_config: what the operator sets
   std::vector<Cure> cures;  // any of them; empty: no knob repairs it
-  std::string true_kind;  // errors | slow | saturated | load | retries | security | change: as an explanation calls it
-  void apply(App& app, int64_t second) const;
+
+  bool on(int64_t second) const { return second >= start && second < end; }
+  void apply(App& app, int64_t second) const;  // on a healed application
 };
 
-// Kinds: slow failing bad_config pool cache_loss retry_storm overload stuffing unrepairable deploy.
+// Incidents, then what is none: surge (a benign doubling of load), release (a new version that is as good), burst (one
+// user's requests fail).
 const std::vector<std::string>& fault_kinds();
 // A fault of that kind somewhere in the application, or none if it has no place for one (kind is ""). May prepare the
 // application (a retry storm needs a caller that retries).

@@ -11,16 +11,17 @@
 namespace {
 
 constexpr const char* usage = R"(homeostat_sim [--seeds N] [--from S] [--kind KIND] [--mutant NAME] [--healthy-hours H]
-              [--no-expectations] [--verbose]
+              [--no-expectations] [--renamed] [--verbose]
 
   --seeds N          incidents to simulate (default 60)
   --from S           first seed (default 1)
-  --kind KIND        only this: slow failing bad_config pool cache_loss retry_storm overload stuffing unrepairable
-                     deploy two forged survivors inverted
+  --kind KIND        only this: slow failing bad_config pool cache_loss retry_storm overload stuffing few_users instance
+                     retrying unrepairable hopeless deploy two late lossy forged survivors inverted killed stopped budget
   --mutant NAME      break the loop on purpose: no-lease swapped-arms first-look no-mismatch-check no-corroboration
                      no-revert. The laws must notice: exit code 1
   --healthy-hours H  also this many hours without a fault
   --no-expectations  knobs are declared without what they are expected to do
+  --renamed          every service, operation, knob and objective has a name that says nothing
   --verbose          tell every decision
 )";
 
@@ -30,6 +31,8 @@ bool parse(int count, char** words, hs::sim::Options& options) {
     bool more = i + 1 < count;
     if (word == "--no-expectations") {
       options.expectations = false;
+    } else if (word == "--renamed") {
+      options.renamed = true;
     } else if (word == "--verbose") {
       options.verbose = true;
     } else if (!more) {

@@ -1,10 +1,12 @@
 // A random application: topology, capacities, users and settings, from the dice.
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include <fmt/format.h>
 
+#include "base/hash.h"
 #include "sim/app.h"
 
 namespace hs::sim {
@@ -26,6 +28,8 @@ struct Maker {
   int add_service(std::string name, bool traced) {
     Service s{.name = name, .credential = name + "-key", .traced = traced};
     s.work_ms = dice.between(2, 12), s.spread = dice.between(0.2, 0.5);
+    s.noise_fail = traced ? dice.between(0, 0.002) : 0;
+    s.pauses_per_s = dice.between(0, 0.01), s.pause_s = dice.between(0.05, 0.2);
     auto instances = traced ? dice.integer(1, 3) : 1;
     auto workers = traced ? dice.integer(60, 160) : 400;
     for (int64_t i = 0; i < instances; ++i)
@@ -234,7 +238,8 @@ struct Bases : Answers {
   const App& app;
 };
 
-// What is fast enough, is what is usual now, with room.
+}  // namespace
+
 void calibrate(App& app, Dice dice) {
   App copy = app;
   Bases bases(app);
@@ -249,13 +254,27 @@ void calibrate(App& app, Dice dice) {
   }
 }
 
-}  // namespace
+void rename(App& app, uint64_t seed) {
+  std::map<std::string, std::string> names;
+  auto change = [&](std::string& name) {
+    if (name.empty()) return;
+    uint64_t word = hash64(name, seed);
+    name = names.try_emplace(name, fmt::format("{}{:x}", static_cast<char>('a' + word % 26), word >> 24)).first->second;
+  };
+  for (auto& s : app.services) change(s.name), change(s.credential);
+  for (auto& o : app.operations) change(o.name);
+  for (auto& e : app.entries) change(e.objective);
+  for (auto& s : app.settings) {
+    change(s.knob.key), change(s.knob.dependency);
+    for (auto& service : s.knob.services) change(service);
+    for (auto& e : s.knob.expect) change(e.service), change(e.operation);
+  }
+}
 
 App make_app(Dice& dice) {
   Maker maker{.app = {}, .dice = dice};
   maker.topology();
   maker.settings();
-  calibrate(maker.app, dice.split());
   return std::move(maker.app);
 }
 

@@ -1,21 +1,19 @@
 #include "sim/suite.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include <fmt/format.h>
+
+#include "sim/statistics.h"
 
 namespace hs::sim {
 namespace {
 
-const std::vector<std::string>& scenario_kinds() {
-  static const std::vector<std::string> kinds = [] {
-    auto all = fault_kinds();
-    all.insert(all.end(), {"two", "forged", "survivors", "inverted"});
-    return all;
-  }();
-  return kinds;
-}
+constexpr double unlikely = 1e-3;       // of a correct loop: one suite in a thousand
+constexpr double null_pass_max = 0.01;  // stated: CanaryLimits::alpha_pass, RampLimits::log_e_pass
+constexpr double good_fail_max = 0.05;  // stated: CanaryLimits::alpha_fail
+constexpr double honest_mismatch_max = 0.02;
+constexpr double repaired_min = 0.4;  // of what can be repaired: a loop that does nothing keeps every other law
 
 loop::Sabotage sabotage_of(const std::string& mutant) {
   loop::Sabotage s;
@@ -25,106 +23,137 @@ loop::Sabotage sabotage_of(const std::string& mutant) {
   return s;
 }
 
-double quantile(std::vector<double> values, double q) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  return values[std::min(values.size() - 1, static_cast<size_t>(q * static_cast<double>(values.size())))];
+bool lies(const std::string& kind) { return kind == "survivors" || kind == "inverted" || kind == "forged"; }
+bool disturbed(const std::string& kind) { return kind == "stopped" || kind == "budget"; }
+
+void add_trial(Verdicts& v, const Trial& t, const std::string& kind) {
+  v.kinds[t.verdict]++;
+  bool pass = t.verdict == "PASS";
+  if (t.null()) v.null_trials++, v.null_passed += pass && !t.moot();
+  if (!lies(kind)) v.honest_trials++, v.honest_mismatches += t.verdict == "MISMATCH";
+  if (t.good()) v.good_trials++, v.good_failed += t.verdict == "FAIL";
+  if (pass) v.promotions++, v.useful += t.good(), v.moot += t.moot(), v.harmful += t.harmful();
 }
 
 void add(Summary& sum, const Judgement& j, uint64_t seed) {
   Tally& t = sum.kinds[j.kind];
-  t.runs++, t.felt += j.felt, t.curable += j.curable && j.felt;
-  t.repaired += j.curable && j.felt && j.restored;
+  bool matters = j.felt && !lies(j.kind);
+  t.runs++, t.felt += j.felt, t.early += j.before, t.left += j.left;
+  if (j.felt && j.detected_s >= 0) t.detected++, t.detected_s.push_back(j.detected_s);
+  if (matters && j.curable) t.curable++;
+  if (matters && j.curable && j.restored) t.repaired++, t.restored_s.push_back(j.restored_s);
   t.bad_on += j.bad_on, t.bad_off += j.bad_off;
-  if (j.felt && j.restored && j.curable) t.restored++, t.restored_s.push_back(j.restored_s);
-  if (j.changed_s >= 0) t.changed_s.push_back(j.changed_s);
-  if (j.promoted_s >= 0) t.promoted++, t.promoted_s.push_back(j.promoted_s);
-  for (const auto& p : j.promotions) {
-    if (j.kind == "stuffing") continue;
-    sum.promotions++, sum.useful += p.useful(), sum.moot += p.moot(), sum.harmful += p.harmful();
+  for (const auto& trial : j.trials) {
+    add_trial(sum.verdicts, trial, j.kind);
+    t.promoted += trial.verdict == "PASS", t.harmful += trial.verdict == "PASS" && trial.harmful();
   }
-  for (const auto& [kind, n] : j.verdicts) sum.verdicts[kind] += n;
-  sum.changes += j.changes;
   for (const auto& v : j.violations) sum.violations.push_back(fmt::format("seed {} ({}) {}", seed, j.kind, v));
 }
 
-// Laws of many runs: promotions that did nothing or harm must be as rare as declared, with the interval's lower end.
-void judge_promotions(Summary& sum) {
-  constexpr double useless_max = 0.08, harmful_max = 0.02;
-  auto n = static_cast<double>(sum.promotions);
-  double useless = static_cast<double>(sum.promotions - sum.useful - sum.moot),
-         harmful = static_cast<double>(sum.harmful);
-  if (share_interval(useless, n).first > useless_max)
-    sum.violations.push_back(fmt::format("{} of {} promoted changes do not help", useless, n));
-  if (share_interval(harmful, n).first > harmful_max)
-    sum.violations.push_back(fmt::format("{} of {} promoted changes harm", harmful, n));
+// Laws of many runs: errors of the verdicts must be as rare as declared.
+void judge_many(Summary& sum) {
+  const Verdicts& v = sum.verdicts;
+  auto rare = [&](size_t events, size_t n, double p, const char* what) {
+    if (events > 0 && at_least(events, n, p) < unlikely)
+      sum.violations.push_back(fmt::format("{} of {} {}: more than {:.0f} %", events, n, what, 100 * p));
+  };
+  rare(v.null_passed, v.null_trials, null_pass_max, "changes that do nothing passed");
+  rare(v.good_failed, v.good_trials, good_fail_max, "changes that help failed");
+  rare(v.honest_mismatches, v.honest_trials, honest_mismatch_max, "changes were called MISMATCH though nothing lied");
+  rare(v.harmful, v.promotions, null_pass_max, "promoted changes harm");
+  size_t curable = 0, repaired = 0;
+  for (const auto& [kind, t] : sum.kinds)
+    if (!disturbed(kind)) curable += t.curable, repaired += t.repaired;
+  if (curable > 0 && share_interval(static_cast<double>(repaired), static_cast<double>(curable)).second < repaired_min)
+    sum.violations.push_back(fmt::format("only {} of {} curable incidents were repaired", repaired, curable));
+}
+
+void tell(const Judgement& j, uint64_t seed) {
+  fmt::print("--- seed {} {} felt {} curable {} detected {:.0f} restored {:.0f} bad {} against {}\n", seed, j.kind,
+             j.felt, j.curable, j.detected_s, j.restored ? j.restored_s : -1, j.bad_on, j.bad_off);
+  for (const auto& line : j.story) fmt::print("{}\n", line);
+}
+
+Scenario scenario_of(const Options& options, uint64_t seed) {
+  const auto& kinds = scenario_kinds();
+  Scenario s{.seed = seed, .kind = options.kind.empty() ? kinds[seed % kinds.size()] : options.kind};
+  s.expectations = options.expectations, s.renamed = options.renamed;
+  s.policy.sabotage = sabotage_of(options.mutant);
+  s.dies = seed % 3 == 0 && s.kind != "killed";
+  return s;
+}
+
+void add_healthy(Summary& sum, const Options& options) {
+  for (double left = options.healthy_hours, i = 0; left > 0; left -= 1, ++i) {
+    uint64_t seed = options.from + static_cast<uint64_t>(i);
+    Healthy h = run_healthy(scenario_of(options, seed), std::min(1.0, left), options.verbose);
+    sum.healthy.system_hours += h.system_hours, sum.healthy.service_hours += h.service_hours;
+    sum.healthy.changes += h.changes, sum.healthy.incidents += h.incidents;
+    for (const auto& v : h.violations) sum.violations.push_back(fmt::format("seed {} (healthy) {}", seed, v));
+    if (options.verbose && h.incidents > 0) fmt::print("--- seed {} healthy\n{}\n", seed, fmt::join(h.story, "\n"));
+  }
+}
+
+std::string text_of(const Healthy& h) {
+  auto line = [&](const char* what, size_t events) {
+    auto [low, high] = rate_interval(static_cast<double>(events), h.service_hours);
+    return fmt::format(
+        "healthy: {} {} in {:.1f} service-hours ({:.1f} system-hours): {:.5f} [{:.5f}, {:.5f}] an hour\n", events, what,
+        h.service_hours, h.system_hours, static_cast<double>(events) / h.service_hours, low, high);
+  };
+  return line("false incidents", h.incidents) + line("false changes", h.changes);
+}
+
+std::string text_of(const Verdicts& v) {
+  std::string kinds;
+  for (const auto& [kind, n] : v.kinds) kinds += fmt::format("  {} {}", kind, n);
+  auto share = [](const char* what, size_t events, size_t n) {
+    auto [low, high] = share_interval(static_cast<double>(events), static_cast<double>(n));
+    return fmt::format("  {}: {} of {} [{:.1f} %, {:.1f} %]\n", what, events, n, 100 * low, 100 * high);
+  };
+  return fmt::format("verdicts:{}\n", kinds) + share("passed though it does nothing", v.null_passed, v.null_trials) +
+         share("failed though it helps", v.good_failed, v.good_trials) +
+         share("called MISMATCH though nothing lied", v.honest_mismatches, v.honest_trials) +
+         share("promoted though it harms", v.harmful, v.promotions) +
+         fmt::format("  promoted: {}, useful {}, fault over at that moment {}\n", v.promotions, v.useful, v.moot);
+}
+
+std::string row_of(const std::string& kind, const Tally& t) {
+  return fmt::format("{:<13}{:>10}{:>6}{:>9}{:>13}{:>12}{:>11}{:>9}{:>10}{:>8}{:>8}{:>14}\n", kind, t.runs, t.felt,
+                     t.detected, fmt::format("{:.0f}/{:.0f}", quantile(t.detected_s, .5), quantile(t.detected_s, .95)),
+                     fmt::format("{}/{}", t.repaired, t.curable),
+                     fmt::format("{:.0f}/{:.0f}", quantile(t.restored_s, .5), quantile(t.restored_s, .95)), t.promoted,
+                     t.harmful, t.left, t.early, fmt::format("{:.0f}/{:.0f}", t.bad_on, t.bad_off));
 }
 
 }  // namespace
 
 Summary run_suite(const Options& options) {
   Summary sum;
-  loop::Policy policy;
-  policy.sabotage = sabotage_of(options.mutant);
-  const auto& kinds = scenario_kinds();
   for (uint64_t i = 0; i < options.seeds; ++i) {
-    uint64_t seed = options.from + i;
-    Scenario s{.seed = seed, .kind = options.kind.empty() ? kinds[seed % kinds.size()] : options.kind};
-    s.expectations = options.expectations, s.policy = policy, s.kill = seed % 3 == 0;
+    Scenario s = scenario_of(options, options.from + i);
     Judgement j = run(s, options.verbose);
-    if (options.verbose) {
-      fmt::print("--- seed {} {} felt {} curable {} restored {:.0f} bad {} against {}\n", seed, j.kind, j.felt,
-                 j.curable, j.restored ? j.restored_s : -1, j.bad_on, j.bad_off);
-      for (const auto& line : j.story) fmt::print("{}\n", line);
-    }
-    add(sum, j, seed);
+    if (options.verbose) tell(j, s.seed);
+    add(sum, j, s.seed);
   }
-  judge_promotions(sum);
-  for (double left = options.healthy_hours; left > 0; left -= 1) {
-    Healthy h = run_healthy(options.from + static_cast<uint64_t>(left * 1000), std::min(1.0, left), policy);
-    sum.healthy.service_hours += h.service_hours, sum.healthy.changes += h.changes;
-    sum.violations.insert(sum.violations.end(), h.violations.begin(), h.violations.end());
-  }
+  judge_many(sum);
+  add_healthy(sum, options);
   return sum;
 }
 
 std::string text_of(const Summary& s) {
-  std::string out = fmt::format("{:<13}{:>5}{:>6}{:>8}{:>9}{:>12}{:>12}{:>14}\n", "kind", "runs", "felt", "curable",
-                                "repaired", "after s", "worst s", "bad on/off");
-  for (const auto& [kind, t] : s.kinds)
-    out += fmt::format("{:<13}{:>5}{:>6}{:>8}{:>9}{:>12.0f}{:>12.0f}{:>14}\n", kind, t.runs, t.felt, t.curable,
-                       t.repaired, quantile(t.restored_s, 0.5), quantile(t.restored_s, 1),
-                       fmt::format("{:.0f}/{:.0f}", t.bad_on, t.bad_off));
-  std::string verdicts;
-  for (const auto& [kind, n] : s.verdicts) verdicts += fmt::format(" {} {}", kind, n);
-  out += fmt::format("changes {}; verdicts:{}; promotions {}, useful {}, moot {}, harmful {}\n", s.changes, verdicts,
-                     s.promotions, s.useful, s.moot, s.harmful);
-  if (s.healthy.service_hours > 0) {
-    auto [low, high] = rate_interval(static_cast<double>(s.healthy.changes), s.healthy.service_hours);
-    out += fmt::format("healthy: {} changes in {:.0f} service-hours: {:.4f} [{:.4f}, {:.4f}] an hour\n",
-                       s.healthy.changes, s.healthy.service_hours,
-                       static_cast<double>(s.healthy.changes) / s.healthy.service_hours, low, high);
+  std::string out;
+  if (!s.kinds.empty()) {
+    out = fmt::format("{:<13}{:>10}{:>6}{:>9}{:>13}{:>12}{:>11}{:>9}{:>10}{:>8}{:>8}{:>14}\n", "kind", "incidents",
+                      "felt", "detected", "s p50/p95", "repaired/of", "s p50/p95", "promoted", "harmful", "left",
+                      "early", "bad on/off");
+    Tally all;
+    for (const auto& [kind, t] : s.kinds) out += row_of(kind, t);
+    out += text_of(s.verdicts);
   }
+  if (s.healthy.service_hours > 0) out += text_of(s.healthy);
   for (const auto& v : s.violations) out += "LAW BROKEN: " + v + "\n";
-  out += s.violations.empty() ? "all laws held\n" : fmt::format("{} violations\n", s.violations.size());
-  return out;
-}
-
-// Wilson-Hilferty's approximation of the chi-square quantiles: within 1 % here.
-std::pair<double, double> rate_interval(double events, double exposure) {
-  auto chi = [](double df, double z) {
-    double a = 2 / (9 * df), b = 1 - a + z * std::sqrt(a);
-    return df * b * b * b;
-  };
-  double low = events > 0 ? chi(2 * events, -1.96) / 2 : 0, high = events > 0 ? chi(2 * events + 2, 1.96) / 2 : 3.689;
-  return {low / exposure, high / exposure};
-}
-
-std::pair<double, double> share_interval(double events, double n) {
-  if (n <= 0) return {0, 1};
-  double z = 1.96, p = events / n, middle = p + z * z / (2 * n);
-  double half = z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n)), scale = 1 + z * z / n;
-  return {std::max(0.0, (middle - half) / scale), std::min(1.0, (middle + half) / scale)};
+  return out + (s.violations.empty() ? "all laws held\n" : fmt::format("{} violations\n", s.violations.size()));
 }
 
 }  // namespace hs::sim

@@ -14,28 +14,32 @@ struct Options {
   uint64_t seeds = 60, from = 1;
   std::string kind, mutant;
   double healthy_hours = 0;
-  bool expectations = true, verbose = false;
+  bool expectations = true, renamed = false, verbose = false;
 };
 
 struct Tally {  // of one kind
-  size_t runs = 0, felt = 0, curable = 0, restored = 0, repaired = 0, promoted = 0;
-  std::vector<double> restored_s, changed_s, promoted_s;
+  size_t runs = 0, felt = 0, curable = 0, repaired = 0, detected = 0, early = 0, promoted = 0, harmful = 0, left = 0;
+  std::vector<double> detected_s, restored_s;
   double bad_on = 0, bad_off = 0;
+};
+
+// Verdicts against the truth, over all runs.
+struct Verdicts {
+  std::map<std::string, size_t> kinds;
+  size_t null_trials = 0, null_passed = 0;          // changes that do nothing
+  size_t good_trials = 0, good_failed = 0;          // changes that help, and a FAIL
+  size_t honest_trials = 0, honest_mismatches = 0;  // telemetry that does not lie
+  size_t promotions = 0, useful = 0, moot = 0, harmful = 0;
 };
 
 struct Summary {
   std::map<std::string, Tally> kinds;
-  std::map<std::string, int> verdicts;
-  size_t promotions = 0, useful = 0, moot = 0, harmful = 0, changes = 0;
+  Verdicts verdicts;
   Healthy healthy;
   std::vector<std::string> violations;
 };
 
 Summary run_suite(const Options& options);
 std::string text_of(const Summary& summary);
-
-// 95 % interval of a rate of `events` in `exposure` (Garwood), and of a share (Wilson).
-std::pair<double, double> rate_interval(double events, double exposure);
-std::pair<double, double> share_interval(double events, double n);
 
 }  // namespace hs::sim

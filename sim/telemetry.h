@@ -1,13 +1,14 @@
 #pragma once
-// From requests to frames: spans are exported in batches of each service, a second late and more, sometimes lost,
-// sometimes twice; and a forger may add what never happened.
+// From requests to frames, through the real stream: spans with their flag events and a few logs are exported in batches
+// of each instance, a second late and more, sometimes lost, sometimes twice; and a forger may add what never happened.
 
-#include <deque>
 #include <map>
+#include <memory>
+#include <tuple>
 #include <vector>
 
 #include "sim/app.h"
-#include "stream/frame.h"
+#include "stream/stream.h"
 
 namespace hs::sim {
 
@@ -18,47 +19,59 @@ enum class Lie : uint8_t {
 };
 
 struct Weather {         // of telemetry
-  double loss = 0;       // of a service's batch
-  double duplicate = 0;  // of a service's batch
+  double loss = 0;       // of an instance's batch
+  double duplicate = 0;  // of an instance's batch
   double export_s = 1;
+  int late_service = -1;  // whose batches take late_s longer
+  double late_s = 0;
   bool one_credential = false;
   Lie lie = Lie::none;
   double forged_per_s = 0;  // failing entry requests that a forger with one credential makes up
   int64_t forged_from = 0, forged_to = 0;
-  bool probes = false;
 };
 
 class Telemetry {
  public:
   Telemetry(const App& app, Weather weather, Dice dice, int64_t epoch);
   void add(const Request& request);
-  // Everything that arrived by the end of `second`.
-  stream::Frame flush(int64_t second);
+  // Everything that arrived by the end of `second`. Not heard: nobody listened, it is lost.
+  stream::Frame flush(int64_t second, bool heard = true);
+  void forget() { stream_ = std::make_unique<stream::Stream>(); }  // the listener was killed
 
  private:
-  struct Parcel {  // one span, as one cell and one call; or one outcome
-    enum class Kind : uint8_t { cell, call, outcome } kind = Kind::cell;
-    stream::Cell cell;
-    stream::Call call;
-    stream::Outcome outcome;
+  struct Row {
+    uint64_t trace = 0, user = 0;
+    bool attack = false;
+    Span span;
+    std::vector<Reading> readings;  // inside this span
   };
-  struct Batch {
-    double at = 0;   // when it arrives
+  struct Key {  // of one batch
+    double at = 0;
+    int service = 0, instance = 0;
+    bool forged = false;
+    auto operator<=>(const Key&) const = default;
+  };
+  struct Parcel {
     int copies = 1;  // 0: lost
+    std::vector<Row> rows;
   };
-  Batch batch_of(int service, double at);
-  void send(const Batch& batch, const Parcel& parcel);
-  void add_span(const Span& span, const Batch& batch, const std::string& credential);
-  void add_outcomes(const Request& request, const Span& span, const Batch& batch, const std::string& credential);
+  void send(const Request& request, bool forged);
+  Key key_of(const Span& span, bool forged) const;
+  bool reports(const Request& request, Reading& reading) const;
   void forge(int64_t second);
   Request fake(double at);
+  void deliver(const Key& key, const Parcel& parcel);
+  model::Batch batch_of(const Key& key) const;
+  model::Batch spans_of(const Key& key, const Parcel& parcel) const;
+  model::Batch logs_of(const Key& key, const Parcel& parcel) const;
+  void add_span(model::Batch& batch, const Row& row) const;
 
   const App& app_;
   Weather weather_;
   Dice dice_;
   int64_t epoch_;
-  std::map<int64_t, std::vector<Parcel>> pending_;  // by second of arrival
-  std::map<std::pair<int, int64_t>, int> batches_;  // service, batch -> copies
+  std::map<Key, Parcel> pending_;
+  std::unique_ptr<stream::Stream> stream_ = std::make_unique<stream::Stream>();
 };
 
 }  // namespace hs::sim

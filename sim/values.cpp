@@ -19,6 +19,7 @@ Values::Values(const App& app, uint64_t seed) : app_(app), dice_(seed) {
     k.base = s.knob.base, k.base_revision = ++state_.revision;
     state_.knobs.push_back(std::move(k));
   }
+  served_.resize(state_.knobs.size());
 }
 
 config::Value Values::read(int setting, uint64_t user, Reading& reading) {
@@ -29,7 +30,7 @@ config::Value Values::read(int setting, uint64_t user, Reading& reading) {
   context.service = knob.services.empty() ? "" : knob.services[0];
   auto answer = values::evaluate(knob, context, now_, boot);
   reading.variant = static_cast<uint8_t>(answer.variant), reading.revision = answer.revision;
-  served_[{knob.key, {reading.variant, reading.revision}}]++;
+  served_[static_cast<size_t>(setting)][{reading.variant, reading.revision}]++;
   return *answer.value;
 }
 
@@ -90,9 +91,10 @@ void Values::set_base(const std::string& key, const config::Value& base) {
 
 std::vector<stream::Served> Values::served() const {
   std::vector<stream::Served> out;
-  for (const auto& [key, count] : served_)
-    out.push_back({key.first, std::string(values::name_of(static_cast<values::Variant>(key.second.first))),
-                   key.second.second, count});
+  for (size_t i = 0; i < served_.size(); ++i)
+    for (const auto& [answer, count] : served_[i])
+      out.push_back({state_.knobs[i].key, std::string(values::name_of(static_cast<values::Variant>(answer.first))),
+                     answer.second, count});
   return out;
 }
 

@@ -36,7 +36,7 @@ class Values : public Answers {
   values::State state_;
   Dice dice_;
   MonoNanos now_ = 1;
-  std::map<std::pair<std::string, std::pair<uint8_t, int64_t>>, uint64_t> served_;
+  std::vector<std::map<std::pair<uint8_t, int64_t>, uint64_t>> served_;  // by knob: variant, revision -> answers
 };
 
 // Fixed values for everybody: what would be, if.

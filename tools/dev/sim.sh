@@ -7,10 +7,10 @@ cmd_sim() {
   build/release/homeostat_sim "$@"
 }
 
-# For soak (CI runs 14 seeds as a unit test): one incident of every kind, then mutants of the loop, each where the laws
+# For soak (CI runs 23 seeds as a unit test): one incident of every kind, then mutants of the loop, each where the laws
 # are known to notice it. Not here: swapped-arms and first-look, which the laws do not notice yet.
 sim_mutants() {
-  cmd_sim --seeds 14 || return 1
+  cmd_sim --seeds 23 || return 1
   sim_must_notice no-corroboration --from 11 --seeds 1 &&
     sim_must_notice no-revert --from 1 --seeds 1 &&
     sim_must_notice no-lease --kind two --seeds 60 &&

@@ -17,7 +17,9 @@ constexpr uint64_t claims_min = 20;  // requests before "who reports the candida
 }  // namespace
 
 Trial::Trial(config::Knob knob, Change change, Goal goal, bool ramp, const Policy& policy)
-    : knob_(std::move(knob)), change_(std::move(change)), goal_(std::move(goal)), policy_(policy), isolated_(!ramp) {}
+    : knob_(std::move(knob)), change_(std::move(change)), goal_(std::move(goal)), policy_(policy), isolated_(!ramp) {
+  policy_.ramp.first_look = policy.sabotage.first_look;
+}
 
 double Trial::exposure_for(const View& view) const {
   int64_t to = view.history->last_second();

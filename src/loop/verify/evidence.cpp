@@ -170,6 +170,9 @@ Drop drop_between(std::span<const Block> before, std::span<const Block> after) {
   Drop d;
   Block b = total(before), a = total(after);
   d.before = share(b), d.after = share(a);
+  auto told = [](const Block& block) { return block.n > 0; };
+  d.before_n = std::count_if(before.begin(), before.end(), told);
+  d.after_n = std::count_if(after.begin(), after.end(), told);
   d.overdispersion = overdispersion_of(before);
   if (b.n <= 0 || a.n <= 0) return d;
   double scale = d.overdispersion;

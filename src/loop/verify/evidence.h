@@ -11,6 +11,7 @@
 // between looks. The error budget is therefore spent over the looks, and when to look is decided blind to the arms.
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 namespace hs::loop {
@@ -55,6 +56,7 @@ struct Block {
 struct Drop {
   double log_e = 0;  // evidence that the bad share fell from `before` to `after`; negative when it rose
   double before = 0, after = 0;
+  int64_t before_n = 0, after_n = 0;  // blocks with data
   double overdispersion = 1;
   bool falling_before = false;  // it was already on its way down: the fall may not be ours
 };

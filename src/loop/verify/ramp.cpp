@@ -177,6 +177,7 @@ Verdict Ramp::verdict(VerdictKind kind, const Drop& drop, std::string why) const
                : phase_ == Phase::on_again  ? Evidence::switchback
                                             : Evidence::ramp;
   v.treated = drop.after, v.control = drop.before, v.log_e = drop.log_e;
+  v.treated_n = drop.after_n, v.control_n = drop.before_n;
   v.why = std::move(why);
   return v;
 }
