@@ -10,11 +10,50 @@ namespace {
 // A pattern's program may take this much: a pattern that needs more is refused when it is compiled.
 constexpr int64_t regex_memory_bytes = 8 << 20;
 
+// The text that Go's regexp package, RE2's sister, has for the same error.
+std::string go_text(const re2::RE2& re) {
+  const std::string_view what = [&]() -> std::string_view {
+    switch (re.error_code()) {
+      case re2::RE2::ErrorBadEscape:
+        return "invalid escape sequence";
+      case re2::RE2::ErrorBadCharClass:
+        return "invalid character class";
+      case re2::RE2::ErrorBadCharRange:
+        return "invalid character class range";
+      case re2::RE2::ErrorMissingBracket:
+        return "missing closing ]";
+      case re2::RE2::ErrorMissingParen:
+        return "missing closing )";
+      case re2::RE2::ErrorTrailingBackslash:
+        return "trailing backslash at end of expression";
+      case re2::RE2::ErrorRepeatArgument:
+        return "missing argument to repetition operator";
+      case re2::RE2::ErrorRepeatSize:
+        return "invalid repeat count";
+      case re2::RE2::ErrorRepeatOp:
+        return "invalid nested repetition operator";
+      case re2::RE2::ErrorBadPerlOp:
+        return "invalid or unsupported Perl syntax";
+      case re2::RE2::ErrorBadUTF8:
+        return "invalid UTF-8";
+      case re2::RE2::ErrorBadNamedCapture:
+        return "invalid named capture";
+      case re2::RE2::ErrorPatternTooLarge:
+        return "expression too large";
+      default:
+        return "internal regexp error";
+    }
+  }();
+  std::string text = "error parsing regexp: " + std::string(what);
+  if (re.error_code() == re2::RE2::ErrorTrailingBackslash) return text + ": ``";
+  return text + ": `" + re.error_arg() + "`";
+}
+
 }  // namespace
 
 struct Matcher::Regex {
   re2::RE2 re;
-  Regex(const std::string& pattern, const re2::RE2::Options& options) : re("^(?s:" + pattern + ")$", options) {}
+  Regex(const std::string& pattern, const re2::RE2::Options& options) : re(pattern, options) {}
 };
 
 std::string_view name_of(MatchType type) {
@@ -31,8 +70,9 @@ Result<Matcher> Matcher::make(MatchType type, std::string name, std::string valu
   re2::RE2::Options options;
   options.set_log_errors(false);
   options.set_max_mem(regex_memory_bytes);
+  options.set_dot_nl(true);
   auto regex = std::make_shared<Regex>(out.value_, options);
-  if (!regex->re.ok()) return fail(Code::invalid_argument, "error parsing regexp: " + regex->re.error());
+  if (!regex->re.ok()) return fail(Code::invalid_argument, go_text(regex->re));
   out.regex_ = std::move(regex);
   return out;
 }

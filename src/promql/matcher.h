@@ -15,7 +15,7 @@ std::string_view name_of(MatchType type);  // = != =~ !~
 
 class Matcher {
  public:
-  // Fails with RE2's text when `value` is no regular expression.
+  // Fails with the text of Go's regexp package when `value` is no regular expression.
   static Result<Matcher> make(MatchType type, std::string name, std::string value);
 
   bool matches(std::string_view value) const;
