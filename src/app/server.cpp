@@ -7,6 +7,7 @@
 
 #include "api/console/console.h"
 #include "api/otlp/receiver.h"
+#include "api/prometheus/write.h"
 #include "api/telemetry/telemetry.h"
 #include "app/values_process.h"
 #include "app/version.h"
@@ -108,7 +109,8 @@ void Server::keep_values(const std::stop_token& stop) {
 
 Status Server::open_storage() {
   const auto tee = [this](const std::shared_ptr<const model::Batch>& batch, const ingest::Incoming& incoming) {
-    loop_->add(*batch, incoming.received_at, incoming.credential);
+    // The loop watches the application that Homeostat is for: what other tenants send is stored for them alone.
+    if (incoming.tenant.empty()) loop_->add(*batch, incoming.received_at, incoming.credential);
   };
   HS_ASSIGN(storage_, Storage::open(common_, settings(), http_, clock_, random_, tee));
   query_pool_ = std::make_unique<WorkerPool>(query_threads, queries_waiting_max);
@@ -166,7 +168,11 @@ http::Handler Server::guarded(const std::string& setting, http::Handler handler)
   const std::string address = settings().text(setting);
   // The OTLP listener does nothing but take telemetry; what it does not know it answers with 404, to senders too.
   const std::vector<security::Rule> otlp = {{"", "/", sender}};
-  const std::vector<security::Rule> others = {{"GET", "/", open, true}, {"", "/healthz", open}, {"", "/readyz", open}};
+  const std::vector<security::Rule> others = {{"GET", "/", open, true},
+                                              {"", "/healthz", open},
+                                              {"", "/readyz", open},
+                                              {"POST", "/api/v1/write", sender},
+                                              {"POST", "/prometheus/api/v1/write", sender}};
   security::Policy policy{.rules = setting == "listen.otlp_http" ? otlp : others,
                           .hosts = [this] { return settings().list("security.hosts"); },
                           .any_address = !security::is_loopback(address),
@@ -209,8 +215,19 @@ http::Routes Server::routes() {
       [this](const store::Query& query, size_t rows_max) { return storage_->client().collect(query, rows_max); },
       clock_, *query_pool_));
   add(api::console::routes());
+  add(prometheus());
   add(chaos::routes(faults_, clock_, [this] { return settings().flag("chaos.enabled"); }));
   return all;
+}
+
+http::Routes Server::prometheus() {
+  const auto any_time = [this] {
+    const store::RetentionPolicy policy = retention_policy(settings());
+    return policy.max_age_ms == 0 && policy.metrics_max_age_ms == 0;
+  };
+  const http::Handler write =
+      api::prometheus::write_receiver({.body_bytes_max = body_bytes_max(), .any_time = any_time}, clock_, sink());
+  return {{"POST", "/api/v1/write", write}, {"POST", "/prometheus/api/v1/write", write}};
 }
 
 // Ready: telemetry is taken. The engine may be away for a while without making that untrue.

@@ -66,6 +66,7 @@ class Server {
   http::Handler otlp_http();
   api::otlp::Sink sink();  // what both receivers hand their requests to
   http::Routes routes();
+  http::Routes prometheus();
   http::Response readyz() const;
   void flush(const http::Done& done);
 

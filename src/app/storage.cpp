@@ -1,6 +1,7 @@
 #include "app/storage.h"
 
 #include "api/otlp/receiver.h"
+#include "api/prometheus/write.h"
 #include "app/engine_command.h"
 #include "base/log.h"
 #include "store/schema.h"
@@ -39,6 +40,11 @@ ingest::Options ingest_options(const config::Settings& settings) {
   return options;
 }
 
+Result<model::Batch> decode_again(const ingest::Incoming& incoming, size_t body_max) {
+  const bool prometheus = incoming.format == ingest::WireFormat::prometheus_write;
+  return prometheus ? api::prometheus::decode_write(incoming, body_max) : api::otlp::decode(incoming, body_max);
+}
+
 }  // namespace
 
 Result<std::vector<ingest::Block>> GatedSink::encode(const std::vector<ingest::StoredBatch>& batches, uint64_t cut) {
@@ -68,7 +74,7 @@ Result<std::unique_ptr<Storage>> Storage::open(const Common& common, const confi
                                   .clock = clock,
                                   .random = random,
                                   .sink = storage->sink_,
-                                  .decode = [body_max](const auto& in) { return api::otlp::decode(in, body_max); },
+                                  .decode = [body_max](const auto& in) { return decode_again(in, body_max); },
                                   .tee = std::move(tee),
                                   .admit = {}}));
   if (settings.text("engine.url").empty())

@@ -14,8 +14,8 @@
 namespace hs::ingest {
 
 // How the body is to be decoded. Persistent (the journal): do not change numbers, only add.
-enum class WireFormat : uint8_t { otlp_protobuf = 1, otlp_json = 2 };
-enum class Encoding : uint8_t { identity = 0, gzip = 1, zstd = 2, deflate = 3 };
+enum class WireFormat : uint8_t { otlp_protobuf = 1, otlp_json = 2, prometheus_write = 3 };
+enum class Encoding : uint8_t { identity = 0, gzip = 1, zstd = 2, deflate = 3, snappy = 4 };
 
 // A request as it came, before it was decoded. Everything that decoding needs is here: replay decodes it again.
 struct Incoming {
@@ -25,7 +25,8 @@ struct Incoming {
   std::string tenant;      // whose data; "" is the only tenant of a single-tenant set-up
   std::string credential;  // name of the credential that sent it (never the secret); "" when none was asked for
   UnixNanos received_at = 0;
-  std::string body;  // as received: the content encoding is not undone
+  bool any_time = false;  // metric points of any age were taken (retention had no bound); Prometheus only
+  std::string body;       // as received: the content encoding is not undone
 };
 
 // A request of a cut, decoded.

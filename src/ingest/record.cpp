@@ -15,6 +15,8 @@ constexpr uint32_t record_magic = 0x31525348;  // "HSR1"
 // Integers are little-endian, fixed width (the machines that we build for are; a static check keeps it honest).
 static_assert(std::endian::native == std::endian::little, "byte order of the journal");
 
+constexpr uint8_t flag_any_time = 1;  // of a request: Incoming::any_time
+
 template <class T>
 void put(std::string& out, T value) {
   static_assert(std::is_integral_v<T>);
@@ -136,7 +138,7 @@ std::string encode_request_prefix(const Incoming& incoming, uint32_t rows, uint6
   put(out, static_cast<uint8_t>(incoming.signal));
   put(out, static_cast<uint8_t>(incoming.format));
   put(out, static_cast<uint8_t>(incoming.encoding));
-  put<uint8_t>(out, 0);
+  put<uint8_t>(out, incoming.any_time ? flag_any_time : 0);
   put(out, rows);
   put(out, memory_bytes);
   put(out, incoming.received_at);
@@ -153,7 +155,7 @@ Result<Request> parse_request(std::string_view payload) {
   request.incoming.signal = static_cast<model::Signal>(in.get<uint8_t>());
   request.incoming.format = static_cast<WireFormat>(in.get<uint8_t>());
   request.incoming.encoding = static_cast<Encoding>(in.get<uint8_t>());
-  in.get<uint8_t>();
+  request.incoming.any_time = (in.get<uint8_t>() & flag_any_time) != 0;
   request.rows = in.get<uint32_t>();
   request.memory_bytes = in.get<uint64_t>();
   request.incoming.received_at = in.get<int64_t>();

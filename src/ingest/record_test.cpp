@@ -57,6 +57,7 @@ TEST(Record, PayloadsReadBack) {
   incoming.tenant = "t";
   incoming.credential = "c1";
   incoming.received_at = 123;
+  incoming.any_time = true;
   const std::string prefix = encode_request_prefix(incoming, 5, 600);
   const auto request = parse_request(prefix + "body");
   ASSERT_TRUE(request);
@@ -66,6 +67,7 @@ TEST(Record, PayloadsReadBack) {
   EXPECT_EQ(request->incoming.tenant, "t");
   EXPECT_EQ(request->incoming.credential, "c1");
   EXPECT_EQ(request->incoming.received_at, 123);
+  EXPECT_TRUE(request->incoming.any_time);
   EXPECT_EQ(request->incoming.body, "body");
   EXPECT_EQ(request->rows, 5U);
   EXPECT_EQ(request->memory_bytes, 600U);

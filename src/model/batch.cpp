@@ -19,7 +19,7 @@ size_t Batch::size() const {
     case Signal::traces:
       return spans.size();
     case Signal::metrics:
-      return points.size();
+      return points.size() + points.families.size();
     case Signal::logs:
       return logs.size();
   }

@@ -80,7 +80,16 @@ struct Logs {
   size_t size() const { return time.size(); }
 };
 
-enum class MetricKind : uint8_t { gauge = 1, sum = 2, histogram = 3, exponential_histogram = 4, summary = 5 };
+// untyped: a Prometheus series. Its name and attributes are final (nothing of the resource is added to them), its type
+// is not told with its points, and they may be numbers and native histograms by turns.
+enum class MetricKind : uint8_t {
+  gauge = 1,
+  sum = 2,
+  histogram = 3,
+  exponential_histogram = 4,
+  summary = 5,
+  untyped = 6
+};
 enum class Temporality : uint8_t { unspecified = 0, delta = 1, cumulative = 2 };
 
 struct Metric {  // a descriptor; points refer to it
@@ -95,7 +104,12 @@ struct Metric {  // a descriptor; points refer to it
 struct Buckets {  // of one exponential histogram's half
   int32_t offset = 0;
   std::vector<uint64_t> counts;
+  std::vector<double> float_counts;  // instead of `counts` when Distribution::is_float
 };
+
+// Of Prometheus' native histograms with custom buckets: such a Distribution has this scale, its upper bounds in
+// `bounds` (+Inf left out), and positive.offset is the index of the first bucket.
+inline constexpr int32_t custom_buckets_scale = -53;
 
 // What a histogram, exponential histogram or summary point has beyond a number point.
 struct Distribution {
@@ -109,6 +123,9 @@ struct Distribution {
   uint64_t zero_count = 0;
   double zero_threshold = 0;
   Buckets positive, negative;
+  bool is_float = false;  // counts are float_count, float_zero_count, Buckets::float_counts; the integers are 0
+  double float_count = 0, float_zero_count = 0;
+  uint8_t reset_hint = 0;  // Prometheus' Histogram.ResetHint: 0 unknown 1 yes 2 no 3 gauge
 };
 
 struct Exemplars {  // not per row: point[i] says which row
@@ -120,6 +137,10 @@ struct Exemplars {  // not per row: point[i] says which row
   std::vector<TraceId> trace_id;
   std::vector<SpanId> span_id;
   AttributeColumn attributes;  // filtered attributes
+};
+
+struct Family {                             // what Prometheus' metadata say of all series of a name
+  std::string_view name, type, help, unit;  // type: "counter", "gauge", "histogram" ...
 };
 
 struct Points {
@@ -134,11 +155,16 @@ struct Points {
   std::vector<Distribution> distributions;
   AttributeColumn attributes;
   Exemplars exemplars;
+  std::vector<Family> families;
   static constexpr uint32_t no_distribution = UINT32_MAX;
+  // Bits of `flags`. OTLP's:
+  static constexpr uint32_t no_recorded_value = 1;
+  // Ours, together with the above: no point at all, only the series that exemplars without a point belong to.
+  static constexpr uint32_t carrier = 1U << 31;
   size_t size() const { return time.size(); }
 };
 
-// Movable, not copyable. Exactly one of spans, logs, points has rows: the one of `signal`.
+// Movable, not copyable. Exactly one of spans, logs, points has rows: the one of `signal`. size() also counts families.
 struct Batch {
   Signal signal = Signal::traces;
   Arena arena;
@@ -149,6 +175,7 @@ struct Batch {
   Points points;
   uint64_t rejected = 0;     // items of the request that could not be taken (partial success)
   std::string rejected_why;  // which and why, for the sender
+  bool any_time = false;     // points may lie anywhere since 1970: the store does not clamp their past
   size_t size() const;
 };
 

@@ -110,6 +110,7 @@ void logs(std::string& out, const Logs& l) {
 void buckets(std::string& out, std::string_view name, const Buckets& b) {
   number(out, fmt::format("{}_offset", name), b.offset);
   list(out, name, b.counts);
+  list(out, name, b.float_counts);
 }
 
 void distribution(std::string& out, const Distribution& d) {
@@ -125,6 +126,8 @@ void distribution(std::string& out, const Distribution& d) {
   if (d.zero_threshold != 0) real(out, "zero_threshold", d.zero_threshold);
   buckets(out, "positive", d.positive);
   buckets(out, "negative", d.negative);
+  if (d.is_float) real(out, "float_count", d.float_count), real(out, "float_zero_count", d.float_zero_count);
+  number(out, "reset_hint", static_cast<int>(d.reset_hint));
 }
 
 void exemplars(std::string& out, const Exemplars& e, size_t point, size_t& next) {
@@ -147,6 +150,13 @@ void points(std::string& out, const Points& p) {
     number(out, "temporality", static_cast<int>(m.temporality));
     number(out, "monotonic", m.monotonic);
     if (!m.metadata.empty()) attributes(out, m.metadata);
+    out += '\n';
+  }
+  for (const Family& f : p.families) {
+    out += fmt::format("family {}", quoted(f.name));
+    text(out, "type", f.type);
+    text(out, "help", f.help);
+    text(out, "unit", f.unit);
     out += '\n';
   }
   size_t exemplar = 0;

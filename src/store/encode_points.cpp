@@ -96,7 +96,10 @@ Block write_samples(const Cut& cut, const Ids& ids, const Partition& partition) 
 struct DistributionWriter : Writer {
   using Writer::Writer;
   const Distribution& of(size_t i) const { return points(i).distributions[points(i).distribution[rows[i].row]]; }
-  uint8_t kind(size_t i) const { return static_cast<uint8_t>(points(i).metrics[points(i).metric[rows[i].row]].kind); }
+  uint8_t kind(size_t i) const {
+    const model::MetricKind kind = points(i).metrics[points(i).metric[rows[i].row]].kind;
+    return static_cast<uint8_t>(kind == model::MetricKind::untyped ? model::MetricKind::exponential_histogram : kind);
+  }
 
   template <class T, class F>
   void number(std::string_view name, std::string_view type, F value) {
@@ -129,6 +132,17 @@ void write_exponential(DistributionWriter& w) {
                     [](const Distribution& d) -> auto& { return d.negative.counts; });
 }
 
+void write_float_counts(DistributionWriter& w) {
+  w.number<uint8_t>("is_float", "UInt8", [](const Distribution& d) { return d.is_float ? 1 : 0; });
+  w.number<double>("float_count", "Float64", [](const Distribution& d) { return d.float_count; });
+  w.number<double>("float_zero_count", "Float64", [](const Distribution& d) { return d.float_zero_count; });
+  w.number<uint8_t>("reset_hint", "UInt8", [](const Distribution& d) { return d.reset_hint; });
+  w.array<double>("positive_float_counts", "Array(Float64)",
+                  [](const Distribution& d) -> auto& { return d.positive.float_counts; });
+  w.array<double>("negative_float_counts", "Array(Float64)",
+                  [](const Distribution& d) -> auto& { return d.negative.float_counts; });
+}
+
 Block write_distributions(const Cut& cut, const Ids& ids, const Partition& partition) {
   DistributionWriter w(cut, ids, partition.rows);
   w.identity();
@@ -145,6 +159,7 @@ Block write_distributions(const Cut& cut, const Ids& ids, const Partition& parti
   w.array<double>("quantile_values", "Array(Float64)",
                   [](const Distribution& d) -> auto& { return d.quantile_values; });
   write_exponential(w);
+  write_float_counts(w);
   return finish_block(cut, w.native, "distributions", partition.start, partition.rows, true);
 }
 
@@ -156,7 +171,7 @@ Block write_exemplars(const Cut& cut, const Ids& ids, const Partition& partition
   native.fixed<uint64_t>("series_id", "UInt64", [&](size_t i) { return ids[rows[i].batch][of(i).point[rows[i].row]]; });
   native.fixed<int64_t>("point_ts", "DateTime64(9, 'UTC')", [&](size_t i) {
     const UnixNanos sent = cut.batch(rows[i]).points.time[of(i).point[rows[i].row]];
-    return clamp_time(sent, cut.batches[rows[i].batch].received_at).ts;
+    return clamp_time(sent, cut.batches[rows[i].batch].received_at, cut.batch(rows[i]).any_time).ts;
   });
   native.fixed<double>("value", "Float64", [&](size_t i) { return of(i).value[rows[i].row]; });
   fixed_unless_zero<uint8_t>(native, "is_int", "UInt8", [&](size_t i) { return of(i).is_int[rows[i].row]; });
@@ -219,13 +234,35 @@ void describe_series(Cut& cut, const Ids& ids, const Partition& partition) {
   if (!fresh.empty()) cut.dictionaries->push_back(write_series(cut, ids, partition.start, fresh));
 }
 
+// Here a row's `row` is the family's. They have no time of their own: the request's stands in, by partition.
+Block write_families(const Cut& cut, const Partition& partition) {
+  const Rows& rows = partition.rows;
+  NativeBlock native(rows.size());
+  const auto of = [&](size_t i) -> const model::Family& { return cut.batch(rows[i]).points.families[rows[i].row]; };
+  native.low_cardinality("name", [&](size_t i) { return of(i).name; });
+  native.low_cardinality("type", [&](size_t i) { return of(i).type; });
+  native.low_cardinality("help", [&](size_t i) { return of(i).help; });
+  native.low_cardinality("unit", [&](size_t i) { return of(i).unit; });
+  return finish_block(cut, native, "metric_families", partition.start, rows, false);
+}
+
+Rows rows_of_families(const Cut& cut) {
+  Rows rows;
+  for (uint32_t b = 0; b < cut.batches.size(); ++b) {
+    const int64_t first = partition_of(cut.batches[b].received_at) * nanos_per_s;
+    const size_t count = cut.batches[b].batch->points.families.size();
+    for (uint32_t f = 0; f < count; ++f) rows.push_back({b, f, {first, 0}});
+  }
+  return rows;
+}
+
 Rows rows_of_exemplars(const Cut& cut) {
   Rows rows;
   for (uint32_t b = 0; b < cut.batches.size(); ++b) {
     const StoredBatch& stored = cut.batches[b];
     const model::Exemplars& exemplars = stored.batch->points.exemplars;
     for (uint32_t e = 0; e < exemplars.point.size(); ++e) {
-      rows.push_back({b, e, clamp_time(exemplars.time[e], stored.received_at)});
+      rows.push_back({b, e, clamp_time(exemplars.time[e], stored.received_at, stored.batch->any_time)});
     }
   }
   return rows;
@@ -251,9 +288,10 @@ void encode_points(Cut& cut) {
     const Points& points = stored.batch->points;
     ids.push_back(ids_of(stored));  // of other signals: none
     for (uint32_t r = 0; r < points.size(); ++r) {
-      const Row row{b, r, clamp_time(points.time[r], stored.received_at)};
-      (points.distribution[r] == Points::no_distribution ? numbers : distributions).push_back(row);
+      const Row row{b, r, clamp_time(points.time[r], stored.received_at, stored.batch->any_time)};
       all.push_back(row);
+      if ((points.flags[r] & Points::carrier) != 0) continue;
+      (points.distribution[r] == Points::no_distribution ? numbers : distributions).push_back(row);
     }
   }
   for (const Partition& p : by_partition(std::move(numbers))) cut.facts->push_back(write_samples(cut, ids, p));
@@ -261,6 +299,7 @@ void encode_points(Cut& cut) {
     cut.facts->push_back(write_distributions(cut, ids, p));
   }
   for (const Partition& p : by_partition(rows_of_exemplars(cut))) cut.facts->push_back(write_exemplars(cut, ids, p));
+  for (const Partition& p : by_partition(rows_of_families(cut))) cut.dictionaries->push_back(write_families(cut, p));
   for (Partition& partition : by_partition(std::move(all))) {
     describe_series(cut, ids, partition);
     cut.stored[partition.start].emplace_back(model::Signal::metrics, std::move(partition.rows));

@@ -18,13 +18,14 @@ namespace hs::store {
 namespace {
 
 enum class Kind : uint8_t { traces, logs, metrics, description };
-constexpr std::array<std::pair<std::string_view, Kind>, 10> kinds = {{{"spans", Kind::traces},
+constexpr std::array<std::pair<std::string_view, Kind>, 11> kinds = {{{"spans", Kind::traces},
                                                                       {"trace_parts", Kind::traces},
                                                                       {"logs", Kind::logs},
                                                                       {"samples", Kind::metrics},
                                                                       {"distributions", Kind::metrics},
                                                                       {"exemplars", Kind::metrics},
                                                                       {"series", Kind::metrics},
+                                                                      {"metric_families", Kind::description},
                                                                       {"resources", Kind::description},
                                                                       {"scopes", Kind::description},
                                                                       {"facets", Kind::description}}};

@@ -72,8 +72,9 @@ uint64_t total_of(const std::vector<AttributeRange>& rows) {
 
 }  // namespace
 
-Time clamp_time(UnixNanos sent, UnixNanos received) {
-  const int64_t clamped = std::clamp(sent, received - time_past_max_ns, received + time_future_max_ns);
+Time clamp_time(UnixNanos sent, UnixNanos received, bool any_time) {
+  const int64_t oldest = any_time ? 0 : received - time_past_max_ns;
+  const int64_t clamped = std::clamp(sent, oldest, received + time_future_max_ns);
   return {clamped, clamped == sent ? 0 : sent};
 }
 

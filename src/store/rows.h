@@ -20,7 +20,7 @@ struct Time {
   int64_t sent = 0;  // 0: as it is; time_unknown: none was sent
 };
 inline constexpr int64_t time_unknown = -1;
-Time clamp_time(UnixNanos sent, UnixNanos received);
+Time clamp_time(UnixNanos sent, UnixNanos received, bool any_time = false);
 int64_t partition_of(int64_t ts);  // its first Unix second
 
 // A row of a block: a row of a batch, or what a signal makes of it.

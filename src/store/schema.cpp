@@ -29,9 +29,10 @@ Status apply(Client& client, const Migration& migration) {
 }  // namespace
 
 std::span<const Migration> migrations() {
-  static const std::array<Migration, 2> all = {{
+  static const std::array<Migration, 3> all = {{
       {1, "spans, logs, metrics and what describes them", first_tables()},
       {2, "views under the names of the OpenTelemetry exporter", standard_views()},
+      {3, "what Prometheus sends beyond OpenTelemetry", prometheus_columns()},
   }};
   return all;
 }

@@ -8,5 +8,6 @@ namespace hs::store {
 
 std::span<const std::string_view> first_tables();
 std::span<const std::string_view> standard_views();
+std::span<const std::string_view> prometheus_columns();
 
 }  // namespace hs::store

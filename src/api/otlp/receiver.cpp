@@ -57,6 +57,7 @@ Coding coding_of(ingest::Encoding encoding) {
       return Coding::zstd;
     case ingest::Encoding::deflate:
       return Coding::deflate;
+    case ingest::Encoding::snappy:  // of remote write alone
     case ingest::Encoding::identity:
       break;
   }

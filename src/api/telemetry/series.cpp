@@ -12,8 +12,8 @@ namespace {
 
 constexpr uint64_t series_default = 20, series_max = 200, points_default = 1000, points_max = 10'000;
 constexpr uint64_t all_points_max = 200'000, exemplars_max = 100, names_default = 100, names_max = 1000;
-constexpr std::array<std::string_view, 6> kinds = {"unknown", "gauge", "sum", "histogram", "exponential_histogram",
-                                                   "summary"};
+constexpr std::array<std::string_view, 7> kinds = {"unknown", "gauge",  "sum", "histogram", "exponential_histogram",
+                                                   "summary", "untyped"};
 constexpr std::array<std::string_view, 3> temporalities = {"unspecified", "delta", "cumulative"};
 
 template <size_t n>
@@ -100,16 +100,41 @@ void write_counts(JsonText& out, std::string_view key, const store::ResultBlock&
   write_array(out, key, column(block, name), row, [&](const auto& items, size_t i) { out.count(items.u64(i)); });
 }
 
-void write_buckets(JsonText& out, std::string_view key, const store::ResultBlock& block, std::string_view offset,
-                   std::string_view counts, size_t row) {
-  out.key(key).open('{').key("offset").integer(column(block, offset).i64(row));
-  write_counts(out, "counts", block, counts, row);
+struct BucketColumns {
+  std::string_view offset, counts, float_counts;
+};
+
+void write_buckets(JsonText& out, std::string_view key, const store::ResultBlock& block, const BucketColumns& columns,
+                   size_t row) {
+  out.key(key).open('{').key("offset").integer(column(block, columns.offset).i64(row));
+  if (column(block, "is_float").u64(row) != 0)
+    write_reals(out, "counts", block, columns.float_counts, row);
+  else
+    write_counts(out, "counts", block, columns.counts, row);
   out.close('}');
+}
+
+// Prometheus' native histograms may have float counts, and custom buckets (scale -53).
+void write_exponential(JsonText& out, const store::ResultBlock& block, size_t row) {
+  const bool is_float = column(block, "is_float").u64(row) != 0;
+  out.key("scale").integer(column(block, "scale").i64(row)).key("zero_count");
+  if (is_float)
+    out.real(column(block, "float_zero_count").f64(row));
+  else
+    out.count(column(block, "zero_count").u64(row));
+  out.key("zero_threshold").real(column(block, "zero_threshold").f64(row));
+  if (column(block, "scale").i64(row) == model::custom_buckets_scale) write_reals(out, "bounds", block, "bounds", row);
+  write_buckets(out, "positive", block, {"positive_offset", "positive_counts", "positive_float_counts"}, row);
+  write_buckets(out, "negative", block, {"negative_offset", "negative_counts", "negative_float_counts"}, row);
 }
 
 void write_distribution(JsonText& out, const store::ResultBlock& block, size_t row) {
   const uint64_t has = column(block, "has").u64(row), kind = column(block, "kind").u64(row);
-  out.key("count").count(column(block, "count").u64(row));
+  out.key("count");
+  if (column(block, "is_float").u64(row) != 0)
+    out.real(column(block, "float_count").f64(row));
+  else
+    out.count(column(block, "count").u64(row));
   if (has & 1) out.key("sum").real(column(block, "sum").f64(row));
   if (has & 2) out.key("min").real(column(block, "min").f64(row));
   if (has & 4) out.key("max").real(column(block, "max").f64(row));
@@ -120,11 +145,7 @@ void write_distribution(JsonText& out, const store::ResultBlock& block, size_t r
     write_reals(out, "quantiles", block, "bounds", row);
     write_reals(out, "values", block, "quantile_values", row);
   } else {
-    out.key("scale").integer(column(block, "scale").i64(row));
-    out.key("zero_count").count(column(block, "zero_count").u64(row));
-    out.key("zero_threshold").real(column(block, "zero_threshold").f64(row));
-    write_buckets(out, "positive", block, "positive_offset", "positive_counts", row);
-    write_buckets(out, "negative", block, "negative_offset", "negative_counts", row);
+    write_exponential(out, block, row);
   }
 }
 
@@ -160,7 +181,8 @@ Status read_points(Parts& parts, const Reader& reader, const http::Request& requ
   const Select distributions = points_of(
       "SELECT series_id, ts, ts_sent, start_ts, flags, kind, count, sum, min, max, has, bounds, counts, "
       "quantile_values,"
-      " scale, zero_count, zero_threshold, positive_offset, positive_counts, negative_offset, negative_counts"
+      " scale, zero_count, zero_threshold, positive_offset, positive_counts, negative_offset, negative_counts,"
+      " is_float, float_count, float_zero_count, positive_float_counts, negative_float_counts"
       " FROM distributions",
       q, ids);
   return collect_into(parts.points, reader, request, distributions, all_points_max,

@@ -47,6 +47,8 @@ class PointReader {
         return exponential(r, list);
       case MetricKind::summary:
         return summary(r, list);
+      case MetricKind::untyped:
+        break;  // Prometheus': OTLP has no such metrics
     }
   }
 

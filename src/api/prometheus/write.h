@@ -1,0 +1,34 @@
+#pragma once
+// The receiver of Prometheus remote write 1.0: what a sender posts becomes a batch and goes the way of OTLP (journal,
+// fsync, answer). https://prometheus.io/docs/specs/prw/remote_write_spec/
+
+#include <functional>
+
+#include "base/http_message.h"
+#include "ingest/incoming.h"
+#include "io/clock.h"
+
+namespace hs::api::prometheus {
+
+struct WriteOptions {
+  size_t body_bytes_max = 64 << 20;  // as received, and again when decompressed
+  // Are samples of any age taken? Asked at each request: true while retention keeps metrics for ever.
+  std::function<bool()> any_time;
+};
+
+// Takes one decoded request and answers once, from any thread: ok means durable (ingest::Ingest::append).
+using Sink = std::function<void(ingest::Incoming, model::Batch, std::function<void(Status)>)>;
+
+// Answers 204 when what was sent is durable. 400: no remote write 1.0, or some samples could not be taken (the text
+// says how many and why; all others are stored, and none of it is worth a retry). 413, 415: size, content type or
+// encoding. 429 and 503 with Retry-After: send it again.
+http::Handler write_receiver(WriteOptions options, io::Clock& clock, Sink sink);
+
+// Decompresses and decodes a request: what the receiver does, and what the journal's replay does again. Pure.
+Result<model::Batch> decode_write(const ingest::Incoming& incoming, size_t body_bytes_max);
+
+// Whose data a request is about: X-Scope-OrgID, "" without one. An error unless it is 1 to 150 letters, digits and
+// !-_.*'() as in other systems that have this header.
+Result<std::string> tenant_of(const http::Request& request);
+
+}  // namespace hs::api::prometheus

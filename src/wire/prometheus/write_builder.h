@@ -1,0 +1,94 @@
+#pragma once
+// A remote write request while it becomes a batch. Internal to wire/prometheus.
+
+#include <array>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include <protozero/pbf_reader.hpp>
+
+#include "model/batch.h"
+#include "wire/prometheus/remote_write.h"
+
+namespace hs::wire::prometheus {
+
+using protozero::pbf_reader;
+
+constexpr uint32_t varint(uint32_t tag) { return protozero::tag_and_type(tag, protozero::pbf_wire_type::varint); }
+constexpr uint32_t fixed64(uint32_t tag) { return protozero::tag_and_type(tag, protozero::pbf_wire_type::fixed64); }
+constexpr uint32_t bytes(uint32_t tag) {
+  return protozero::tag_and_type(tag, protozero::pbf_wire_type::length_delimited);
+}
+
+inline std::string_view view_of(pbf_reader& r) {
+  const protozero::data_view v = r.get_view();
+  return {v.data(), v.size()};
+}
+
+// Why something was rejected.
+enum class Note : uint8_t {
+  no_name,
+  labels,
+  labels_over,
+  size,
+  too_old,
+  too_new,
+  windows,
+  histogram,
+  exemplars,
+  count_
+};
+
+// One native histogram as it came; read_histogram() fills it in.
+struct HistogramRow {
+  model::Distribution distribution;
+  int64_t time_ms = 0;
+  bool good = true;
+};
+HistogramRow read_histogram(std::string_view message, uint32_t buckets_max);
+
+class WriteBuilder {
+ public:
+  explicit WriteBuilder(const WriteLimits& limits);
+  Result<model::Batch> read(std::string body);
+
+ private:
+  // A label set, checked; `items` are its labels but the name.
+  struct Series {
+    std::string_view name, job, instance;
+    std::vector<model::Attribute> items;
+    uint64_t samples = 0, exemplars = 0;  // in the message
+    int64_t metric = -1;                  // not added yet
+    size_t first_exemplar = 0;
+  };
+
+  void read_series(std::string_view message);
+  void read_family(std::string_view message);
+  void read_sample(Series& series, std::string_view message);
+  void read_native(Series& series, std::string_view message);
+  void read_exemplar(Series& series, std::string_view message);
+  bool read_labels(std::string_view message, uint32_t tag, std::vector<model::Attribute>& items);
+  bool valid(Series& series);
+  bool good_time(int64_t time_ms, UnixNanos& time);
+  void push_row(Series& series, UnixNanos time);
+  uint32_t metric_of(Series& series);
+  uint32_t resource_of(std::string_view job, std::string_view instance);
+  void note(Note why, uint64_t n) { notes_[static_cast<size_t>(why)] += n, batch_.rejected += n; }
+  bool reject(Note why, const Series& series) {
+    note(why, series.samples + series.exemplars);
+    return false;
+  }
+  bool within_budget() const { return charged_ <= limits_.decoded_bytes_max; }
+  Result<model::Batch> finish();
+
+  const WriteLimits& limits_;
+  model::Batch batch_;
+  std::array<uint64_t, static_cast<size_t>(Note::count_)> notes_{};
+  size_t charged_ = 0;
+  std::unordered_map<uint64_t, uint32_t> resources_, metrics_;  // bounded by the memory budget
+  std::unordered_set<int64_t> windows_;                         // at most windows_max
+};
+
+}  // namespace hs::wire::prometheus
