@@ -116,10 +116,13 @@ def test_tenants_are_apart(h):
     assert post(h, rw.body(), **{"X-Scope-OrgID": "no such/name"}).status_code == 400
 
 
+PROTOBUF = "application/x-protobuf;proto="
+
+
 @pytest.mark.parametrize("headers, status", [({"Content-Encoding": "gzip"}, 415),
                                              ({"Content-Type": "application/json"}, 415),
-                                             ({"Content-Type": "application/x-protobuf;proto=io.prometheus.write.v2.Request"}, 415),
-                                             ({"Content-Type": "application/x-protobuf;proto=prometheus.WriteRequest"}, 204)])
+                                             ({"Content-Type": PROTOBUF + "io.prometheus.write.v2.Request"}, 415),
+                                             ({"Content-Type": PROTOBUF + "prometheus.WriteRequest"}, 204)])
 def test_content_types(h, headers, status):
     assert post(h, rw.body(rw.series({"__name__": "rw_types"}, rw.sample(1, now_ms()))), **headers).status_code == status
 
