@@ -26,6 +26,7 @@ constexpr int64_t head_log_ms = 60'000;
 void Server::open_ledger() {
   const std::string directory = ledger_directory(data());
   ledger::Options options;
+  options.max_bytes = static_cast<uint64_t>(settings().bytes("ledger.max_bytes"));
   options.on_head = [this, last = MonoNanos{0}](const ledger::SignedHead& head) mutable {
     ledger_size_.set(static_cast<int64_t>(head.head.size));
     if (last != 0 && clock_.mono() - last < head_log_ms * nanos_per_ms) return;

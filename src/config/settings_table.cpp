@@ -191,6 +191,15 @@ constexpr Setting table[] = {
      .live = true,
      .help = "Time for which a value that did not help is not tried again for the same cause."},
 
+    {.name = "ledger.max_bytes",
+     .type = bytes,
+     .fallback = "1GiB",
+     .min = 67108864,
+     .max = 1e15,
+     .help =
+         "Record of decisions on disk. Beyond it the oldest segments (16 MiB each) are dropped; that is recorded, and "
+         "signed heads go on covering what was dropped."},
+
     {.name = "chaos.enabled",
      .type = boolean,
      .fallback = "false",

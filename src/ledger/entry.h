@@ -17,7 +17,9 @@ inline constexpr size_t payload_bytes_max = 60'000;  // inline; a larger one goe
 inline constexpr size_t entry_depth_max = 64;        // nesting; a reader's stack is not the writer's to choose
 
 // Kinds that the ledger writes itself; all others are the caller's.
-inline constexpr std::string_view kind_head = "head";            // {"note": signed note over all entries before}
+inline constexpr std::string_view kind_head = "head";  // {"note": signed note over all entries before}
+inline constexpr std::string_view kind_dropped =
+    "dropped";  // {"first_segment": n, "first_index": n}: older ones are gone
 inline constexpr std::string_view kind_recovered = "recovered";  // {"torn_bytes": n, "torn_sha256": hex}
 
 struct Entry {

@@ -75,6 +75,7 @@ Status Ledger::load() {
   HS_TRY(disk_.make_directories(directory_));
   ScanRequest request;
   request.key = &key_.verifier();
+  request.only_last = true;
   request.on_entry = [&](const Entry& entry, std::string_view) {
     if (entry.kind != kind_head) return;
     const auto note = json::text(entry.payload, "note").value_or("");
@@ -82,6 +83,10 @@ Status Ledger::load() {
   };
   request.check_blobs = false;  // a missing side file must not stop the record of what comes
   HS_ASSIGN(Scan found, scan(disk_, directory_, request));
+  if (found.anchor && found.tree.size() == found.first_index) {  // nothing in it yet: what it is chained to lies before
+    request.only_last = false;
+    HS_ASSIGN(found, scan(disk_, directory_, request));
+  }
   // Damage at the very end is what a crash leaves; anything else is not ours to continue.
   const bool only_torn = found.torn_bytes > 0 && found.findings.size() <= 1 &&
                          (found.findings.empty() || found.findings.front().index == found.tree.size());
@@ -92,7 +97,9 @@ Status Ledger::load() {
             "the ledger in {} was tampered with: {}. `homeostat ledger verify` tells more. Move the directory away "
             "as evidence and start serve again: a new ledger begins",
             directory_, found.findings.front().what));
+  if (head_.note.empty() && found.anchor) head_ = {found.anchor->head, found.anchor->note, found.last_time};
   segments_ = std::move(found.segments);
+  HS_TRY(count_blobs());
   written_ = {std::move(found.tree), found.last, found.last_time, found.last_segment_bytes};
   committed_ = written_;
   if (segments_.empty()) return begin_segment();
@@ -106,11 +113,91 @@ Status Ledger::load() {
 }
 
 Status Ledger::begin_segment() {
-  const std::string name = segment_name(segments_.size() + 1);
+  const uint64_t number = segments_.empty() ? 1 : segments_.back().number + 1;
+  const std::string name = segment_name(number);
+  if (number > 1) HS_TRY(write_anchor(number));
   HS_ASSIGN(file_, disk_.open(path(name), io::Open::create));
-  segments_.push_back({name, written_.tree.size()});
+  if (!segments_.empty()) segments_.back().bytes = written_.segment_bytes;
+  segments_.push_back({.number = number, .name = name, .first_index = written_.tree.size()});
   names_synced_ = false;
-  written_.segment_bytes = 0;
+  written_.segment_bytes = segment_blob_bytes_ = 0;
+  return {};
+}
+
+Status Ledger::write_anchor(uint64_t segment) {
+  const std::string name = path(anchor_name(segment));
+  const std::string temporary = name + ".new";
+  (void)disk_.remove(temporary);  // of a crash
+  HS_ASSIGN(const auto file, disk_.open(temporary, io::Open::create));
+  HS_TRY(file->append(encode_anchor(key_, written_.tree)));
+  HS_TRY(file->sync());
+  HS_TRY(disk_.rename(temporary, name));
+  return disk_.sync_directory(directory_);
+}
+
+Status Ledger::count_blobs() {
+  const auto names = disk_.list(directory_ + "/blobs");
+  if (!names) return {};  // there are none yet
+  for (const std::string& name : *names) {
+    HS_ASSIGN(const auto file, disk_.open(directory_ + "/blobs/" + name, io::Open::read));
+    HS_ASSIGN(const uint64_t bytes, file->size());
+    blob_bytes_ += bytes;
+  }
+  return {};
+}
+
+// Makes room for the segment that has just begun. What is dropped is recorded and signed before it is gone.
+Status Ledger::drop_old() {
+  uint64_t bytes = blob_bytes_ + options_.segment_bytes;
+  for (const SegmentInfo& segment : segments_) bytes += segment.bytes;
+  size_t drop = 0;
+  while (bytes > options_.max_bytes && drop + 1 < segments_.size()) bytes -= segments_[drop++].bytes;
+  if (drop == 0) return {};
+  const SegmentInfo& first = segments_[drop];
+  const std::string words =
+      fmt::format("the entries before {} were dropped: the ledger had reached its bound of {} bytes", first.first_index,
+                  options_.max_bytes);
+  HS_TRY(write(kind_dropped, {{"first_segment", first.number}, {"first_index", first.first_index}, {"words", words}},
+               clock_.wall()));
+  HS_TRY(commit_locked());
+  for (; drop > 0; --drop) {
+    HS_TRY(remove_segment(segments_.front()));
+    segments_.erase(segments_.begin());
+  }
+  return {};
+}
+
+// Side files that no other segment names: two payloads of the same bytes share one.
+Result<std::vector<std::string>> Ledger::blobs_only_in(const SegmentInfo& segment) {
+  std::vector<std::string> hashes;
+  HS_ASSIGN(const auto file, disk_.open(path(segment.name), io::Open::read));
+  HS_ASSIGN(const std::string text, file->read(0, segment_bytes_max));
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    if (const auto entry = decode_entry(std::string_view(text).substr(at, end - at)))
+      if (const auto blob = blob_of(entry->payload)) hashes.push_back(blob->hash);
+    at = end + 1;
+  }
+  for (const SegmentInfo& other : segments_) {
+    if (hashes.empty() || other.number == segment.number) continue;
+    HS_ASSIGN(const auto another, disk_.open(path(other.name), io::Open::read));
+    HS_ASSIGN(const std::string content, another->read(0, segment_bytes_max));
+    std::erase_if(hashes, [&](const std::string& hash) { return content.find(hash) != std::string::npos; });
+  }
+  return hashes;
+}
+
+Status Ledger::remove_segment(const SegmentInfo& segment) {
+  HS_ASSIGN(const std::vector<std::string> blobs, blobs_only_in(segment));
+  HS_TRY(disk_.remove(path(segment.name)));
+  HS_TRY(disk_.sync_directory(directory_));               // so that a power cut leaves no hole between segments
+  (void)disk_.remove(path(anchor_name(segment.number)));  // the first one has none
+  for (const std::string& hash : blobs) {
+    const std::string name = directory_ + "/blobs/" + hash;
+    const auto file = disk_.open(name, io::Open::read);
+    const uint64_t bytes = file ? (*file)->size().value_or(0) : 0;
+    if (disk_.remove(name)) blob_bytes_ -= std::min(blob_bytes_, bytes);
+  }
   return {};
 }
 
@@ -182,6 +269,8 @@ Status Ledger::store_blob(std::string_view content, const std::string& hash) {
   HS_TRY(file->append(content));
   HS_TRY(file->sync());
   HS_TRY(disk_.rename(temporary, directory + "/" + hash));
+  blob_bytes_ += content.size();
+  segment_blob_bytes_ += content.size();
   return disk_.sync_directory(directory);
 }
 
@@ -190,10 +279,14 @@ Result<uint64_t> Ledger::append(std::string_view kind, std::string_view payload)
   HS_TRY(repair());
   HS_ASSIGN(Json value, to_payload(payload));
   if (uncommitted_.size() > uncommitted_bytes_max) HS_TRY(commit_locked());
-  if (written_.segment_bytes > options_.segment_bytes - 2 * (entry_bytes_max + 1)) {  // room for a last head
+  // Room for a last head; and side files count, so that the bound on all of them holds to within one payload.
+  const uint64_t used = written_.segment_bytes + std::min(segment_blob_bytes_, options_.segment_bytes);
+  if (written_.segment_bytes > 0 && used > options_.segment_bytes - 2 * (entry_bytes_max + 1)) {
     HS_TRY(commit_locked());
     HS_TRY(begin_segment());
     committed_.segment_bytes = 0;
+    if (const Status ok = drop_old(); !ok)
+      log::warn("old entries of the ledger could not be dropped", {{"why", ok.error().message}});
   }
   const uint64_t index = written_.tree.size();
   HS_TRY(write(printable(kind, kind_bytes_max), std::move(value), clock_.wall()));
@@ -248,6 +341,33 @@ uint64_t Ledger::size() const {
   return written_.tree.size();
 }
 
+uint64_t Ledger::first() const {
+  const std::lock_guard lock(mutex_);
+  return segments_.empty() ? 0 : segments_.front().first_index;
+}
+
+std::optional<int64_t> Ledger::newest(const std::function<std::optional<int64_t>(const Entry&)>& f) const {
+  std::vector<SegmentInfo> segments;
+  {
+    const std::lock_guard lock(mutex_);
+    segments = segments_;
+  }
+  for (auto segment = segments.rbegin(); segment != segments.rend(); ++segment) {
+    const auto file = disk_.open(path(segment->name), io::Open::read);
+    const auto text = file ? (*file)->read(0, segment_bytes_max) : tl::unexpected(file.error());
+    std::optional<int64_t> greatest;
+    for (size_t at = 0; text && at < text->size();) {
+      const size_t end = std::min(text->find('\n', at), text->size());
+      const auto entry = decode_entry(std::string_view(*text).substr(at, end - at));
+      const auto value = entry ? f(*entry) : std::nullopt;
+      if (value && (!greatest || *value > *greatest)) greatest = value;
+      at = end + 1;
+    }
+    if (greatest) return greatest;
+  }
+  return std::nullopt;
+}
+
 Result<std::string> Ledger::blob(const BlobReference& reference) const {
   HS_ASSIGN(const auto file, disk_.open(directory_ + "/blobs/" + reference.hash, io::Open::read));
   return file->read(0, blob_bytes_max);
@@ -262,6 +382,7 @@ Result<std::vector<Entry>> Ledger::read(uint64_t from, size_t limit) const {
     size = written_.tree.size();
   }
   std::vector<Entry> out;
+  if (!segments.empty()) from = std::max(from, segments.front().first_index);
   for (size_t i = 0; i < segments.size() && out.size() < limit; ++i) {
     if (i + 1 < segments.size() && segments[i + 1].first_index <= from) continue;
     HS_ASSIGN(const auto file, disk_.open(path(segments[i].name), io::Open::read));

@@ -32,6 +32,9 @@ struct Options {
   uint64_t head_every_entries = 64;  // tick() signs and syncs at the latest after so many entries...
   int64_t head_every_ms = 1'000;     // ...or so long after the first of them
   uint64_t segment_bytes = segment_bytes_max;
+  uint64_t max_bytes =
+      1UL << 30;  // of all segments and side files; beyond it the oldest segments are dropped, and that
+                  // is recorded. The segment at hand always stays, with the side files of its entries
   std::function<void(const SignedHead&)> on_head = nullptr;  // metric, log line; must not call the ledger
 };
 
@@ -42,8 +45,9 @@ Result<VerifierKey> read_verifier_key(const std::string& directory);
 // Thread-safe. One process a directory (the caller holds the data directory's lock).
 class Ledger {
  public:
-  // Reads everything that is there. What a crash tore off is put aside and recorded as such; a ledger that was tampered
-  // with is not continued (conflict: our signature would cover it): the error says what was found.
+  // Reads the last segment, from the signed anchor that it began with (everything, where an anchor is missing). What a
+  // crash tore off is put aside and recorded as such; a ledger that was tampered with is not continued (conflict: our
+  // signature would cover it): the error says what was found. Only verify() looks at the segments before.
   static Result<std::unique_ptr<Ledger>> open(std::string directory, io::Disk& disk, io::Clock& clock, SignerKey key,
                                               Options options);
 
@@ -58,6 +62,9 @@ class Ledger {
   SignedHead head() const;  // the last committed one; size 0 before the first
   const VerifierKey& verifier_key() const { return key_.verifier(); }
   uint64_t size() const;
+  uint64_t first() const;  // the oldest entry that is still here
+  // Of the newest segment in which `f` finds any value, the greatest; nothing when it finds none in all of them.
+  std::optional<int64_t> newest(const std::function<std::optional<int64_t>(const Entry&)>& f) const;
   // Entries [from, from + limit) that exist; for people, so it reads the files.
   Result<std::vector<Entry>> read(uint64_t from, size_t limit) const;
   // The text of a payload that lies in a side file.
@@ -75,6 +82,11 @@ class Ledger {
   Ledger(std::string directory, io::Disk& disk, io::Clock& clock, SignerKey key, Options options);
   Status load();
   Status begin_segment();
+  Status write_anchor(uint64_t segment);
+  Status drop_old();
+  Status remove_segment(const SegmentInfo& segment);
+  Result<std::vector<std::string>> blobs_only_in(const SegmentInfo& segment);
+  Status count_blobs();
   Status rewrite_last_segment(uint64_t bytes, std::string_view more);
   Status repair();
   Status write(std::string_view kind, json::Json payload, UnixNanos at);
@@ -94,7 +106,8 @@ class Ledger {
   Position written_, committed_;
   std::string uncommitted_;  // the lines between the two; append() commits before it grows beyond its bound
   std::vector<SegmentInfo> segments_;
-  std::unique_ptr<io::File> file_;  // the last segment
+  std::unique_ptr<io::File> file_;                    // the last segment
+  uint64_t blob_bytes_ = 0, segment_blob_bytes_ = 0;  // of all side files; of those of the last segment since the start
   bool names_synced_ = true;
   MonoNanos first_uncommitted_ = 0;
   SignedHead head_;

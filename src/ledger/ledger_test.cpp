@@ -157,6 +157,124 @@ TEST_F(Recording, SegmentsRoll) {
   EXPECT_TRUE(look().findings.empty());
 }
 
+TEST_F(Recording, AStartReadsTheLastSegmentFromItsAnchor) {
+  auto ledger = open({.segment_bytes = 500'000});
+  const std::string payload = "[\"" + std::string(50'000, 'y') + "\"]";
+  for (int i = 0; i < 30; ++i) ASSERT_TRUE(ledger->append("bulk", payload));
+  ASSERT_TRUE(ledger->commit());
+  const uint64_t size = ledger->size(), segments = look().segments.size();
+  ASSERT_GT(segments, 3U);
+  const std::string head = ledger->head().note;
+  ledger.reset();
+  disk_.flip("l/" + segment_name(1), 100);  // verification finds it; a start does not look there
+  ledger = open({.segment_bytes = 500'000});
+  ASSERT_NE(ledger, nullptr);
+  EXPECT_EQ(ledger->size(), size);
+  EXPECT_EQ(ledger->head().note, head);
+  EXPECT_EQ(ledger->first(), 0U);
+  EXPECT_EQ(ledger->read(size - 2, 10).value().size(), 2U);
+  fill(*ledger, 2);
+  EXPECT_FALSE(look().findings.empty());
+  ledger.reset();
+  ASSERT_TRUE(disk_.remove("l/" + anchor_name(segments - 1)));  // now everything has to be read
+  EXPECT_EQ(Ledger::open("l", disk_, clock_, test_key(), {}).error().code, Code::conflict);
+  disk_.flip("l/" + segment_name(1), 100);
+  EXPECT_NE(open(), nullptr);
+}
+
+TEST_F(Recording, AnEmptyLastSegmentIsChainedToTheOneBefore) {
+  auto ledger = open({.segment_bytes = 500'000});
+  const std::string payload = "[\"" + std::string(50'000, 'y') + "\"]";
+  while (look().segments.size() < 2) ASSERT_TRUE(ledger->append("bulk", payload));
+  ledger.reset();
+  ASSERT_TRUE(disk_.remove("l/" + segment_name(2)));
+  ASSERT_TRUE(disk_.open("l/" + segment_name(2), io::Open::create));
+  fill(*open(), 3);
+  EXPECT_TRUE(look().findings.empty());
+}
+
+class AtTheBound : public Recording {
+ protected:
+  static constexpr uint64_t bound = 2'000'000;
+  void record(Ledger& ledger, int entries) {
+    const std::string payload = "[\"" + std::string(50'000, 'y') + "\"]";
+    for (int i = 0; i < entries; ++i) ASSERT_TRUE(ledger.append("bulk", payload));
+    ASSERT_TRUE(ledger.commit());
+  }
+  Options options() const { return {.segment_bytes = 500'000, .max_bytes = bound}; }
+};
+
+TEST_F(AtTheBound, TheOldestEntriesGoAndTheChainGoesOn) {
+  auto ledger = open(options());
+  const std::string large = "[\"" + std::string(300'000, 'x') + "\"]";
+  ASSERT_TRUE(ledger->append("large", large));
+  ASSERT_TRUE(ledger->append("bulk", "[1]"));
+  record(*ledger, 20);
+  EXPECT_EQ(ledger->first(), 0U);
+  const std::string early = ledger->head().note;
+  for (int i = 0; i < 10; ++i) {
+    record(*ledger, 20);
+    EXPECT_LE(disk_.used_bytes(), bound + 20'000) << "with the anchors and names";
+  }
+  EXPECT_GT(ledger->first(), 0U);
+  EXPECT_TRUE(disk_.list("l/blobs").value().empty()) << "side files go with their entries";
+  const Scan seen = look();
+  EXPECT_TRUE(seen.findings.empty()) << seen.findings.front().what;
+  EXPECT_EQ(seen.first_index, ledger->first());
+  EXPECT_EQ(seen.tree.size(), ledger->size());
+  const auto oldest = ledger->read(0, 1).value();
+  ASSERT_EQ(oldest.size(), 1U);
+  EXPECT_EQ(oldest[0].index, ledger->first());
+  ledger.reset();
+  disk_.cut_power();
+  ledger = open(options());
+  record(*ledger, 3);
+  EXPECT_TRUE(look().findings.empty());
+}
+
+TEST_F(AtTheBound, OnlyTheLedgerItselfMayDrop) {
+  auto ledger = open(options());
+  record(*ledger, 40);
+  ledger.reset();
+  const uint64_t first = look().segments.front().number;
+  ASSERT_GT(first, 1U);
+  ASSERT_TRUE(disk_.remove("l/" + segment_name(first)));
+  EXPECT_NE(look().findings.at(0).what.find("no entry says that it was ours"), std::string::npos);
+  ASSERT_TRUE(disk_.remove("l/" + anchor_name(first + 1)));
+  EXPECT_NE(look().findings.at(0).what.find("no signed anchor"), std::string::npos);
+}
+
+TEST_F(AtTheBound, AnAnchorOfAnotherTreeIsRefused) {
+  MerkleTree tree, other;
+  for (int i = 0; i < 5; ++i) tree.add("a" + std::to_string(i)), other.add("b" + std::to_string(i));
+  const std::string text = encode_anchor(test_key(), tree);
+  const auto good = decode_anchor(text, test_key().verifier());
+  ASSERT_TRUE(good);
+  MerkleTree resumed = good->tree;
+  resumed.add("more"), tree.add("more");
+  EXPECT_EQ(resumed.root(), tree.root());
+  EXPECT_FALSE(decode_anchor(text, test_key('x').verifier()));
+  const std::string foreign = encode_anchor(test_key(), other);
+  const size_t trees = text.find("\"subtrees\""), of_other = foreign.find("\"subtrees\"");
+  EXPECT_FALSE(decode_anchor(text.substr(0, trees) + foreign.substr(of_other), test_key().verifier()));
+  EXPECT_FALSE(MerkleTree::resume(5, {}));
+}
+
+TEST_F(AtTheBound, TheNewestValueIsLookedForBackwards) {
+  auto ledger = open(options());
+  ASSERT_TRUE(ledger->append("receipt", R"({"revision":41})"));
+  const auto revision = [](const Entry& e) -> std::optional<int64_t> {
+    return e.kind == "receipt" ? json::integer(e.payload, "revision") : std::nullopt;
+  };
+  record(*ledger, 20);
+  EXPECT_GT(look().segments.size(), 1U);
+  EXPECT_EQ(ledger->newest(revision), 41);
+  ASSERT_TRUE(ledger->append("receipt", R"({"revision":43})"));
+  ASSERT_TRUE(ledger->append("receipt", R"({"revision":42})"));
+  EXPECT_EQ(ledger->newest(revision), 43);
+  EXPECT_EQ(ledger->newest([](const Entry&) { return std::optional<int64_t>(); }), std::nullopt);
+}
+
 TEST_F(Recording, AFullDiskRefusesAndGoesOnLater) {
   auto ledger = open();
   fill(*ledger, 4);
@@ -225,6 +343,57 @@ TEST(Crashes, LoseNothingThatWasCommitted) {
       request.key = &key;
       (void)scan(disk, "l", request);
     }
+  }
+}
+
+// The same while segments begin and old ones are dropped: what is left is an unbroken end of what was committed.
+TEST(Crashes, AtTheBoundNeitherEndsTheChain) {
+  const uint64_t segment_bytes = 2 * (entry_bytes_max + 1) + 3'000;
+  for (uint64_t seed = 0; seed < 12; ++seed) {
+    io::SimDisk disk(seed);
+    io::SeededRandom random(seed);
+    io::SimClock clock(0);
+    int64_t next = 0, committed = -1;
+    uint64_t dropped = 0;
+    const VerifierKey key = test_key().verifier();
+    for (int life = 0; life < 8; ++life) {
+      auto opened = Ledger::open("l", disk, clock, test_key(),
+                                 {.segment_bytes = segment_bytes, .max_bytes = segment_bytes + 12'000});
+      ASSERT_TRUE(opened) << "seed " << seed << " life " << life << ": " << opened.error().message;
+      Ledger& ledger = **opened;
+      ScanRequest request;
+      request.key = &key;
+      ASSERT_TRUE(ledger.commit());
+      const Scan seen = scan(disk, "l", request).value();
+      ASSERT_TRUE(seen.findings.empty()) << "seed " << seed << ": " << seen.findings.front().what;
+      int64_t last = -1;
+      const auto entries = ledger.read(0, 100'000);
+      ASSERT_TRUE(entries);
+      ASSERT_EQ(entries->size(), ledger.size() - ledger.first()) << "seed " << seed;
+      for (const Entry& e : *entries)
+        if (e.kind == "n") last = e.payload["n"].get<int64_t>();
+      ASSERT_GE(last, committed) << "seed " << seed;
+      dropped = std::max(dropped, ledger.first());
+      disk.set_faults({.append_error = 0.02, .sync_error = 0.02, .other_error = 0.02});
+      disk.die_after(random.next() % 120);
+      for (int i = 0; i < 60; ++i) {
+        const std::string filler(random.next() % 900, 'f');
+        (void)ledger.append("n", R"({"n":)" + std::to_string(next++) + R"(,"f":")" + filler + "\"}");
+        if (random.next() % 3 == 0 && ledger.commit()) committed = -2;
+        if (committed == -2) {
+          committed = -1;
+          const auto tail = ledger.read(ledger.size() - 2, 2);  // the entry before the head
+          if (tail && tail->size() == 2 && tail->front().kind == "n")
+            committed = tail->front().payload["n"].get<int64_t>();
+        }
+      }
+      disk.set_faults({});
+      if (random.next() % 3 == 0)
+        disk.restart_process();
+      else
+        disk.cut_power();
+    }
+    EXPECT_GT(dropped, 0U) << "seed " << seed;
   }
 }
 

@@ -1,5 +1,7 @@
 #include "ledger/merkle.h"
 
+#include <bit>
+
 namespace hs::ledger {
 namespace {
 
@@ -19,6 +21,14 @@ void MerkleTree::add(std::string_view leaf) {
   }
   complete_.push_back(hash);
   ++size_;
+}
+
+std::optional<MerkleTree> MerkleTree::resume(uint64_t size, std::vector<Digest> complete) {
+  if (complete.size() != static_cast<size_t>(std::popcount(size))) return std::nullopt;
+  MerkleTree tree;
+  tree.size_ = size;
+  tree.complete_ = std::move(complete);
+  return tree;
 }
 
 Digest MerkleTree::root() const {

@@ -1,6 +1,7 @@
 #include "ledger/scan.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include <fmt/format.h>
 
@@ -11,6 +12,15 @@ namespace {
 
 constexpr std::string_view segment_prefix = "entries-";
 constexpr std::string_view segment_suffix = ".log";
+
+// 0: not a number, which is missing everywhere.
+uint64_t number_of(std::string_view name) {
+  name.remove_prefix(segment_prefix.size());
+  name.remove_suffix(segment_suffix.size());
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  return error == std::errc() && end == name.data() + name.size() ? number : 0;
+}
 
 struct Whole {
   size_t entries = 0, heads = 0;
@@ -45,11 +55,20 @@ class Scanner {
 
   Result<Scan> run() {
     HS_TRY(list_segments());
+    const bool skips = request_.only_last && pass_over_all_but_the_last();
+    if (!skips) begin_at_the_first();
     want_root();
-    for (const std::string& name : names_) {
-      HS_ASSIGN(const std::string text, read_whole(disk_, path(name), segment_bytes_max));
-      out_.segments.push_back({name, out_.tree.size()});
-      segment(text, name == names_.back());
+    for (size_t i = skips ? out_.segments.size() - 1 : 0; i < out_.segments.size(); ++i) {
+      SegmentInfo& info = out_.segments[i];
+      HS_ASSIGN(const std::string text, read_whole(disk_, path(info.name), segment_bytes_max));
+      info.first_index = unanchored_ && i == 0 ? 0 : next_index_;
+      info.bytes = text.size();
+      segment(text, i + 1 == out_.segments.size());
+    }
+    if (!skips && first_number() > dropped_before_) {
+      const std::string what = fmt::format(
+          "the segments before {} were removed, and no entry says that it was ours to do", out_.segments.front().name);
+      finding(out_.first_index, what);
     }
     return std::move(out_);
   }
@@ -61,16 +80,65 @@ class Scanner {
     if (out_.findings.size() < findings_max) out_.findings.push_back({index, std::move(what)});
   }
 
+  uint64_t first_number() const { return out_.segments.empty() ? 1 : out_.segments.front().number; }
+
   Status list_segments() {
     HS_ASSIGN(const std::vector<std::string> names, disk_.list(directory_));
-    for (const std::string& name : names)
-      if (name.starts_with(segment_prefix) && name.ends_with(segment_suffix)) names_.push_back(name);
-    for (size_t i = 0; i < names_.size(); ++i)
-      if (names_[i] != segment_name(i + 1)) {
-        finding(0, fmt::format("the segment {} is missing (there is {})", segment_name(i + 1), names_[i]));
-        break;
-      }
+    uint64_t expected = 0;
+    for (const std::string& name : names) {
+      if (!name.starts_with(segment_prefix) || !name.ends_with(segment_suffix)) continue;
+      const uint64_t number = number_of(name);
+      if (expected != 0 && number != expected)
+        finding(0, fmt::format("the segment {} is missing (there is {})", segment_name(expected), name));
+      expected = number + 1;
+      out_.segments.push_back({.number = number, .name = name});
+    }
     return {};
+  }
+
+  Result<Anchor> anchor_of(const SegmentInfo& segment) {
+    if (request_.key == nullptr) return fail(Code::not_found, "there is no key to check an anchor with");
+    HS_ASSIGN(const std::string text, read_whole(disk_, path(anchor_name(segment.number)), anchor_bytes_max));
+    return decode_anchor(text, *request_.key);
+  }
+
+  void start_from(Anchor anchor) {
+    out_.tree = anchor.tree;
+    next_index_ = out_.first_index = out_.signed_size = anchor.tree.size();
+    out_.anchor = std::move(anchor);
+  }
+
+  // The segments before are listed with what their anchors say, and not read.
+  bool pass_over_all_but_the_last() {
+    if (out_.segments.size() < 2 || !out_.findings.empty()) return false;
+    std::vector<SegmentInfo> segments = out_.segments;
+    std::optional<Anchor> last;
+    for (SegmentInfo& segment : segments) {
+      const auto file = disk_.open(path(segment.name), io::Open::read);
+      const auto bytes = file ? (*file)->size() : tl::unexpected(file.error());
+      if (!bytes) return false;
+      segment.bytes = *bytes;
+      if (segment.number == 1) continue;
+      auto anchor = anchor_of(segment);
+      if (!anchor || (last && anchor->head.size < last->head.size)) return false;
+      segment.first_index = anchor->head.size;
+      last = std::move(*anchor);
+    }
+    out_.segments = std::move(segments);
+    start_from(std::move(*last));
+    return true;
+  }
+
+  // Older segments were dropped: the anchor says where the chain stood. Without a key (only reading) it is believed.
+  void begin_at_the_first() {
+    if (first_number() == 1) return;
+    unanchored_ = request_.key == nullptr;
+    if (unanchored_) return;
+    auto anchor = anchor_of(out_.segments.front());
+    if (anchor) return start_from(std::move(*anchor));
+    unanchored_ = true;
+    finding(0, fmt::format("the segment {} is missing, and no signed anchor says where it ended: {}",
+                           segment_name(first_number() - 1), anchor.error().message));
   }
 
   void want_root() {
@@ -114,17 +182,21 @@ class Scanner {
   }
 
   void take(const Entry& entry, std::string_view line) {
+    if (unanchored_ && out_.tree.size() == 0)
+      next_index_ = out_.first_index = out_.segments.front().first_index = entry.index;
+    const bool begins = out_.first_index > 0 && next_index_ == out_.first_index;  // what came before is not here
     const uint64_t expected = next_index_;
     if (entry.index > expected)
       finding(expected, fmt::format("entries {} to {} are missing", expected, entry.index - 1));
     else if (entry.index < expected)
       finding(expected, fmt::format("entry {} stands where entry {} belongs", entry.index, expected));
-    else if (entry.previous != out_.last)
+    else if (!begins && entry.previous != out_.last)
       finding(expected, expected == 0 ? "entry 0 is not a first entry: what came before it is missing"
                                       : fmt::format("entry {} is not the one that entry {} was chained to",
                                                     expected - 1, expected));
     if (entry.kind == kind_head) check_head(entry);
     if (entry.kind == kind_recovered) ++out_.recoveries;
+    if (entry.kind == kind_dropped) note_dropped(entry);
     if (request_.check_blobs) check_blob(entry);
     if (encode(entry) != line) finding(expected, fmt::format("entry {} is not as it was written", expected));
     next_index_ = entry.index + 1;
@@ -133,6 +205,11 @@ class Scanner {
     out_.tree.add(line);
     want_root();
     if (request_.on_entry) request_.on_entry(entry, line);
+  }
+
+  void note_dropped(const Entry& entry) {
+    const int64_t first = json::integer(entry.payload, "first_segment").value_or(0);
+    dropped_before_ = std::max(dropped_before_, static_cast<uint64_t>(std::max<int64_t>(first, 0)));
   }
 
   void check_head(const Entry& entry) {
@@ -161,9 +238,10 @@ class Scanner {
   io::Disk& disk_;
   const std::string& directory_;
   const ScanRequest& request_;
-  std::vector<std::string> names_;
   Scan out_;
   uint64_t next_index_ = 0;
+  uint64_t dropped_before_ = 1;  // the first segment that we left when we dropped older ones
+  bool unanchored_ = false;      // begins with whatever entry is the first
 };
 
 }  // namespace

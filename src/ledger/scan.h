@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "io/disk.h"
+#include "ledger/anchor.h"
 #include "ledger/entry.h"
 #include "ledger/merkle.h"
 #include "ledger/note.h"
@@ -28,12 +29,16 @@ struct ScanRequest {
   const VerifierKey* key = nullptr;  // nullptr: heads are not checked
   std::optional<uint64_t> root_at;   // also give the root over so many entries
   bool check_blobs = true;
+  // Only the last segment, when the signed anchors of all segments allow it: what a start reads.
+  bool only_last = false;
   std::function<void(const Entry&, std::string_view line)> on_entry;
 };
 
 struct SegmentInfo {
+  uint64_t number = 0;  // from 1
   std::string name;
   uint64_t first_index = 0;
+  uint64_t bytes = 0;
 };
 
 struct Scan {
@@ -41,6 +46,8 @@ struct Scan {
   Digest last{};            // hash of the last line
   UnixNanos last_time = 0;  // its time
   std::vector<SegmentInfo> segments;
+  uint64_t first_index = 0;         // of the first entry that was read; those before were dropped, or not asked for
+  std::optional<Anchor> anchor;     // that it began from
   uint64_t last_segment_bytes = 0;  // without a torn tail
   std::vector<Finding> findings;
   uint64_t heads = 0;

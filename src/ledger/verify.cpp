@@ -64,6 +64,7 @@ Result<Verification> verify(io::Disk& disk, const VerifyRequest& request) {
   out.key_name = key->name;
   HS_ASSIGN(out.scan, scan(disk, request.directory, scan_request));
   if (!kept) return out;
+  if (kept->size < out.scan.first_index) return out;  // what it covers was dropped; to_words says so
   out.completeness = Completeness::refuted;
   if (out.scan.tree.size() < kept->size)
     out.scan.findings.push_back(
@@ -80,8 +81,13 @@ Result<Verification> verify(io::Disk& disk, const VerifyRequest& request) {
 
 std::string to_words(const Verification& v) {
   const Scan& s = v.scan;
-  std::string out = fmt::format("{}, {} by {}\n", plural(s.tree.size(), "entry", "entries"),
+  std::string out = fmt::format("{}, {} by {}\n", plural(s.tree.size() - s.first_index, "entry", "entries"),
                                 plural(s.heads, "signed head", "signed heads"), v.key_name);
+  if (s.first_index > 0)
+    out += fmt::format(
+        "entries before {} are not here: they were dropped at the ledger's bound; a head kept elsewhere "
+        "must be newer\n",
+        s.first_index);
   for (const Finding& f : s.findings) out += fmt::format("FOUND: {}\n", f.what);
   if (s.findings.size() >= findings_max) out += "(and perhaps more)\n";
   if (s.recoveries > 0)

@@ -76,6 +76,24 @@ class Verifying : public testing::Test {
   std::vector<std::string> lines_;
 };
 
+TEST_F(Verifying, AHeadOfWhatWasDroppedProvesNothing) {
+  const Options small{.segment_bytes = 500'000, .max_bytes = 1'500'000};
+  auto ledger = Ledger::open(dir_, io::system_disk(), clock_, *key_, small).value();
+  const std::string payload = "[\"" + std::string(50'000, 'y') + "\"]";
+  for (int i = 0; i < 60; ++i) ASSERT_TRUE(ledger->append("bulk", payload));
+  ASSERT_TRUE(ledger->commit());
+  ASSERT_GT(ledger->first(), 0U);
+  EXPECT_EQ(verify(), 0) << out_;
+  EXPECT_TRUE(says("were dropped at the ledger's bound")) << out_;
+  EXPECT_EQ(verify(kept_), 0);
+  EXPECT_TRUE(says("completeness not proven")) << out_;
+  EXPECT_EQ(verify(ledger->head().note), 0);
+  EXPECT_TRUE(says("complete up to the kept head")) << out_;
+  std::string shown;
+  EXPECT_EQ(run_show(io::system_disk(), dir_, "", shown), 0);
+  EXPECT_EQ(shown.find("WARNING"), std::string::npos) << shown;
+}
+
 TEST_F(Verifying, AnHonestLedger) {
   EXPECT_EQ(verify(), 0);
   EXPECT_TRUE(says("15 entries, 3 signed heads")) << out_;

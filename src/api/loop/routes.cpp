@@ -130,13 +130,14 @@ Response ledger_page(const Request& request, const ledger::Ledger& ledger) {
   const auto before = number_of(request, "cursor", ledger.size(), UINT64_MAX);
   if (!limit || !before) return Response::error(!limit ? limit.error() : before.error());
   const uint64_t end = std::min(*before, ledger.size());
-  const uint64_t begin = end - std::min(end, *limit);
+  const uint64_t first = std::min(ledger.first(), end);  // what is older was dropped
+  const uint64_t begin = end - std::min(end - first, *limit);
   const auto entries = ledger.read(begin, end - begin);
   if (!entries) return Response::error(entries.error());
   Json list = Json::array();
   for (auto entry = entries->rbegin(); entry != entries->rend(); ++entry) list.push_back(to_json(*entry));
   Json body = {{"entries", std::move(list)}, {"size", ledger.size()}};
-  if (begin > 0) body["next"] = std::to_string(begin);
+  if (begin > first) body["next"] = std::to_string(begin);
   return Response::json(200, json::dump(body));
 }
 
