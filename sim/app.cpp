@@ -67,12 +67,12 @@ void App::push(const Arrival& arrival) {
   std::push_heap(queue_.begin(), queue_.end(), std::greater<>());
 }
 
-// A collection of garbage, a neighbour on the host: one instance stands still for a moment.
+// One instance stands still for a moment.
 void App::pause(int64_t second, Dice& dice) {
   for (auto& s : services) {
     if (s.pauses_per_s <= 0 || !dice.chance(s.pauses_per_s)) continue;
-    double until = static_cast<double>(second) + dice.uniform() + s.pause_s;
-    for (auto& worker : s.instances[dice.below(s.instances.size())].free_at) worker = std::max(worker, until);
+    Instance& one = s.instances[dice.below(s.instances.size())];
+    one.stops_at = static_cast<double>(second) + dice.uniform(), one.goes_on_at = one.stops_at + s.pause_s;
   }
 }
 
@@ -134,7 +134,9 @@ App::Outcome App::serve(int operation, double at, Context& context) {
   size_t which = context.dice.below(service.instances.size());
   Instance& instance = service.instances[which];
   auto worker = std::min_element(instance.free_at.begin(), instance.free_at.end());
-  double start = std::max(at, *worker), wait_s = start - at;
+  double start = std::max(at, *worker);
+  if (start >= instance.stops_at && start < instance.goes_on_at) start = instance.goes_on_at;
+  double wait_s = start - at;
   Outcome out;
   const uint32_t parent = context.parent, id = service.traced ? ++context.request.last_span : parent;
   const int caller = context.instance;

@@ -37,7 +37,8 @@ struct Setting {
 
 struct Instance {
   double speed = 1;
-  std::vector<double> free_at;  // by worker, seconds
+  double stops_at = 0, goes_on_at = 0;  // a collection of garbage, a neighbour on the host
+  std::vector<double> free_at;          // by worker, seconds
 };
 
 struct Service {

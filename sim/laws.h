@@ -28,6 +28,10 @@ class Laws {
   void end_of_second(int64_t dead_s);
   // The loop is gone, and its leases have ended.
   void at_end();
+  // The loop was killed: what it did after `second` is not in what it will find.
+  void forgotten_since(int64_t second) {
+    while (!begun_.empty() && begun_.back() > second) begun_.pop_back();
+  }
   void forbid_changes(std::string why) { forbidden_ = std::move(why); }
   void broken(std::string what);
   const std::vector<std::string>& violations() const { return violations_; }

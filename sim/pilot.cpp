@@ -41,20 +41,17 @@ void Pilot::be_born(const Birth& birth) {
   if (recorded_) steps_.push_back({birth, 0});
 }
 
-void Pilot::start(UnixNanos at, const config::Declarations& declarations) {
-  be_born({"", declarations});
-  handle(loop::ConfigChanged{at, declarations});
-  handle(loop::Started{at, outside_.values.states()});
-}
+void Pilot::start(UnixNanos at, const config::Declarations& declarations) { come_back(at, declarations, false); }
 
 void Pilot::come_back(UnixNanos at, const config::Declarations& declarations, bool remembers) {
   be_born({remembers ? saved_ : "", declarations});
+  outside_.laws.forgotten_since(remembers ? saved_at_ : -1);
   handle(loop::ConfigChanged{at, declarations});
   handle(loop::Started{at, outside_.values.states()});
 }
 
 void Pilot::save(int64_t second) {
-  if (second % snapshot_every_s == 0) saved_ = machine_->snapshot();
+  if (second % snapshot_every_s == 0) saved_ = machine_->snapshot(), saved_at_ = second;
 }
 
 void Pilot::handle(const loop::Event& event) {

@@ -57,6 +57,7 @@ class Pilot {
   bool recorded_;
   std::unique_ptr<loop::Machine> machine_;
   std::string saved_;
+  int64_t saved_at_ = -1;
   std::vector<Step> steps_;
 };
 

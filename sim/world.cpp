@@ -117,6 +117,8 @@ class Run {
 
   void step() {
     laws_->set_second(second_);
+    for (const auto& f : faults_)
+      if (f.start == second_) tell(fmt::format("{} of size {:.2f} begins", f.kind, f.size));
     operator_acts();
     app_.heal();
     for (const auto& f : faults_) f.apply(app_, second_);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/time.h"
 #include "stream/flat_table.h"
 #include "stream/joins.h"
 #include "stream/names.h"
@@ -21,6 +22,7 @@ struct Evaluated {  // a knob was read
 struct Answered {  // a server or consumer span ended
   SeriesId series = no_series;
   int64_t second = 0;
+  UnixNanos started = 0;
   double duration_ms = 0, weight = 1;
   bool root = false, error = false, denied = false, limited = false;
 };

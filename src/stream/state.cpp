@@ -168,6 +168,7 @@ void Stream::State::add_answer(const model::Batch& batch, size_t row, const Arri
   if (id != no_series && span.parent != 0) parents[id].named += 1;
   Answered answered{.series = id, .second = span.second, .duration_ms = span.duration_ms, .weight = span.weight};
   answered.root = span.parent == 0;
+  answered.started = span.start;
   answered.error = span.ending.error;
   answered.denied = span.ending.denied;
   answered.limited = span.ending.limited;

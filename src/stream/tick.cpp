@@ -103,6 +103,7 @@ void Stream::State::tick_outcomes(Frame& frame) {
     o.error = j.answered.error;
     o.denied = j.answered.denied;
     o.limited = j.answered.limited;
+    o.started = j.answered.started;
     o.duration_ms = j.answered.duration_ms;
     o.weight = j.answered.weight;
     frame.outcomes.push_back(std::move(o));

@@ -23,9 +23,9 @@ Arms::Arm Arms::arm_of(const stream::Outcome& outcome) const {
   return treated ? Arm::treated : Arm::control;
 }
 
-void Arms::claim(Arm arm) {
-  if (arm == Arm::treated) claims_.treated++;
-  if (arm == Arm::control) claims_.control++;
+void Arms::claim(Arm arm, int64_t second) {
+  if (arm == Arm::treated) claims_.treated++, claimed_[second].first++;
+  if (arm == Arm::control) claims_.control++, claimed_[second].second++;
   if (arm == Arm::stale) claims_.wrong_revision++;
   if (arm == Arm::before) claims_.before++;
   if (arm == Arm::unknown) claims_.unknown++;
@@ -36,7 +36,7 @@ void Arms::add(const stream::Outcome& outcome) {
   uint64_t key = hash64(outcome.operation, hash64(outcome.service, outcome.trace));
   auto known = traces_.find(key);
   Arm arm = arm_of(outcome);
-  if (known == traces_.end() && outcome.entry) claim(arm);
+  if (known == traces_.end() && outcome.entry) claim(arm, start_of(outcome) / nanos_per_s);
   if (outcome.by_instance) claims_.by_instance++;
   if (outcome.by_instance || (arm != Arm::treated && arm != Arm::control)) return;
   slowest_ms_ = std::max(slowest_ms_, outcome.duration_ms);
@@ -93,6 +93,13 @@ std::vector<UnitTally> Arms::tallies(Measured measure) const {
   for (const auto& [id, unit] : units_)
     if (!unit.crossed && unit.n[measure] > 0) out.push_back({unit.treated, unit.n[measure], unit.bad[measure]});
   return out;
+}
+
+std::pair<uint64_t, uint64_t> Arms::claims_before(UnixNanos until) const {
+  std::pair<uint64_t, uint64_t> sum;
+  for (auto it = claimed_.begin(); it != claimed_.end() && it->first < until / nanos_per_s; ++it)
+    sum.first += it->second.first, sum.second += it->second.second;
+  return sum;
 }
 
 std::pair<size_t, size_t> Arms::split(UnixNanos until) const {

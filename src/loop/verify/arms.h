@@ -50,6 +50,8 @@ class Arms {
   std::vector<UnitTally> tallies(Measured measure) const;
   Contrast contrast(Measured measure) const { return loop::contrast(tallies(measure), setup_.exposure); }
   const Claims& claims() const { return claims_; }
+  // {treated, control}: claims of requests that began before `until`, in whole seconds.
+  std::pair<uint64_t, uint64_t> claims_before(UnixNanos until) const;
   const ArmsSetup& setup() const { return setup_; }
   size_t units() const { return units_.size(); }
   size_t crossed() const { return crossed_; }
@@ -72,7 +74,7 @@ class Arms {
   };
   enum class Arm : uint8_t { treated, control, stale, before, unknown };
   Arm arm_of(const stream::Outcome& outcome) const;
-  void claim(Arm arm);
+  void claim(Arm arm, int64_t second);
   Unit* unit_of(const stream::Outcome& outcome, bool treated);
   void count(Unit& unit, uint64_t key, const stream::Outcome& outcome);
   void again(Unit& unit, Attempt& attempt, const stream::Outcome& outcome);
@@ -82,6 +84,7 @@ class Arms {
   std::unordered_map<uint64_t, Unit> units_;
   std::unordered_map<uint64_t, Attempt> traces_;  // by trace and operation
   std::map<int64_t, Block> control_seconds_;
+  std::map<int64_t, std::pair<uint64_t, uint64_t>> claimed_;  // {treated, control} by second of their start
   size_t crossed_ = 0;
   double slowest_ms_ = 0;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -16,6 +17,7 @@ constexpr int64_t recovered_seconds = 6;
 constexpr double recovered_n_min = 20;
 constexpr double settle_slow_ms_max = 4'000;  // slower ones would hold up every verdict
 constexpr int64_t settle_base_ns = 2'500 * nanos_per_ms;
+constexpr double suspicion_z = 2;    // as little may be wrong with who reports
 constexpr size_t complete_min = 12;  // PASS: units whose arm could be checked against the exposure
 constexpr std::string_view measured_names[] = {"objective", "errors", "latency"};
 
@@ -49,20 +51,22 @@ void Canary::add(const stream::Frame& frame) {
   }
 }
 
-std::optional<std::string> Canary::mismatch_now(UnixNanos now) const {
-  if (limits_.trusting) return std::nullopt;
-  auto [all, treated] = arms_.split(now - settle_ns());
-  auto [served_treated, served_control] = served_.before(now - settle_ns());
-  return mismatch({.exposure = arms_.setup().exposure,
-                   .units = arms_.units(),
-                   .crossed = arms_.crossed(),
-                   .complete = all,
-                   .complete_treated = treated,
-                   .claims = arms_.claims(),
-                   .served_treated = served_.treated(),
-                   .settled_treated = served_treated,
-                   .settled_control = served_control,
-                   .per_request = limits_.per_request});
+MatchInput Canary::match_input(UnixNanos now) const {
+  MatchInput in{.exposure = arms_.setup().exposure, .units = arms_.units(), .crossed = arms_.crossed()};
+  std::tie(in.complete, in.complete_treated) = arms_.split(now - settle_ns());
+  in.claims = arms_.claims(), in.served_treated = served_.treated();
+  in.settled = served_.before(now - settle_ns());
+  std::tie(in.settled_treated, in.settled_control) = arms_.claims_before(in.settled.at);
+  in.per_request = limits_.per_request;
+  return in;
+}
+
+// PASS: the arms could be checked, and nothing about them is odd.
+bool Canary::match_quiet(UnixNanos now) const {
+  if (limits_.trusting) return true;
+  MatchInput in = match_input(now);
+  if (in.complete < complete_min) return false;
+  return !in.per_request || silence(in).value_or(suspicion_z) < suspicion_z;
 }
 
 // A request is known when it must have been reported: the slowest one seen, export, and a tick.
@@ -71,7 +75,8 @@ int64_t Canary::settle_ns() const {
 }
 
 std::optional<Verdict> Canary::judge(UnixNanos now) {
-  if (auto why = mismatch_now(now)) return verdict(VerdictKind::mismatch, *why);
+  if (!limits_.trusting)
+    if (auto why = mismatch(match_input(now))) return verdict(VerdictKind::mismatch, *why);
   if (auto v = judge_worse()) return v;
   Contrast c = arms_.contrast(objective);
   if (auto v = judge_better(c, now)) return v;
@@ -102,8 +107,7 @@ std::optional<Verdict> Canary::judge_better(const Contrast& c, UnixNanos now) {
   if (!better_.due(c.bad_effective)) return std::nullopt;
   if (carried_ + c.log_e_better < better_.threshold(c.bad_effective)) return std::nullopt;
   if (c.treated_units < limits_.units_min || c.treated_rate > limits_.ratio_max * c.control_rate) return std::nullopt;
-  if (!guards_quiet() || (!limits_.trusting && arms_.split(now - settle_ns()).first < complete_min))
-    return std::nullopt;
+  if (!guards_quiet() || !match_quiet(now)) return std::nullopt;
   return verdict(VerdictKind::pass,
                  fmt::format("bad requests fell from {} of {} units in control to {} of {} treated",
                              percent(c.control_rate), c.control_units, percent(c.treated_rate), c.treated_units));

@@ -45,7 +45,8 @@ class Canary {
   std::optional<Verdict> judge_worse();
   std::optional<Verdict> judge_better(const Contrast& contrast, UnixNanos now);
   std::optional<Verdict> judge_end(const Contrast& contrast, UnixNanos now);
-  std::optional<std::string> mismatch_now(UnixNanos now) const;
+  MatchInput match_input(UnixNanos now) const;
+  bool match_quiet(UnixNanos now) const;
   bool guards_quiet() const;
   int64_t settle_ns() const;
   Verdict verdict(VerdictKind kind, std::string why) const;

@@ -22,11 +22,6 @@ bool countable(const Symptom& s) { return s.kind == SymptomKind::errors || s.kin
 // The service's own answers depart, not its calls to a peer: those can be counted request by request.
 bool own(const Symptom& s) { return s.peer.empty(); }
 
-// A threshold between how it was and how it is: the geometric middle, because latency is multiplicative.
-double between(double baseline, double observed) {
-  return std::sqrt(std::max(baseline, 1e-3) * std::max({observed, baseline, 1e-3}));
-}
-
 // Symptoms that can be counted; those with a declared objective, when there are any: they are what people care about.
 std::vector<const Symptom*> countable_symptoms(const Incident& incident) {
   std::vector<const Symptom*> all, declared;
@@ -46,8 +41,10 @@ void add_symptom(Goal& goal, const Symptom& s, const config::Declarations& decla
     goal.healthy = std::max(goal.healthy, s.baseline * 1.5);
   } else {
     const Objective* o = objective_named(declarations, s.objective);
-    bad.slow_ms = o != nullptr && o->kind == ObjectiveKind::latency ? static_cast<double>(o->threshold_ms)
-                                                                    : between(s.baseline, s.observed);
+    double limit_ms =
+        o != nullptr && o->kind == ObjectiveKind::latency ? static_cast<double>(o->threshold_ms) : s.limit_ms;
+    bad.slow_ms = bad.slow_ms > 0 ? std::min(bad.slow_ms, limit_ms) : limit_ms;
+    goal.healthy = std::max(goal.healthy, s.baseline * 1.5);
   }
   if (const Objective* o = objective_named(declarations, s.objective))
     goal.healthy = std::max(goal.healthy, 1 - o->target);

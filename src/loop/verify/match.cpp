@@ -14,52 +14,39 @@ constexpr double claims_excess = 1.05;  // duplicated telemetry, and a tick that
 constexpr uint64_t claims_slack = 5;
 constexpr size_t past_max = 120;  // frames: two minutes
 constexpr double coverage_z_max = 4;
+constexpr double served_min = 8;            // of each arm, before their reports are compared
 constexpr double coverage_ratio_min = 0.8;  // fewer evaluations per request in one arm are possible, and harmless
 }  // namespace
 
 void ServedCounts::add(const std::vector<stream::Served>& served, UnixNanos at) {
   for (const auto& s : served) {
-    if (s.knob != knob_) continue;
-    auto [it, fresh] = last_.try_emplace({s.variant, s.revision}, 0);
-    // Cumulative counts of before the change are a starting point; those of its own revision are all its own.
-    bool ours = s.variant == treated_variant_ && s.revision == revision_;
-    uint64_t since = first_ && !ours ? 0 : s.count < it->second ? s.count : s.count - it->second;
-    it->second = s.count;
-    if (ours)
-      treated_ += since;
-    else if (s.variant != treated_variant_)
-      control_ += since;
+    // While the candidate lives, both arms' answers carry its revision, and no other answer does.
+    if (s.knob != knob_ || s.revision != revision_) continue;
+    uint64_t& last = last_[s.variant];
+    uint64_t since = s.count < last ? s.count : s.count - last;
+    last = s.count;
+    (s.variant == treated_variant_ ? treated_ : control_) += since;
   }
-  first_ = false;
   past_.push_back({at, treated_, control_});
   if (past_.size() > past_max) past_.pop_front();
 }
 
-std::pair<uint64_t, uint64_t> ServedCounts::before(UnixNanos at) const {
-  std::pair<uint64_t, uint64_t> out;
+ServedCounts::At ServedCounts::before(UnixNanos at) const {
+  At out;
   for (const auto& p : past_)
-    if (p.at <= at) out = {p.treated, p.control};
+    if (p.at <= at) out = p;
   return out;
 }
 
-namespace {
-
-// Of what was served to each arm, how much is reported: the treated must not be silent more often than the others, or
-// only those who fare well are heard.
-std::optional<std::string> silence(const MatchInput& in) {
-  auto nt = static_cast<double>(in.settled_treated), nc = static_cast<double>(in.settled_control);
-  if (nt < 10 || nc < 10) return std::nullopt;
-  double t = std::min(1.0, static_cast<double>(in.claims.treated) / nt);
-  double c = std::min(1.0, static_cast<double>(in.claims.control) / nc);
-  if (t >= coverage_ratio_min * c) return std::nullopt;
+std::optional<double> silence(const MatchInput& in) {
+  auto nt = static_cast<double>(in.settled.treated), nc = static_cast<double>(in.settled.control);
+  if (nt < served_min || nc < served_min) return std::nullopt;
+  double t = std::min(1.0, static_cast<double>(in.settled_treated) / nt);
+  double c = std::min(1.0, static_cast<double>(in.settled_control) / nc);
+  if (t >= coverage_ratio_min * c) return 0;
   double pooled = (t * nt + c * nc) / (nt + nc);
-  double z = (c - t) / std::sqrt(std::max(pooled * (1 - pooled), 0.01) * (1 / nt + 1 / nc));
-  if (z < coverage_z_max) return std::nullopt;
-  return fmt::format("{} of {} treated evaluations are reported, but {} of {} others", in.claims.treated,
-                     in.settled_treated, in.claims.control, in.settled_control);
+  return (c - t) / std::sqrt(std::max(pooled * (1 - pooled), 0.01) * (1 / nt + 1 / nc));
 }
-
-}  // namespace
 
 std::optional<std::string> mismatch(const MatchInput& in) {
   double n = static_cast<double>(in.complete), treated = static_cast<double>(in.complete_treated);
@@ -77,7 +64,10 @@ std::optional<std::string> mismatch(const MatchInput& in) {
     return fmt::format("telemetry claims {} treated requests, {} were served", c.treated, in.served_treated);
   if (in.served_treated >= 50 && c.treated == 0 && c.control >= 50)
     return fmt::format("{} treated evaluations were served and none is reported", in.served_treated);
-  return silence(in);
+  if (silence(in).value_or(0) >= coverage_z_max)
+    return fmt::format("{} of {} treated evaluations are reported, but {} of {} others", in.settled_treated,
+                       in.settled.treated, in.settled_control, in.settled.control);
+  return std::nullopt;
 }
 
 }  // namespace hs::loop

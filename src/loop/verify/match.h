@@ -20,20 +20,19 @@ class ServedCounts {
   void add(const std::vector<stream::Served>& served, UnixNanos at);
   uint64_t treated() const { return treated_; }
   uint64_t control() const { return control_; }
-  // {treated, control} as they were at `at`: what telemetry must have reported by now.
-  std::pair<uint64_t, uint64_t> before(UnixNanos at) const;
+  struct At {
+    UnixNanos at = 0;
+    uint64_t treated = 0, control = 0;
+  };
+  // As they were at `at` or just before: what telemetry must have reported by now.
+  At before(UnixNanos at) const;
 
  private:
   std::string knob_;
   int64_t revision_;
   std::string treated_variant_;
-  std::map<std::pair<std::string, int64_t>, uint64_t> last_;  // cumulative, by variant and revision
-  bool first_ = true;
+  std::map<std::string, uint64_t> last_;  // cumulative, by variant
   uint64_t treated_ = 0, control_ = 0;
-  struct At {
-    UnixNanos at = 0;
-    uint64_t treated = 0, control = 0;
-  };
   std::deque<At> past_;  // of the last seconds
 };
 
@@ -43,11 +42,16 @@ struct MatchInput {
   size_t complete = 0, complete_treated = 0;  // units old enough to be complete in both arms
   Claims claims;
   uint64_t served_treated = 0;
-  uint64_t settled_treated = 0, settled_control = 0;  // served long enough ago to have been reported
+  ServedCounts::At settled;                           // served long enough ago to have been reported
+  uint64_t settled_treated = 0, settled_control = 0;  // and reported, of requests that began before that
   // An evaluation for each request. Otherwise (an instance's or a service's value, read now and then) many requests may
   // report what one evaluation answered, and only an answer never given is a lie.
   bool per_request = true;
 };
+// Of what was served to each arm, how much is reported: when the treated are silent more often than the others, only
+// those who fare well may be heard. In standard errors, 0 when they are about equal; nothing while too little was
+// served.
+std::optional<double> silence(const MatchInput& input);
 // What does not fit, or nothing.
 std::optional<std::string> mismatch(const MatchInput& input);
 
