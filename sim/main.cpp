@@ -1,68 +1,91 @@
-// homeostat_sim: the loop against simulated applications. Exit code 1: a law was broken.
+// homeostat_sim: the real loop against simulated applications. Exit code 1: a law was broken.
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
+#include <map>
 #include <string>
 
 #include <fmt/format.h>
 
+#include "sim/mutants.h"
 #include "sim/suite.h"
 
 namespace {
 
-constexpr const char* usage = R"(homeostat_sim [--seeds N] [--from S] [--kind KIND] [--mutant NAME] [--healthy-hours H]
-              [--no-expectations] [--renamed] [--verbose]
+constexpr const char* usage =
+    R"(./dev sim [OPTION ...]: incidents in simulated applications, seen and repaired by the real loop
 
-  --seeds N          incidents to simulate (default 60)
+What runs: random applications send spans, flag events and logs through the real stream into the real loop (detect,
+explain, decide, verify, learn); knobs are answered by the real evaluator. Every run is checked against the laws of
+docs/simulator.md and replayed byte for byte. The same arguments give the same output.
+
+  --seeds N          incidents (default 60)
   --from S           first seed (default 1)
-  --kind KIND        only this: slow failing bad_config pool cache_loss retry_storm overload stuffing few_users instance
-                     retrying unrepairable hopeless deploy two late lossy forged survivors inverted killed stopped budget
-  --mutant NAME      break the loop on purpose: no-lease swapped-arms first-look no-mismatch-check no-corroboration
-                     no-revert. The laws must notice: exit code 1
-  --healthy-hours H  also this many hours without a fault
+  --kind KIND        only incidents of this kind; may be given more than once
+  --healthy-hours H  hours without a fault, but with surges, releases and single users' errors; alone: no incidents
   --no-expectations  knobs are declared without what they are expected to do
   --renamed          every service, operation, knob and objective has a name that says nothing
-  --verbose          tell every decision
+  --mutant NAME      break the loop on purpose; the laws should notice
+  --mutants          try every mutant on a few fixed incidents: exit code 1 if one is not noticed
+  --verbose          tell every decision, with the truth about it
+
+The table: `detected` of those incidents that users felt, and how many seconds after the injection; `repaired` of those
+that users felt and that a knob could repair (while the fault went on; how many seconds after its injection users were
+served well again); `promoted` changes and how many of them `harm` by the truth; knobs that are `left` changed at the
+end; incidents opened too `early`, before anything was wrong; bad requests with the loop on and off.
 )";
 
-bool parse(int count, char** words, hs::sim::Options& options) {
+// What may be said about each word; false: not understood.
+bool parse(int count, char** words, hs::sim::Options& options, bool& mutants) {
+  bool healthy_only = true;
+  const std::map<std::string, std::function<void()>> flags = {
+      {"--no-expectations", [&] { options.expectations = false; }},
+      {"--renamed", [&] { options.renamed = true; }},
+      {"--verbose", [&] { options.verbose = true; }},
+      {"--mutants", [&] { mutants = true; }},
+  };
+  const std::map<std::string, std::function<void(const char*)>> values = {
+      {"--seeds", [&](auto* v) { options.seeds = std::strtoull(v, nullptr, 10), healthy_only = false; }},
+      {"--from", [&](auto* v) { options.from = std::strtoull(v, nullptr, 10); }},
+      {"--kind", [&](auto* v) { options.kinds.emplace_back(v), healthy_only = false; }},
+      {"--mutant", [&](auto* v) { options.mutant = v; }},
+      {"--healthy-hours", [&](auto* v) { options.healthy_hours = std::strtod(v, nullptr); }},
+  };
   for (int i = 1; i < count; ++i) {
-    std::string word = words[i];
-    bool more = i + 1 < count;
-    if (word == "--no-expectations") {
-      options.expectations = false;
-    } else if (word == "--renamed") {
-      options.renamed = true;
-    } else if (word == "--verbose") {
-      options.verbose = true;
-    } else if (!more) {
-      return false;
-    } else if (word == "--seeds") {
-      options.seeds = std::strtoull(words[++i], nullptr, 10);
-    } else if (word == "--from") {
-      options.from = std::strtoull(words[++i], nullptr, 10);
-    } else if (word == "--kind") {
-      options.kind = words[++i];
-    } else if (word == "--mutant") {
-      options.mutant = words[++i];
-    } else if (word == "--healthy-hours") {
-      options.healthy_hours = std::strtod(words[++i], nullptr);
+    if (auto flag = flags.find(words[i]); flag != flags.end()) {
+      flag->second();
+    } else if (auto value = values.find(words[i]); value != values.end() && i + 1 < count) {
+      value->second(words[++i]);
     } else {
       return false;
     }
   }
-  return true;
+  if (healthy_only && options.healthy_hours > 0) options.seeds = 0;
+  auto known = [](const auto& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  bool kinds = std::all_of(options.kinds.begin(), options.kinds.end(),
+                           [&](const auto& kind) { return known(hs::sim::scenario_kinds(), kind); });
+  return kinds && (options.mutant.empty() || known(hs::sim::mutant_names(), options.mutant));
+}
+
+void tell_usage(std::FILE* to) {
+  fmt::print(to, "{}\nkinds: {}\nmutants: {}\n", usage, fmt::join(hs::sim::scenario_kinds(), " "),
+             fmt::join(hs::sim::mutant_names(), " "));
 }
 
 }  // namespace
 
 int main(int count, char** words) {
   hs::sim::Options options;
-  bool asked = count == 2 && std::string(words[1]) == "--help";
-  if (asked || !parse(count, words, options)) {
-    std::fputs(usage, asked ? stdout : stderr);
+  bool mutants = false, asked = count == 2 && std::string(words[1]) == "--help";
+  if (asked || !parse(count, words, options, mutants)) {
+    tell_usage(asked ? stdout : stderr);
     return asked ? 0 : 2;
   }
+  if (mutants) return hs::sim::notice_mutants(options.mutant) ? 0 : 1;
   auto summary = hs::sim::run_suite(options);
   fmt::print("{}", hs::sim::text_of(summary));
   return summary.violations.empty() ? 0 : 1;

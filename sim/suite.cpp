@@ -75,8 +75,8 @@ void tell(const Judgement& j, uint64_t seed) {
 }
 
 Scenario scenario_of(const Options& options, uint64_t seed) {
-  const auto& kinds = scenario_kinds();
-  Scenario s{.seed = seed, .kind = options.kind.empty() ? kinds[seed % kinds.size()] : options.kind};
+  const auto& kinds = options.kinds.empty() ? scenario_kinds() : options.kinds;
+  Scenario s{.seed = seed, .kind = kinds[seed % kinds.size()]};
   s.expectations = options.expectations, s.renamed = options.renamed;
   s.policy.sabotage = sabotage_of(options.mutant);
   s.dies = seed % 3 == 0 && s.kind != "killed";

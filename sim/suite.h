@@ -12,7 +12,8 @@ namespace hs::sim {
 
 struct Options {
   uint64_t seeds = 60, from = 1;
-  std::string kind, mutant;
+  std::vector<std::string> kinds;  // in turns; none: all
+  std::string mutant;
   double healthy_hours = 0;
   bool expectations = true, renamed = false, verbose = false;
 };
