@@ -110,6 +110,7 @@ bool LoopThread::configure(std::shared_ptr<const config::Snapshot> config) {
     if (const auto dropped = outside_.actuator.declare(config->declarations.knobs); !dropped)
       log::error("the knobs' declarations could not be applied", {{"why", dropped.error().message}});
     handle(loop::ConfigChanged{outside_.clock.wall(), config->declarations});
+    if (const auto state = outside_.actuator.state()) note_revision(state->revision);
   });
 }
 
@@ -140,9 +141,20 @@ void LoopThread::start() {
 
 void LoopThread::tell_what_is_in_force() {
   loop::Started started{.at = outside_.clock.wall()};
-  if (const auto state = outside_.actuator.state())
+  const auto state = outside_.actuator.state();
+  if (state)
     for (const values::KnobState& knob : state->knobs) started.knobs.push_back(to_loop(knob));
   handle(started);
+  if (state) note_revision(state->revision);
+}
+
+// Declarations give out revisions too. The ledger knows the greatest, so that an older state file, put back from a
+// backup, does not make one come again with another meaning.
+void LoopThread::note_revision(int64_t revision) {
+  if (revision <= noted_revision_) return;
+  noted_revision_ = revision;
+  const std::string words = fmt::format("the knobs are declared; the newest revision is {}", revision);
+  record("declared", nlohmann::json{{"revision", revision}, {"words", words}}.dump());
 }
 
 void LoopThread::tick() {
@@ -156,17 +168,21 @@ void LoopThread::tick() {
   handle(std::move(frame));
   if (outside_.ledger != nullptr && !outside_.ledger->tick()) ledger_failures.add();
   outside_.publish(machine_, at);
-  if (at / nanos_per_s >= saved_s_ + snapshot_every_s) save();
+  if (dirty_ || at / nanos_per_s >= saved_s_ + snapshot_every_s) save();
 }
 
 // One event, and the receipts that follow from it.
 void LoopThread::handle(const loop::Event& event) {
   std::deque<loop::Event> events{event};
+  bool changed = false;
   while (!events.empty()) {
     const std::vector<loop::Action> actions = machine_.step(events.front());
     events.pop_front();
     for (const loop::Receipt& receipt : perform(actions)) events.push_back(receipt);
+    dirty_ = dirty_ || std::any_of(actions.begin(), actions.end(), is_record);
+    changed = changed || std::any_of(actions.begin(), actions.end(), changes_something);
   }
+  if (changed) save();  // a kill in the next second must not forget why a value is in force
 }
 
 // What was decided is durable before it is done (law 4).
@@ -247,6 +263,7 @@ void LoopThread::record(std::string_view kind, std::string_view json) {
 
 void LoopThread::save() {
   saved_s_ = outside_.clock.wall() / nanos_per_s;
+  dirty_ = false;
   const Status ok = io::replace_file(outside_.state_file, machine_.snapshot(), 0600, io::Durable::content);
   if (!ok) log::error("the loop's memory could not be saved", {{"why", ok.error().message}});
 }

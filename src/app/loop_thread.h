@@ -25,8 +25,8 @@ namespace hs::app {
 class LoopThread {
  public:
   static constexpr size_t orders_max = 256;  // operators' words and notices between two ticks
-  // What a kill may forget of an incident's life; decisions are in the ledger.
-  static constexpr int64_t snapshot_every_s = 5;
+  // What was decided is saved at once; this is for what only counts and fades.
+  static constexpr int64_t snapshot_every_s = 60;
 
   struct Outside {
     io::Clock& clock;
@@ -57,6 +57,7 @@ class LoopThread {
   void start();
   void tell_what_is_in_force();
   void reset_one(const values::KnobState& knob, const std::string& who, const std::string& why);
+  void note_revision(int64_t revision);
   void tick();
   void handle(const loop::Event& event);
   std::vector<loop::Receipt> perform(const std::vector<loop::Action>& actions);
@@ -73,7 +74,8 @@ class LoopThread {
   stream::Stream stream_;
   loop::Machine machine_;
   BoundedQueue<Job> jobs_{orders_max};
-  int64_t saved_s_ = 0;
+  bool dirty_ = false;  // something was decided that is not saved yet
+  int64_t saved_s_ = 0, noted_revision_ = 0;
   std::jthread thread_;  // last: stops first
 };
 

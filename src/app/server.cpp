@@ -23,6 +23,8 @@ namespace {
 constexpr int64_t stop_deadline_ms = 1'500;  // for requests in flight; the whole stop takes under 5 s
 
 constexpr int64_t values_watch_ms = 1'000;    // code defaults are in force while nobody serves values
+constexpr int64_t values_probe_ms = 1'000;    // it answers from memory on this machine
+constexpr int values_misses_max = 3;          // in a row: one alone may be a busy machine
 constexpr int64_t flush_timeout_ms = 60'000;  // a full journal on a busy disk
 
 constexpr int query_threads = 4;            // the engine runs as many at once on a small machine
@@ -35,6 +37,8 @@ store::RetentionPolicy retention_policy(const config::Settings& settings) {
           .metrics_max_age_ms = settings.ms("retention.metrics.max_age"),
           .max_bytes = static_cast<uint64_t>(settings.bytes("retention.max_bytes"))};
 }
+
+metrics::Counter values_replaced("homeostat_values_replaced_total", "values processes that ran and did not answer");
 
 http::Response metrics_page() {
   http::Response page = http::Response::text(200, metrics::exposition());
@@ -100,11 +104,27 @@ void Server::keep_values(const std::stop_token& stop) {
   std::mutex mutex;
   std::condition_variable_any wake;
   std::unique_lock lock(mutex);
+  int misses = 0;
   while (
       !wake.wait_for(lock, stop, std::chrono::milliseconds(values_watch_ms), [&] { return stop.stop_requested(); })) {
-    const Status ok = ensure_values(common_, data(), settings().text("listen.values"));
+    Status ok = ensure_values(common_, data(), settings().text("listen.values"));
+    misses = ok && values_answers(stop) ? 0 : misses + 1;
+    if (misses >= values_misses_max) {
+      misses = 0;
+      values_replaced.add();
+      (void)end_stuck_values(data());
+      ok = ensure_values(common_, data(), settings().text("listen.values"));
+    }
     if (!ok) log::warn("values does not run", {{"why", ok.error().message}});
   }
+}
+
+// A process that holds its lock may still be stopped or stuck; its clients would wait for it in vain.
+bool Server::values_answers(const std::stop_token& stop) {
+  const auto endpoint = io::parse_endpoint(settings().text("listen.values"));
+  if (!endpoint) return false;
+  const auto answer = http_.request(*endpoint, {.target = "/healthz"}, {.timeout_ms = values_probe_ms, .cancel = stop});
+  return answer.has_value() || stop.stop_requested();
 }
 
 Status Server::open_storage() {

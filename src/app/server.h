@@ -48,6 +48,7 @@ class Server {
   Status open_access();
   Status open_values();
   void keep_values(const std::stop_token& stop);
+  bool values_answers(const std::stop_token& stop);
   Status open_storage();
   Status open_chaos();
   void open_ledger();

@@ -19,6 +19,13 @@ using nlohmann::json;
 // A head on stderr now and then, so that whoever collects the log keeps one on another machine.
 constexpr int64_t head_log_ms = 60'000;
 
+// The revision that an entry says was given out. A reversal's receipt has the older one that holds again.
+std::optional<int64_t> revision_given_out(const ledger::Entry& entry) {
+  const auto deed = hs::json::text(entry.payload, "deed");
+  const bool is_new = entry.kind == "declared" || (entry.kind == "receipt" && (deed == "set" || deed == "promoted"));
+  return is_new ? hs::json::integer(entry.payload, "revision") : std::nullopt;
+}
+
 }  // namespace
 
 // A ledger that cannot be continued stops nothing but the loop's hands: the application's telemetry is still recorded
@@ -47,7 +54,8 @@ void Server::open_ledger() {
 
 Status Server::open_loop() {
   open_ledger();
-  actuator_ = std::make_unique<values::Actuator>(data() + "/values", clock_, random_);
+  const int64_t floor = ledger_ == nullptr ? 0 : ledger_->newest(revision_given_out).value_or(0);
+  actuator_ = std::make_unique<values::Actuator>(data() + "/values", clock_, random_, floor);
   HS_ASSIGN(const std::vector<std::string> dropped, actuator_->declare(config_.load()->declarations.knobs));
   for (const std::string& note : dropped) log::warn("a knob's value was dropped", {{"why", note}});
   HS_TRY(io::make_directories(data() + "/loop"));

@@ -140,6 +140,18 @@ int values(const Common& common) {
   return 0;
 }
 
+Status end_stuck_values(const std::string& data) {
+  const std::string directory = values_directory(data);
+  HS_ASSIGN(const values::Running running, values::running(directory));
+  log::error("values does not answer; it is replaced", {{"pid", running.pid}, {"address", running.address}});
+  kill(running.pid, SIGKILL);
+  for (int waited = 0; waited < stop_timeout_ms; waited += 20) {
+    if (!values::running(directory)) return {};
+    sleep_ms(20);
+  }
+  return fail(Code::unavailable, fmt::format("the values process {} does not end", running.pid));
+}
+
 Status ensure_values(const Common& common, const std::string& data, const std::string& address) {
   const std::string directory = values_directory(data);
   if (const auto running = values::running(directory)) {

@@ -16,4 +16,9 @@ int values(const Common& common);
 // address.
 Status ensure_values(const Common& common, const std::string& data, const std::string& address);
 
+// Ends the process that holds the lock of `data` but does not answer (stopped, or stuck): SIGKILL, for it would not
+// read a kinder word. Its clients get a refused connection, and so their code defaults at once, instead of a silent
+// one.
+Status end_stuck_values(const std::string& data);
+
 }  // namespace hs::app

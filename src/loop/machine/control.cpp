@@ -70,7 +70,15 @@ void Control::on(const Started& event, Actions& out) {
       std::erase(left_over_, state.candidate);
     }
     std::erase_if(holds_, [&](const Hold& h) { return h.knob().key == state.knob && h.change().id != state.promoted; });
+    take_back_unwatched(state, out);
   }
+}
+
+// Promoted in the instant before a kill, so that nobody knows its verdict any more: it would be in force unwatched.
+void Control::take_back_unwatched(const KnobState& state, Actions& out) {
+  if (state.promoted.empty() || std::erase(left_over_, state.promoted) == 0) return;
+  add(out, {Revert{state.promoted, state.knob, "promoted just before a restart: its evidence is lost"}});
+  if (const config::Knob* knob = knob_named(state.knob)) settled_[state.knob] = knob->base;
 }
 
 void Control::on(const ConfigChanged& event, Actions& out) {

@@ -81,6 +81,7 @@ class Control {
   void on(const ConfigChanged& event, Actions& out);
   void on(const Operator& word, Actions& out);
   void on(const Tick& tick, Actions& out);
+  void take_back_unwatched(const KnobState& state, Actions& out);
 
   View view();
   std::string new_id();
