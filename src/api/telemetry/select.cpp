@@ -2,35 +2,13 @@
 
 #include <algorithm>
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
+#include "store/params.h"
 
 namespace hs::api::telemetry {
 namespace {
 
 constexpr int64_t timeout_ms = 20'000;               // a person waits; dashboards give up after 30 s
 constexpr uint64_t memory_bytes_max = 512ULL << 20;  // of the engine, for one query
-
-std::string quoted(std::string_view text) {
-  std::string out = "'";
-  for (const char c : text) {
-    if (c == '\'' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + "'";
-}
-
-// The engine reads a String parameter as a field of tab-separated text.
-std::string escaped(std::string_view text) {
-  constexpr std::string_view from("\\\t\n\r\0\b\f", 7), to = "\\tnr0bf";
-  std::string out;
-  for (const char c : text) {
-    const size_t at = from.find(c);
-    if (at != from.npos) out += '\\';
-    out += at == from.npos ? c : to[at];
-  }
-  return out;
-}
 
 }  // namespace
 
@@ -40,16 +18,14 @@ Select& Select::bind_raw(Literal name, std::string value) {
   return *this;
 }
 
-Select& Select::bind(Literal name, std::string_view value) { return bind_raw(name, escaped(value)); }
+Select& Select::bind(Literal name, std::string_view value) { return bind_raw(name, store::param_text(value)); }
 
 Select& Select::bind(Literal name, std::span<const std::string> values) {
-  std::string list;
-  for (const std::string& value : values) list += (list.empty() ? "" : ",") + quoted(value);
-  return bind_raw(name, "[" + list + "]");
+  return bind_raw(name, store::param_list(values));
 }
 
 Select& Select::bind(Literal name, std::span<const uint64_t> values) {
-  return bind_raw(name, fmt::format("[{}]", fmt::join(values, ",")));
+  return bind_raw(name, store::param_list(values));
 }
 
 Select& Select::within(UnixNanos start, UnixNanos end) {

@@ -1,0 +1,66 @@
+#pragma once
+// Which series of the store match a selector. Internal to promql/store.
+//
+// Prometheus' own series are matched by the engine; of OpenTelemetry's the engine is only asked for metrics whose
+// Prometheus names match, because names and labels are made here. Every series is checked here again.
+
+#include <map>
+#include <optional>
+#include <span>
+
+#include "model/batch.h"
+#include "promql/labels.h"
+#include "promql/matcher.h"
+#include "promql/store/naming.h"
+#include "promql/store/reader.h"
+
+namespace hs::promql::store {
+
+// Of which Prometheus series a series of the store consists. Histograms: bucket, sum, count; summaries: plain (with
+// `quantile`), sum, count.
+enum Part : uint8_t { part_plain = 1, part_bucket = 2, part_sum = 4, part_count = 8 };
+
+struct Found {
+  uint64_t id = 0;
+  model::MetricKind kind = model::MetricKind::untyped;
+  Temporality temporality = Temporality::cumulative;
+  uint64_t resource_id = 0;
+  uint8_t parts = part_plain;  // those that are wanted
+  std::string name;            // without suffixes of parts
+  Labels labels;               // untyped: with __name__, else without
+};
+
+// A metric as OpenTelemetry describes it, and how it is called here.
+struct Descriptor {
+  std::string metric, unit, description;
+  model::MetricKind kind = model::MetricKind::gauge;
+  bool monotonic = false;
+  std::string name;  // Prometheus'
+};
+
+std::string name_of_part(const std::string& name, Part part);
+std::vector<Part> parts_of(model::MetricKind kind);
+
+// Do all matchers but those on `except` hold?
+bool matches(std::span<const Matcher> matchers, const Labels& labels, std::span<const std::string_view> except = {});
+bool matches_name(std::span<const Matcher> matchers, std::string_view name);
+
+class Finder {
+ public:
+  Finder(const Reader& reader, const Naming& naming) : reader_(reader), naming_(naming) {}
+
+  // OpenTelemetry's metrics in the window.
+  Result<std::vector<Descriptor>> descriptors(const Window& window, const InterruptCheck& interrupt) const;
+  // All series that match; resource_exhausted beyond `series_max` (0: no bound). Matchers on `le` and `quantile` of
+  // histograms and summaries are left to whoever reads their points.
+  Result<std::vector<Found>> find(std::span<const Matcher> matchers, const Window& window, size_t series_max,
+                                  const InterruptCheck& interrupt) const;
+
+ private:
+  struct Work;
+  Status read_resources(Work& work) const;
+  const Reader& reader_;
+  const Naming& naming_;
+};
+
+}  // namespace hs::promql::store
