@@ -7,6 +7,7 @@
 
 #include "api/console/console.h"
 #include "api/otlp/receiver.h"
+#include "api/prometheus/routes.h"
 #include "api/prometheus/write.h"
 #include "api/telemetry/telemetry.h"
 #include "app/values_process.h"
@@ -71,6 +72,7 @@ Server::~Server() {
   proxies_.reset();
   query_pool_.reset();
   retention_.reset();
+  freshness_.reset();
   storage_.reset();
   loop_.reset();
 }
@@ -133,6 +135,7 @@ Status Server::open_storage() {
     if (incoming.tenant.empty()) loop_->add(*batch, incoming.received_at, incoming.credential);
   };
   HS_ASSIGN(storage_, Storage::open(common_, settings(), http_, clock_, random_, tee));
+  freshness_ = std::make_unique<Freshness>(storage_->ingest(), clock_);
   query_pool_ = std::make_unique<WorkerPool>(query_threads, queries_waiting_max);
   retention_ = std::make_unique<store::RetentionKeeper>(storage_->client(), clock_, retention_policy(settings()));
   return {};
@@ -191,6 +194,10 @@ http::Handler Server::guarded(const std::string& setting, http::Handler handler)
   const std::vector<security::Rule> others = {{"GET", "/", open, true},
                                               {"", "/healthz", open},
                                               {"", "/readyz", open},
+                                              {"", "/-", open},
+                                              {"", "/prometheus/-", open},
+                                              {"", "/api/v1", read},
+                                              {"", "/prometheus/api/v1", read},
                                               {"POST", "/api/v1/write", sender},
                                               {"POST", "/prometheus/api/v1/write", sender}};
   security::Policy policy{.rules = setting == "listen.otlp_http" ? otlp : others,
@@ -247,7 +254,37 @@ http::Routes Server::prometheus() {
   };
   const http::Handler write =
       api::prometheus::write_receiver({.body_bytes_max = body_bytes_max(), .any_time = any_time}, clock_, sink());
-  return {{"POST", "/api/v1/write", write}, {"POST", "/prometheus/api/v1/write", write}};
+  http::Routes all = api::prometheus::read_routes({.client = storage_->client(),
+                                                   .clock = clock_,
+                                                   .pool = *query_pool_,
+                                                   .options = [this] { return prometheus_options(); },
+                                                   .refresh = [this] { freshness_->wait(); },
+                                                   .ready = [this] { return storage_->state().ready; }});
+  all.push_back({"POST", "/api/v1/write", write});
+  all.push_back({"POST", "/prometheus/api/v1/write", write});
+  return all;
+}
+
+api::prometheus::ReadOptions Server::prometheus_options() const {
+  const auto config = config_.load();
+  const config::Settings& s = config->settings;
+  api::prometheus::ReadOptions options;
+  const std::string features = s.text("prometheus.features");
+  for (size_t at = 0; at < features.size();) {
+    const size_t end = std::min(features.find(',', at), features.size());
+    promql::enable(options.features, std::string_view(features).substr(at, end - at));
+    at = end + 1;
+  }
+  options.limits.max_samples = static_cast<size_t>(s.integer("prometheus.max_samples"));
+  options.limits.max_series = static_cast<size_t>(s.integer("prometheus.max_series"));
+  options.naming = promql::store::naming_of(s.text("prometheus.translation"));
+  options.lookback_ms = s.ms("prometheus.lookback");
+  options.timeout_ms = s.ms("prometheus.timeout");
+  const store::RetentionPolicy retention = retention_policy(s);
+  options.retention_ms = retention.metrics_max_age_ms > 0 ? retention.metrics_max_age_ms : retention.max_age_ms;
+  options.started = started_;
+  options.version = version_text;
+  return options;
 }
 
 // Ready: telemetry is taken. The engine may be away for a while without making that untrue.

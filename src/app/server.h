@@ -8,7 +8,9 @@
 
 #include "api/loop/routes.h"
 #include "api/otlp/receiver.h"
+#include "api/prometheus/routes.h"
 #include "app/commands.h"
+#include "app/freshness.h"
 #include "app/loop_thread.h"
 #include "app/observer.h"
 #include "app/storage.h"
@@ -68,6 +70,7 @@ class Server {
   api::otlp::Sink sink();  // what both receivers hand their requests to
   http::Routes routes();
   http::Routes prometheus();
+  api::prometheus::ReadOptions prometheus_options() const;
   http::Response readyz() const;
   void flush(const http::Done& done);
 
@@ -75,6 +78,7 @@ class Server {
   std::atomic<std::shared_ptr<const config::Snapshot>> config_;
   io::Clock& clock_ = io::system_clock();
   io::Random& random_ = io::system_random();
+  const UnixNanos started_ = clock_.wall();
   std::unique_ptr<io::FileLock> lock_;
   std::shared_ptr<security::Credentials> operators_ = std::make_shared<security::Credentials>();
   std::shared_ptr<security::Credentials> senders_ = std::make_shared<security::Credentials>();
@@ -93,6 +97,7 @@ class Server {
   metrics::Gauge ledger_size_{"homeostat_ledger_entries", "entries under the newest signed head"};
   std::unique_ptr<LoopThread> loop_;
   std::unique_ptr<Storage> storage_;
+  std::unique_ptr<Freshness> freshness_;
   std::unique_ptr<store::RetentionKeeper> retention_;
   std::unique_ptr<WorkerPool> query_pool_;
   chaos::Faults faults_{clock_, random_};

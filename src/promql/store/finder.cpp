@@ -17,14 +17,9 @@ using model::MetricKind;
 
 constexpr size_t regex_bytes_max = 2000;  // longer ones are not pushed down
 
-struct Promoted {
-  std::string_view attribute, label;
-};
 // Resource attributes that are labels of every series; the rest is in target_info.
-constexpr std::array<Promoted, 4> promoted = {{{"service.name", "service.name"},
-                                               {"service.namespace", "service.namespace"},
-                                               {"deployment.environment.name", "deployment.environment.name"},
-                                               {"deployment.environment", "deployment.environment"}}};
+constexpr std::array<std::string_view, 4> promoted = {"service.name", "service.namespace",
+                                                      "deployment.environment.name", "deployment.environment"};
 
 using Texts = std::vector<std::pair<std::string, std::string>>;
 
@@ -161,7 +156,7 @@ struct Finder::Work {
   }
 
   static void add_resource(Labels& labels, const Texts& resource, const Naming& naming) {
-    for (const Promoted& p : promoted) labels.set(label_name(naming, p.label), value_in(resource, p.attribute));
+    for (const std::string_view key : promoted) labels.set(label_name(naming, key), value_in(resource, key));
     const std::string_view space = value_in(resource, "service.namespace"), name = value_in(resource, "service.name");
     labels.set("job", space.empty() || name.empty() ? std::string(name) : fmt::format("{}/{}", space, name));
     labels.set("instance", value_in(resource, "service.instance.id"));
@@ -183,6 +178,21 @@ Result<std::vector<Descriptor>> Finder::descriptors(const Window& window, const 
     d.monotonic = column(block, "monotonic").u64(row) != 0;
     d.name = metric_name(naming_, d.metric, d.unit, d.kind, d.monotonic);
     out.push_back(std::move(d));
+    return {};
+  }));
+  return out;
+}
+
+Result<std::set<std::string>> Finder::resource_labels(const Window& window) const {
+  Sql sql;
+  sql.add("SELECT DISTINCT arrayJoin(mapKeys(attrs)) AS key FROM resources WHERE");
+  add_dictionary_window(sql, window);
+  std::set<std::string> out;
+  HS_TRY(reader_.each(sql, {}, [&](const db::ResultBlock& block, size_t row) -> Status {
+    const std::string_view key = column(block, "key").text(row);
+    if (key == "service.name") out.emplace("job");
+    if (key == "service.instance.id") out.emplace("instance");
+    if (std::find(promoted.begin(), promoted.end(), key) != promoted.end()) out.insert(label_name(naming_, key));
     return {};
   }));
   return out;

@@ -5,7 +5,7 @@
 // Prometheus names match, because names and labels are made here. Every series is checked here again.
 
 #include <map>
-#include <optional>
+#include <set>
 #include <span>
 
 #include "model/batch.h"
@@ -51,6 +51,8 @@ class Finder {
 
   // OpenTelemetry's metrics in the window.
   Result<std::vector<Descriptor>> descriptors(const Window& window, const InterruptCheck& interrupt) const;
+  // Names of the labels that resources give to OpenTelemetry's series.
+  Result<std::set<std::string>> resource_labels(const Window& window) const;
   // All series that match; resource_exhausted beyond `series_max` (0: no bound). Matchers on `le` and `quantile` of
   // histograms and summaries are left to whoever reads their points.
   Result<std::vector<Found>> find(std::span<const Matcher> matchers, const Window& window, size_t series_max,

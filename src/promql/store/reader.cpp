@@ -12,7 +12,7 @@ constexpr uint64_t memory_bytes_max = 512ULL << 20;  // of the engine, for one q
 
 // Nanoseconds of a millisecond, clamped: queries may ask for any time.
 int64_t nanos_of(int64_t ms) {
-  constexpr int64_t most = INT64_MAX / nanos_per_ms;
+  constexpr int64_t most = INT64_MAX / nanos_per_ms - 1;  // whose last nanosecond fits too
   return std::clamp(ms, int64_t{0}, most) * nanos_per_ms;
 }
 

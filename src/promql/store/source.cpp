@@ -163,6 +163,8 @@ Result<std::set<std::string>> StoreSource::label_names(std::span<const std::vect
     if (d.kind == MetricKind::summary) out.emplace("quantile");
   }
   if (!known.empty()) {
+    HS_ASSIGN(std::set<std::string> of_resources, finder_.resource_labels(window));
+    out.merge(of_resources);
     HS_ASSIGN(const auto infos, target_infos(reader_, options_.naming, window));
     for (const TargetInfo& info : infos)
       for (const Label& label : info.labels) out.insert(label.name);

@@ -24,6 +24,17 @@ struct FamilyInfo {
   auto operator<=>(const FamilyInfo&) const = default;
 };
 
+struct NamedCount {
+  std::string name;
+  uint64_t count = 0;
+};
+
+// How many series there are, and what makes them many; the largest first.
+struct Cardinality {
+  uint64_t series = 0, label_pairs = 0;
+  std::vector<NamedCount> by_metric, values_by_label, bytes_by_label, by_pair;
+};
+
 // An exemplar and whose it is.
 struct ExemplarsOf {
   Labels series;
@@ -53,6 +64,9 @@ class StoreSource final : public Source {
   // By metric name: what senders said of it (several may differ).
   Result<std::map<std::string, std::set<FamilyInfo>>> metadata(const Window& window) const;
   Result<std::vector<ExemplarsOf>> exemplars(std::span<const std::vector<Matcher>> sets, const Window& window) const;
+
+  // Of the store's own series: a histogram counts once. Metrics and labels have the names they were sent with.
+  Result<Cardinality> cardinality(const Window& window, size_t limit) const;
 
   const Reader& reader() const { return reader_; }
   const Naming& naming() const { return options_.naming; }

@@ -1,0 +1,124 @@
+#include "api/prometheus/routes.h"
+
+#include <algorithm>
+#include <array>
+
+#include "api/prometheus/reader.h"
+#include "api/prometheus/write.h"
+#include "promql/json.h"
+
+namespace hs::api::prometheus {
+namespace {
+
+constexpr int64_t question_timeout_ms = 1'000;  // the shortest that an engine's query gets
+
+struct Path {
+  std::string_view methods;  // "G" or "GP"
+  std::string_view path;
+  Endpoint endpoint;
+  bool reads = true;  // the store
+};
+
+constexpr std::array<Path, 18> paths = {{{"GP", "query_exemplars", query_exemplars},
+                                         {"GP", "format_query", format_query, false},
+                                         {"GP", "parse_query", parse_query, false},
+                                         {"GP", "series", series},
+                                         {"GP", "labels", labels},
+                                         {"G", "label/{name}/values", label_values},
+                                         {"G", "metadata", metadata},
+                                         {"G", "rules", rules, false},
+                                         {"G", "alerts", alerts, false},
+                                         {"G", "alertmanagers", alertmanagers, false},
+                                         {"G", "targets", targets, false},
+                                         {"G", "targets/metadata", empty_list, false},
+                                         {"G", "notifications", empty_list, false},
+                                         {"G", "status/buildinfo", build_info, false},
+                                         {"G", "status/runtimeinfo", runtime_info, false},
+                                         {"G", "status/config", config, false},
+                                         {"G", "status/flags", flags, false},
+                                         {"G", "status/tsdb", tsdb}}};
+
+Reply answer(const ReadOutside& outside, const http::Request& request, const Path& path, MonoNanos arrived) {
+  auto params = Params::read(request);
+  if (!params) return tl::unexpected(params.error());
+  auto tenant = tenant_of(request);
+  if (!tenant) return bad_data(tenant.error().message);
+  Asking asking{outside, request, std::move(*params), outside.options(), std::move(*tenant)};
+  auto timeout = asking.params.duration_ms("timeout", asking.options.timeout_ms);
+  if (!timeout) return tl::unexpected(timeout.error());
+  const int64_t timeout_ms = std::clamp(*timeout, int64_t{1}, asking.options.timeout_ms);
+  asking.deadline = arrived + timeout_ms * nanos_per_ms;
+  if (path.reads && outside.refresh) outside.refresh();
+  return path.endpoint(asking);
+}
+
+http::Handler handler(const std::shared_ptr<const ReadOutside>& outside, const Path& path) {
+  return [outside, &path](http::Request request, const http::Done& done) {
+    const auto shared = std::make_shared<const http::Request>(std::move(request));
+    const MonoNanos arrived = outside->clock.mono();
+    const auto work = [outside, shared, done, &path, arrived] {
+      if (shared->gone.stop_requested())
+        return done(respond(*shared, tl::unexpected(promql::QueryError{promql::ErrorKind::canceled, "canceled"})));
+      done(respond(*shared, answer(*outside, *shared, path, arrived)));
+    };
+    if (!outside->pool.submit(work))
+      done(respond(*shared, tl::unexpected(promql::QueryError{promql::ErrorKind::timeout,
+                                                              "too many queries are waiting; try again"})));
+  };
+}
+
+http::Response told(bool good, const char* text) { return http::Response::text(good ? 200 : 503, text); }
+
+}  // namespace
+
+promql::InterruptCheck Asking::interrupt() const {
+  return [this] {
+    if (request.gone.stop_requested()) return promql::Interrupt::canceled;
+    return outside.clock.mono() > deadline ? promql::Interrupt::timeout : promql::Interrupt::none;
+  };
+}
+
+promql::store::StoreSource Asking::source() const {
+  const int64_t left_ms = (deadline - outside.clock.mono()) / nanos_per_ms;
+  return {outside.client,
+          {.tenant = tenant,
+           .naming = options.naming,
+           .timeout_ms = std::max(left_ms, question_timeout_ms),
+           .cancel = request.gone}};
+}
+
+http::Routes read_routes(ReadOutside given) {
+  const auto outside = std::make_shared<const ReadOutside>(std::move(given));
+  http::Routes out;
+  for (const std::string prefix : {"", "/prometheus"}) {
+    for (const Path& path : paths) {
+      const std::string pattern = prefix + "/api/v1/" + std::string(path.path);
+      out.push_back({"GET", pattern, handler(outside, path)});
+      if (path.methods == "GP") out.push_back({"POST", pattern, handler(outside, path)});
+    }
+    out.push_back({"GET", prefix + "/-/healthy",
+                   http::answer([](const http::Request&) { return told(true, "Homeostat is healthy.\n"); })});
+    out.push_back({"GET", prefix + "/-/ready", http::answer([outside](const http::Request&) {
+                     const bool ready = outside->ready();
+                     return told(ready, ready ? "Homeostat is ready.\n" : "The engine is starting.\n");
+                   })});
+  }
+  return out;
+}
+
+Answer list_answer(const std::set<std::string>& texts, size_t limit) {
+  Answer answer{"["};
+  size_t written = 0;
+  for (const std::string& text : texts) {
+    if (limit > 0 && written == limit) {
+      answer.warnings.emplace_back(truncated);
+      break;
+    }
+    if (written++ > 0) answer.data += ',';
+    promql::write_json_string(answer.data, text);
+  }
+  answer.data += ']';
+  return answer;
+}
+
+}  // namespace hs::api::prometheus

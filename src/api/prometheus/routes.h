@@ -1,0 +1,41 @@
+#pragma once
+// Prometheus' HTTP API: what Grafana's data source, promtool and alerting tools ask.
+// https://prometheus.io/docs/prometheus/latest/querying/api/
+
+#include <functional>
+
+#include "base/http_message.h"
+#include "base/worker_pool.h"
+#include "io/clock.h"
+#include "promql/engine.h"
+#include "promql/store/naming.h"
+#include "store/client.h"
+
+namespace hs::api::prometheus {
+
+// What may change while the server runs; asked at each request.
+struct ReadOptions {
+  promql::Features features;
+  promql::Limits limits;
+  promql::store::Naming naming;
+  int64_t lookback_ms = 300'000;
+  int64_t timeout_ms = 120'000;  // of a query, waiting for a thread included
+  int64_t retention_ms = 0;      // told by status/runtimeinfo; 0: none
+  UnixNanos started = 0;         // when this process was
+  std::string version;           // of Homeostat
+};
+
+struct ReadOutside {
+  store::Client& client;
+  io::Clock& clock;
+  WorkerPool& pool;                      // queries block
+  std::function<ReadOptions()> options;  // thread-safe
+  // Blocks until everything acknowledged before is in the store, or gives up soon: a reader sees what was written.
+  std::function<void()> refresh;
+  std::function<bool()> ready;  // for /-/ready
+};
+
+// All below /api/v1 and /-/, bare and with the prefix /prometheus. Must not outlive what `outside` refers to.
+http::Routes read_routes(ReadOutside outside);
+
+}  // namespace hs::api::prometheus

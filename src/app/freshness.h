@@ -1,0 +1,30 @@
+#pragma once
+// Readers see what was acknowledged before they asked: whatever waits for its cut is sent to the engine first.
+
+#include <condition_variable>
+#include <mutex>
+
+#include "ingest/ingest.h"
+#include "io/clock.h"
+
+namespace hs::app {
+
+class Freshness {
+ public:
+  Freshness(ingest::Ingest& ingest, io::Clock& clock) : ingest_(ingest), clock_(clock) {}
+  // Returns when everything acknowledged before the call is in the engine, and at the latest after `patience_ms`: a
+  // backlog (the engine is behind, or away) must not keep readers from what is there. Any thread; blocks.
+  void wait();
+
+ private:
+  // Each flush makes parts of its own, however small: so often at most, whoever asks.
+  static constexpr int64_t spacing_ms = 200;
+  static constexpr int64_t patience_ms = 2'000;
+
+  ingest::Ingest& ingest_;
+  io::Clock& clock_;
+  std::mutex mutex_;
+  MonoNanos next_at_ = 0;
+};
+
+}  // namespace hs::app
