@@ -66,7 +66,10 @@ Labels Labels::without(std::span<const std::string> names) const {
   return out;
 }
 
-Labels Labels::without_name() const { return without({}); }
+Labels Labels::without_metadata() const {
+  static const std::vector<std::string> names = {"__type__", "__unit__"};
+  return without(names);
+}
 
 // FNV-1a over names and values with separators that cannot occur in UTF-8.
 uint64_t Labels::hash() const {

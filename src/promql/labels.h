@@ -32,7 +32,9 @@ class Labels {
   // Keeps only (or drops) the labels of `names`.
   Labels only(std::span<const std::string> names) const;
   Labels without(std::span<const std::string> names) const;  // the metric name always goes too
-  Labels without_name() const;
+  Labels without_name() const { return without({}); }
+  // Without name, __type__ and __unit__: what an operation leaves that changes what the values mean.
+  Labels without_metadata() const;
 
   bool empty() const { return labels_.empty(); }
   size_t size() const { return labels_.size(); }

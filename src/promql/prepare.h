@@ -1,0 +1,27 @@
+#pragma once
+// What happens to a tree between parsing and evaluation.
+
+#include <vector>
+
+#include "promql/ast.h"
+#include "promql/engine.h"
+
+namespace hs::promql {
+
+// Puts values for start(), end(), range() and step(), evaluates durations, resolves `@ start()` and `@ end()`, marks
+// what does not depend on the step. Fails with Prometheus' text when a duration comes out wrong.
+QueryResult<void> prepare(ExprPtr& expr, const Query& query);
+
+// What one selector needs from the source, over all steps and subqueries around it.
+struct SelectorRange {
+  const VectorSelector* selector = nullptr;
+  int64_t start_ms = 0;
+  int64_t end_ms = 0;
+  int64_t step_ms = 0;
+  int64_t range_ms = 0;  // 0: instant
+  std::string function;
+};
+
+std::vector<SelectorRange> selector_ranges(const Expr& expr, const Query& query, const Options& options);
+
+}  // namespace hs::promql
