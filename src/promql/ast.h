@@ -95,7 +95,7 @@ struct UnaryExpr : Expr {
 // `@` and `offset`, of selectors and subqueries.
 struct TimeModifier {
   int64_t original_offset_ms = 0;             // as written (or as its expression evaluates)
-  std::unique_ptr<DurationExpr> offset_expr;  // when it was an expression
+  std::shared_ptr<DurationExpr> offset_expr;  // when it was an expression
   std::optional<int64_t> timestamp_ms;        // @ 123, or what start() and end() stand for once prepared
   std::optional<Tok> preprocessor;            // @ start() or @ end()
   int64_t offset_ms = 0;                      // to subtract from the evaluation time; set by prepare()

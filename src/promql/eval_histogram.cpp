@@ -19,7 +19,7 @@ bool parse_bound(std::string_view text, double& out) {
   const std::string copy(text);
   char* end = nullptr;
   out = std::strtod(copy.c_str(), &end);
-  return *end == '\0';
+  return *end == '\0' && !std::isnan(out);
 }
 
 // Go's form of a number in a label value: 0.5, 1.0, 1e-05.
@@ -83,8 +83,7 @@ struct Question {
   bool fraction = false;
   std::vector<double> lower;  // or the quantile
   std::vector<double> upper;
-  int native_pos = 0;
-  int classic_pos = 0;
+  int pos = 0;
 };
 
 class Answerer {
@@ -95,12 +94,12 @@ class Answerer {
     const double a = question_.lower[step];
     if (question_.fraction) {
       const NativeResult r = native_fraction(a, question_.upper[step], h);
-      if (r.nan_skew) state_.note(note::fraction_nans(metric), question_.native_pos);
+      if (r.nan_skew) state_.note(note::fraction_nans(metric), question_.pos);
       return r.value;
     }
     const NativeResult r = native_quantile(a, h);
-    if (r.nan_result) state_.note(note::quantile_nan_result(metric), question_.native_pos);
-    if (r.nan_skew) state_.note(note::quantile_nan_skew(metric), question_.native_pos);
+    if (r.nan_result) state_.note(note::quantile_nan_result(metric), question_.pos);
+    if (r.nan_skew) state_.note(note::quantile_nan_skew(metric), question_.pos);
     return r.value;
   }
 
@@ -109,7 +108,7 @@ class Answerer {
     if (question_.fraction) return classic_fraction(a, question_.upper[step], buckets);
     const ClassicQuantile r = classic_quantile(a, buckets);
     if (r.forced_monotonic) {
-      state_.notes.add({note::forced_monotonicity(metric), question_.classic_pos,
+      state_.notes.add({note::forced_monotonicity(metric), question_.pos,
                         Monotonicity{t, t, r.min_bucket, r.max_bucket, r.max_diff, 1}});
     }
     return r.value;
@@ -132,8 +131,7 @@ Rows Evaluator::eval_histogram(const CallExpr& node) {
   std::vector<Question> questions;
   for (size_t i = many ? 2 : 0; i < (many ? node.arguments.size() : 1); ++i) {
     Question q{.fraction = fraction, .lower = scalars(*node.arguments[i])};
-    q.native_pos = pos_of(0);
-    q.classic_pos = pos_of(many ? 0 : vector_argument);
+    q.pos = pos_of(vector_argument);
     if (fraction) q.upper = scalars(*node.arguments[1]);
     for (const double v : q.lower) {
       if (!fraction && (std::isnan(v) || v < 0 || v > 1)) state_.note(note::invalid_quantile(v), pos_of(i));

@@ -84,12 +84,13 @@ class Matching {
       if (!ok || !active_[step]) return;
       OnePoint& point = points_[step];
       if (point.row >= 0) {
-        const Labels& a = one_[i].labels;
+        std::string a = one_[static_cast<size_t>(point.row)].labels.text();
+        std::string b = one_[i].labels.text();
+        if (b < a) std::swap(a, b);
         state_.fail(
             fmt::format("found duplicate series for the match group {} on the {} hand-side of the operation: "
                         "[{}, {}];many-to-many matching not allowed: matching labels must be unique on one side",
-                        matching_labels(how_, a).text(), swapped_ ? "left" : "right", a.text(),
-                        one_[static_cast<size_t>(point.row)].labels.text()));
+                        matching_labels(how_, one_[i].labels).text(), swapped_ ? "left" : "right", a, b));
         ok = false;
         return;
       }
@@ -118,6 +119,7 @@ class Matching {
     return ok;
   }
 
+  // As Prometheus 3.14 has it, fill_left is for the side of many and fill_right for the other, also with group_right.
   bool fill_many(const Signatures::Group& group) {
     for (const size_t i : group.right) {
       size_t row = SIZE_MAX;

@@ -7,11 +7,14 @@
 #include <set>
 
 #include "promql/evaluator.h"
+#include "promql/prepare.h"
 
 namespace hs::promql {
 namespace {
 
 constexpr std::string_view default_info = "target_info";
+bool metadata(std::string_view name) { return name == metric_name_label || name == "__type__" || name == "__unit__"; }
+
 const std::vector<std::string>& identifying() {
   static const std::vector<std::string> names = {"instance", "job"};
   return names;
@@ -51,32 +54,30 @@ InfoQuery read_query(const CallExpr& node) {
   return out;
 }
 
-// The first selector decides which instant the info series are looked up at.
-const VectorSelector* first_selector(const Expr& expr) {
-  if (expr.kind == Expr::Kind::vector_selector) return &as<VectorSelector>(expr);
-  for (const Expr* child : children(const_cast<Expr&>(expr))) {
-    if (const VectorSelector* found = first_selector(*child)) return found;
+// Matchers for info series of the same instances and jobs as `rows`: one set for those that have both labels, one for
+// those that have only the one or the other.
+std::vector<std::vector<Matcher>> info_matchers(const InfoQuery& query, const Rows& rows) {
+  std::map<std::vector<bool>, std::map<std::string, std::set<std::string>>> groups;  // by which labels are there
+  for (const Row& row : rows) {
+    if (query.is_info(row.labels.get(metric_name_label))) continue;
+    std::vector<bool> present;
+    for (const std::string& label : identifying()) present.push_back(row.labels.has(label));
+    if (std::find(present.begin(), present.end(), true) == present.end()) continue;
+    auto& group = groups[present];
+    for (const std::string& label : identifying()) group[label].emplace(row.labels.get(label));
   }
-  return nullptr;
-}
-
-// Matchers for info series of the same instances and jobs as `rows`; empty when there are none.
-std::vector<Matcher> info_matchers(const InfoQuery& query, const Rows& rows) {
-  std::vector<Matcher> out;
-  for (const std::string& label : identifying()) {
-    std::set<std::string> values;
-    for (const Row& row : rows) {
-      const std::string_view value = row.labels.get(label);
-      if (!value.empty() && !query.is_info(row.labels.get(metric_name_label))) values.emplace(value);
+  std::vector<std::vector<Matcher>> out;
+  for (const auto& [present, group] : groups) {
+    std::vector<Matcher> set;
+    for (const auto& [label, values] : group) {
+      std::string pattern;
+      for (const std::string& value : values) pattern += (pattern.empty() ? "" : "|") + re2::RE2::QuoteMeta(value);
+      if (auto matcher = Matcher::make(MatchType::regex, label, pattern)) set.push_back(std::move(*matcher));
     }
-    std::string pattern;
-    for (const std::string& value : values) pattern += (pattern.empty() ? "" : "|") + re2::RE2::QuoteMeta(value);
-    if (values.empty()) continue;
-    if (auto matcher = Matcher::make(MatchType::regex, label, pattern)) out.push_back(std::move(*matcher));
+    set.insert(set.end(), query.data.begin(), query.data.end());
+    set.insert(set.end(), query.names.begin(), query.names.end());
+    out.push_back(std::move(set));
   }
-  if (out.empty()) return out;
-  out.insert(out.end(), query.data.begin(), query.data.end());
-  out.insert(out.end(), query.names.begin(), query.names.end());
   return out;
 }
 
@@ -124,7 +125,7 @@ std::optional<Labels> enriched(QueryState& state, const InfoQuery& query, const 
     if (info == nullptr) continue;
     matched = true;
     for (const Label& label : *info) {
-      if (label.name == metric_name_label || !query.wants(label.name)) continue;
+      if (metadata(label.name) || !query.wants(label.name)) continue;
       const std::string_view other = added.get(label.name);
       if (!other.empty() && other != label.value) {
         state.fail("conflicting label: " + label.name);
@@ -145,21 +146,16 @@ Rows Evaluator::eval_info(const CallExpr& node) {
   Rows base = eval(*node.arguments[0]);
   const InfoQuery query = read_query(node);
   if (state_.failed()) return {};
+  const TimeModifier at = info_time(*node.arguments[0]).value_or(TimeModifier{});
+  const int64_t lookback = state_.options.lookback_ms;
   Rows infos;
-  if (std::vector<Matcher> matchers = info_matchers(query, base); !matchers.empty()) {
-    const VectorSelector* selector = first_selector(*node.arguments[0]);
-    const int64_t lookback = state_.options.lookback_ms;
+  for (std::vector<Matcher>& matchers : info_matchers(query, base)) {
     Select select{.matchers = std::move(matchers), .step_ms = step_ms_, .function = "info"};
-    select.start_ms = start_ms_;
-    select.end_ms = end_ms_;
-    if (selector != nullptr && selector->time.timestamp_ms)
-      select.start_ms = select.end_ms = *selector->time.timestamp_ms;
-    const int64_t offset = selector != nullptr ? selector->time.original_offset_ms : 0;
-    select.start_ms = std::min(select.start_ms - offset, start_ms_) - lookback + 1;
-    select.end_ms = std::max(select.end_ms - offset, end_ms_);
+    select.start_ms = at.timestamp_ms.value_or(start_ms_) - at.original_offset_ms - lookback + 1;
+    select.end_ms = at.timestamp_ms.value_or(end_ms_) - at.original_offset_ms;
     const auto selection = state_.select(std::move(select));
     if (!selection) return {};
-    infos = eval_series(selection->series, {}, true);
+    for (Row& row : eval_series(selection->series, at, true)) infos.push_back(std::move(row));
   }
   InfoIndex index(state_, steps_);
   for (const Row& row : infos) {
@@ -181,6 +177,7 @@ Rows Evaluator::eval_info(const CallExpr& node) {
       if (inserted) {
         out.emplace_back();
         out.back().labels = std::move(*labels);
+        out.back().drop_name = row.drop_name;
       }
       if (h)
         out[at->second].histograms.push_back({t, h});

@@ -222,7 +222,9 @@ ExprPtr Parser::parse_offset(ExprPtr expr) {
   if (time->original_offset_ms != 0 || time->offset_expr) {
     return fail_at(expr->range.start, "offset may not be set multiple times");
   }
-  set_duration(std::move(duration), time->original_offset_ms, time->offset_expr);
+  std::unique_ptr<DurationExpr> expression;
+  set_duration(std::move(duration), time->original_offset_ms, expression);
+  time->offset_expr = std::move(expression);
   expr->range.end = last_end_;
   return expr;
 }
@@ -277,8 +279,10 @@ ExprPtr Parser::make_matrix(ExprPtr expr, ExprPtr range, const Token& bracket) {
     return fail_at(bracket.pos, "ranges only allowed for vector selectors");
   }
   const TimeModifier& time = as<VectorSelector>(*expr).time;
-  if (time.original_offset_ms != 0) return fail_at(bracket.pos, "no offset modifiers allowed before range");
-  if (time.timestamp_ms) return fail_at(bracket.pos, "no @ modifiers allowed before range");
+  if (time.original_offset_ms != 0 || time.offset_expr) {
+    return fail_at(bracket.pos, "no offset modifiers allowed before range");
+  }
+  if (time.timestamp_ms || time.preprocessor) return fail_at(bracket.pos, "no @ modifiers allowed before range");
   auto node = std::make_unique<MatrixSelector>();
   node->range.start = expr->range.start;
   node->selector = std::move(expr);

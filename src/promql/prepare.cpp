@@ -20,6 +20,53 @@ ExprPtr number_at(const Expr& place, double value) {
   return node;
 }
 
+// The instants that the selectors below an argument of info() look at.
+struct InfoTimes {
+  struct Time {
+    std::optional<int64_t> timestamp_ms;
+    int64_t offset_ms = 0;
+
+    bool same(const Time& other) const {
+      if (!timestamp_ms || !other.timestamp_ms) {
+        return timestamp_ms.has_value() == other.timestamp_ms.has_value() && offset_ms == other.offset_ms;
+      }
+      return *timestamp_ms - offset_ms == *other.timestamp_ms - other.offset_ms;
+    }
+  };
+
+  std::vector<Time> found;
+  bool uniform = true;
+
+  // `around`: the subqueries around the expression, outermost first. True when there is a selector below.
+  bool visit(const Expr& expr, std::vector<const SubqueryExpr*> around) {
+    if (expr.type() != ValueType::vector && expr.type() != ValueType::matrix) return false;
+    if (expr.kind == Kind::vector_selector) {
+      const TimeModifier& own = as<VectorSelector>(expr).time;
+      add({own.timestamp_ms, own.original_offset_ms}, around);
+      return true;
+    }
+    if (expr.kind == Kind::subquery) around.push_back(&as<SubqueryExpr>(expr));
+    const bool info = expr.kind == Kind::call && as<CallExpr>(expr).function->name == "info";
+    bool any = false;
+    for (const Expr* child : children(const_cast<Expr&>(expr))) {
+      any = visit(*child, around) || any;
+      if (info) return any;
+    }
+    uniform = uniform && any;  // a vector without selectors has the time of evaluation
+    return any;
+  }
+
+ private:
+  void add(Time time, const std::vector<const SubqueryExpr*>& around) {
+    for (auto at = around.rbegin(); at != around.rend() && !time.timestamp_ms; ++at) {
+      time.offset_ms += (*at)->time.original_offset_ms;
+      time.timestamp_ms = (*at)->time.timestamp_ms;
+    }
+    uniform = uniform && (found.empty() || found[0].same(time));
+    found.push_back(time);
+  }
+};
+
 class Preparer {
  public:
   explicit Preparer(const Query& query) : query_(query) {}
@@ -87,8 +134,13 @@ class Preparer {
         "day_of_month", "day_of_week",    "day_of_year", "days_in_month", "hour", "minute",
         "month",        "predict_linear", "time",        "timestamp",     "year"};
     const std::string_view name = node.function->name;
+    const bool info = name == "info";
     bool invariant = true;
-    for (ExprPtr& argument : node.arguments) invariant = visit(argument) && invariant;
+    for (ExprPtr& argument : node.arguments) {
+      const bool same = visit(argument);
+      invariant = invariant && (same || (info && argument != node.arguments[0]));
+    }
+    if (info) invariant = invariant && info_time(*node.arguments[0]).has_value();
     const bool direct = name == "timestamp" && unwrap(*node.arguments[0]).kind == Kind::vector_selector;
     const bool safe = direct || std::find(unsafe.begin(), unsafe.end(), name) == unsafe.end();
     return mark(node, invariant && safe);
@@ -220,6 +272,16 @@ class RangeCollector {
 };
 
 }  // namespace
+
+std::optional<TimeModifier> info_time(const Expr& argument) {
+  InfoTimes times;
+  times.visit(argument, {});
+  if (times.found.empty() || !times.uniform) return std::nullopt;
+  TimeModifier out;
+  out.timestamp_ms = times.found[0].timestamp_ms;
+  out.original_offset_ms = times.found[0].offset_ms;
+  return out;
+}
 
 QueryResult<void> prepare(ExprPtr& expr, const Query& query) {
   Preparer preparer(query);

@@ -12,6 +12,10 @@ namespace hs::promql {
 // what does not depend on the step. Fails with Prometheus' text when a duration comes out wrong.
 QueryResult<void> prepare(ExprPtr& expr, const Query& query);
 
+// When the info series for the first argument of info() are looked at: the time modifiers that all of its selectors
+// share; nothing when they differ (then it is the time of evaluation).
+std::optional<TimeModifier> info_time(const Expr& argument);
+
 // What one selector needs from the source, over all steps and subqueries around it.
 struct SelectorRange {
   const VectorSelector* selector = nullptr;

@@ -140,6 +140,7 @@ double quantile(double q, std::vector<double>& values) {
   const double lower = std::max(0.0, std::floor(rank));
   const double upper = std::min(n - 1, lower + 1);
   const double weight = rank - std::floor(rank);
+  if (weight == 0) return values[static_cast<size_t>(lower)];
   return values[static_cast<size_t>(lower)] * (1 - weight) + values[static_cast<size_t>(upper)] * weight;
 }
 
@@ -224,8 +225,9 @@ NativeResult native_fraction(double lower, double upper, const Histogram& h) {
   RankFinder finder(lower, upper);
   double rank = 0;
   for (Bucket b : buckets) {
-    const bool zero = b.lower <= 0 && b.upper >= 0;
+    const bool zero = !h.custom() && b.lower <= 0 && b.upper >= 0;
     if (zero) narrow_zero(b, h);
+    if (h.custom() && b.lower == -infinity && b.upper > 0) b.lower = 0;  // as in quantiles
     const bool linear = h.custom() || zero;
     const bool done = finder.bucket(b.lower, b.upper, rank, [&](double v) {
       if (linear && b.lower == -infinity) return b.count;
