@@ -25,6 +25,8 @@ struct Asking {
 
 using Endpoint = Reply (*)(Asking&);
 
+Reply query(Asking& asking);
+Reply query_range(Asking& asking);
 Reply query_exemplars(Asking& asking);
 Reply format_query(Asking& asking);
 Reply parse_query(Asking& asking);

@@ -19,7 +19,9 @@ struct Path {
   bool reads = true;  // the store
 };
 
-constexpr std::array<Path, 18> paths = {{{"GP", "query_exemplars", query_exemplars},
+constexpr std::array<Path, 20> paths = {{{"GP", "query", query},
+                                         {"GP", "query_range", query_range},
+                                         {"GP", "query_exemplars", query_exemplars},
                                          {"GP", "format_query", format_query, false},
                                          {"GP", "parse_query", parse_query, false},
                                          {"GP", "series", series},
