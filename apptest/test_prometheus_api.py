@@ -209,3 +209,82 @@ def test_large_answers_are_compressed_on_request(h):
 def test_foreign_pages_cannot_read(h):
     assert requests.get(h.url("http", "/api/v1/labels"), headers={"Origin": "http://evil.example"},
                         timeout=30).status_code == 403
+
+
+def test_queries(h):
+    at = now_ms() // 1000 * 1000
+    write(h, *[rw.series({"__name__": "reqs", "code": c}, *[rw.sample(i * n, at - 60_000 + i * 15_000) for i in range(5)])
+               for c, n in (("200", 15), ("500", 30))], **{"X-Scope-OrgID": "query"})
+    found = ask(h, "query", tenant="query", query="sum(rate(reqs[1m1s]))", time=at / 1000)
+    assert found["resultType"] == "vector" and float(found["result"][0]["value"][1]) == pytest.approx(3, rel=0.05)
+    for method in ("GET", "POST"):
+        found = ask(h, "query_range", tenant="query", method=method, query="reqs", start=at / 1000 - 60, end=at / 1000,
+                    step="15")
+        assert {s["metric"]["code"]: [v for _, v in s["values"]] for s in found["result"]} == {
+            "200": ["0", "15", "30", "45", "60"], "500": ["0", "30", "60", "90", "120"]}
+    found = ask(h, "query", tenant="query", query="reqs", time=at / 1000, limit=1)
+    assert len(found["result"]) == 1
+    found = ask(h, "query", tenant="query", query="reqs", time=at / 1000, stats="all")
+    assert found["stats"]["samples"]["totalQueryableSamples"] == 2
+    assert ask(h, "query", tenant="query", query="reqs", time=at / 1000 + 20, lookback_delta="10s")["result"] == []
+
+
+def test_delta_and_cumulative_rates_agree(h):
+    at = time.time_ns() // 10**9 * 10**9
+
+    def build(scope):
+        for name, temporality in (("c", 2), ("d", 1)):
+            metric = scope.metrics.add(name=f"rated.{name}")
+            metric.sum.is_monotonic, metric.sum.aggregation_temporality = True, temporality
+            for i in range(7):
+                start = at - (70 - 10 * i if name == "d" else 70) * 10**9
+                metric.sum.data_points.add(time_unix_nano=at - (60 - 10 * i) * 10**9, start_time_unix_nano=start,
+                                           as_double=30 * (i if name == "c" else 1))
+    otlp(h, build)
+    rates = [float(ask(h, "query", query=f"rate(rated_{n}_total[1m1s])", time=at / 1e9)["result"][0]["value"][1])
+             for n in "cd"]
+    assert rates[0] == pytest.approx(3, rel=0.05)
+    assert rates[1] == pytest.approx(3, rel=0.2)
+
+
+def test_staleness(h):
+    at = now_ms()
+    write(h, rw.series({"__name__": "gone"}, rw.sample(1, at - 2000), rw.sample(rw.STALE, at - 1000)),
+          **{"X-Scope-OrgID": "stale"})
+    assert ask(h, "query", tenant="stale", query="gone", time=at / 1000)["result"] == []
+    assert len(ask(h, "query", tenant="stale", query="gone", time=at / 1000 - 1.5)["result"]) == 1
+
+
+def test_what_was_sent_twice_counts_once(h):
+    at = now_ms()
+    for value in (1, 2):
+        write(h, rw.series({"__name__": "twice"}, rw.sample(value, at)), **{"X-Scope-OrgID": "twice"})
+    [one] = ask(h, "query", tenant="twice", query="twice[1m]", time=at / 1000)["result"]
+    assert [v for _, v in one["values"]] == ["2"]  # the later writing stands
+
+
+@pytest.mark.parametrize("path, params, status, kind, text", [
+    ("query", {"query": "up{"}, 400, "bad_data", 'invalid parameter "query": 1:4: parse error'),
+    ("query", {"query": "up", "time": "x"}, 400, "bad_data", 'cannot parse "x" to a valid timestamp'),
+    ("query", {"query": "up", "timeout": "x"}, 400, "bad_data", 'invalid parameter "timeout"'),
+    ("query_range", {"query": "up", "start": "1", "end": "0", "step": "1"}, 400, "bad_data",
+     "end timestamp must not be before start time"),
+    ("query_range", {"query": "up", "start": "0", "end": "1", "step": "0"}, 400, "bad_data", "zero or negative"),
+    ("query_range", {"query": "up", "start": "0", "end": "20000", "step": "1"}, 400, "bad_data", "11,000 points"),
+    ("query", {"query": "sum(1)"}, 400, "bad_data", "expected type instant vector")])
+def test_errors_of_queries(h, path, params, status, kind, text):
+    got_kind, message = ask(h, path, status=status, **params)
+    assert got_kind == kind and text in message
+
+
+def test_a_query_of_death_gets_an_error():
+    with Homeostat(settings={"prometheus.max_samples": "1000", "prometheus.max_series": "50",
+                             "prometheus.timeout": "5s"}) as h:
+        at = now_ms()
+        write(h, *[rw.series({"__name__": "death", "i": str(i)}, *[rw.sample(1, at - s * 1000) for s in range(50)])
+                   for i in range(60)])
+        kind, text = ask(h, "query", status=422, query="death")
+        assert kind == "execution" and "more than 50 series" in text
+        kind, text = ask(h, "query", status=422, query='death{i=~"[0-3]."}[1m]')
+        assert kind == "execution" and "too many samples" in text
+        assert ask(h, "query", query='count(death{i="1"})')["result"][0]["value"][1] == "1"
