@@ -183,7 +183,7 @@ bool overload(App& app, Dice& dice, Fault& f) {
 bool stuffing(App& app, Dice& dice, Fault& f) {
   f.size = dice.between(30, 80), f.service = 0;
   for (size_t i = 0; i < app.settings.size(); ++i)
-    if (app.settings[i].role == Role::rate_limit) f.cures = {{static_cast<int>(i), int64_t{4}}};
+    if (app.settings[i].role == Role::rate_limit) f.cures = {{static_cast<int>(i), int64_t{5}}};
   return true;
 }
 

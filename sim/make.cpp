@@ -222,8 +222,8 @@ struct Maker {
     for (size_t e = 0, n = app.edges.size(); e < n; ++e) edge_settings(static_cast<int>(e));
     for (int s = 0; s < static_cast<int>(app.services.size()); ++s)
       if (app.services[static_cast<size_t>(s)].traced) service_settings(s);
-    Setting limit = of_service(Role::rate_limit, 0, KnobType::integer, int64_t{1000});
-    shared(limit, 2, 1000);
+    Setting limit = of_service(Role::rate_limit, 0, KnobType::integer, int64_t{60});
+    shared(limit, 4, 200);
     expect(limit, "lowered", Measure::load);
     add(std::move(limit));
   }

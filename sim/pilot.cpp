@@ -51,7 +51,8 @@ void Pilot::come_back(UnixNanos at, const config::Declarations& declarations, bo
 }
 
 void Pilot::save(int64_t second) {
-  if (second % snapshot_every_s == 0) saved_ = machine_->snapshot(), saved_at_ = second;
+  if (dirty_ || second % snapshot_every_s == 0) saved_ = machine_->snapshot(), saved_at_ = second;
+  dirty_ = false;
 }
 
 void Pilot::handle(const loop::Event& event) {
@@ -61,6 +62,7 @@ void Pilot::handle(const loop::Event& event) {
     if (recorded_) steps_.push_back({std::move(events.front()), hash_of(actions)});
     events.pop_front();
     for (const auto& action : actions) {
+      dirty_ = dirty_ || std::holds_alternative<loop::Record>(action);
       outside_.laws.on(action);
       outside_.told(action);
       for (auto& receipt : outside_.values.act(action, outside_.now())) {

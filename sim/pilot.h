@@ -17,7 +17,7 @@ namespace hs::sim {
 
 class Pilot {
  public:
-  static constexpr int64_t snapshot_every_s = 5;  // as in the product: what a kill forgets
+  static constexpr int64_t snapshot_every_s = 5;  // as in the product, and whenever something was decided
 
   struct Outside {
     Values& values;
@@ -54,7 +54,7 @@ class Pilot {
 
   Outside outside_;
   loop::Policy policy_;
-  bool recorded_;
+  bool recorded_, dirty_ = false;
   std::unique_ptr<loop::Machine> machine_;
   std::string saved_;
   int64_t saved_at_ = -1;

@@ -62,7 +62,10 @@ double expectation(const Situation& s, Option& option) {
     if (!same && !other) continue;
     bool about = suffers(*s.incident, e.service, e.operation);
     bool near = about || suffers(*s.incident, e.service, "") || s.incident->causes[0].service == e.service;
-    bool measure = name_of(e.measure) == s.goal->measure || s.goal->requests.empty();
+    // An attack is load; what helps against errors says nothing about it.
+    bool attack = s.goal->measure == "security";
+    bool measure =
+        attack ? e.measure == config::Measure::load : name_of(e.measure) == s.goal->measure || s.goal->requests.empty();
     if (!near || (!measure && e.measure != config::Measure::load)) continue;
     double gain = same ? (e.improves ? expected_gain : expected_harm) : (e.improves ? opposite_gain : 0);
     if (gain > 0 && !about) gain -= rest_cost;

@@ -135,6 +135,20 @@ TEST_F(Fixture, undoes_the_last_change_first) {
   EXPECT_EQ(c.ranked[0].move.to, Value(int64_t{10}));
 }
 
+TEST_F(Fixture, an_attack_is_load) {
+  incident.symptoms[0].kind = SymptomKind::security, incident.security = true;
+  incident.causes = {{.entity = "attack:shop", .kind = "security", .probability = 0.9, .service = "shop"}};
+  goal = goal_of(incident, declarations);
+  Knob fallback = flag("fallback", "shop", "pay"), limit = number("limit", 60, 5, 200);
+  fallback.expect = {{.service = "shop", .operation = "buy", .when = "enabled"}};
+  limit.services = {"shop"}, limit.effect = KnobEffect::shared;
+  limit.expect = {{.service = "shop", .operation = "buy", .measure = config::Measure::load, .when = "lowered"}};
+  declarations.knobs = {fallback};
+  EXPECT_EQ(best(), "");  // what helps against errors is no reason
+  declarations.knobs = {fallback, limit};
+  EXPECT_EQ(best(), "limit lowered");
+}
+
 TEST_F(Fixture, learns) {
   declarations.knobs = {flag("a", "shop", "pay"), flag("b", "shop", "pay")};
   EXPECT_EQ(best(), "a enabled");

@@ -1,6 +1,7 @@
 #include "loop/decide/witness.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -13,9 +14,10 @@ constexpr int64_t recent_s = 8, lag_s = 1;        // what is going on now
 constexpr int64_t baseline_s = 90, margin_s = 3;  // how it was before the incident
 constexpr double baseline_n_min = 20, recent_n_min = 5;
 constexpr double errors_rise_min = 0.05, errors_factor = 3;
-constexpr double slow_factor = 1.6;   // of the upper quartile
-constexpr double silence = 0.4;       // of the rate
-constexpr double silence_n_min = 15;  // expected requests before their absence means anything
+constexpr double slow_factor = 1.6;               // of the upper quartile
+constexpr double flood_share = 0.6, flood_z = 5;  // of the reported flood; standard deviations of the served rate
+constexpr double silence = 0.4;                   // of the rate
+constexpr double silence_n_min = 15;              // expected requests before their absence means anything
 
 struct Window {
   int64_t from = 0, to = 0, base_from = 0, base_to = 0;
@@ -96,6 +98,28 @@ bool served_testifies(const Goal& goal, const Past& history, const Window& w, st
   return false;
 }
 
+// A flood of requests that evaluate a knob is a flood of evaluations, and those we served ourselves.
+bool served_flood(const Incident& incident, const Past& history, const Window& w, std::string& which) {
+  double past_s = static_cast<double>(w.base_to - w.base_from), now_s = static_cast<double>(w.to - w.from);
+  for (const auto& s : incident.symptoms) {
+    if (s.ended != 0 || past_s <= 0 || now_s <= 0) continue;
+    Scope scope{.service = s.service, .operation = s.operation, .kind = 2};
+    double then = history.total(scope, Bad{}, w.base_from, w.base_to).n / past_s;
+    double more = history.total(scope, Bad{}, w.from, w.to).n / now_s - then;
+    if (more < then || more * now_s < silence_n_min) continue;
+    for (const auto& knob : history.knobs_evaluated()) {
+      if (!history.reads(s.service, s.operation, knob)) continue;
+      double served_then = history.evaluations(knob, Bad{}, w.base_from, w.base_to).served / past_s;
+      double served_more = history.evaluations(knob, Bad{}, w.from, w.to).served / now_s - served_then;
+      double chance = flood_z * std::sqrt(served_then / now_s);  // what the rate may vary by
+      if (served_more < flood_share * more || served_more < chance) continue;
+      which = knob;
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 Corroboration corroborate(const Incident& incident, const Goal& goal, const Past& history) {
@@ -111,6 +135,8 @@ Corroboration corroborate(const Incident& incident, const Goal& goal, const Past
   // With several senders around, the only one that tells of it may be the liar; what we served tells.
   if (!witnesses.empty() && served_testifies(goal, history, w, which))
     return {true, fmt::format("good requests that evaluated {} are missing by as many as are reported bad", which)};
+  if (!witnesses.empty() && !goal.series.empty() && served_flood(incident, history, w, which))
+    return {true, fmt::format("evaluations of {} that we served became more by as many", which)};
   if (witnesses.empty()) return {false, "no sender of telemetry shows it against its own past yet"};
   return {false, fmt::format("only one of {} senders reports it, and nothing of ours confirms it", heard.size())};
 }

@@ -76,5 +76,32 @@ TEST(Witness, a_forger_is_alone) {
 
 TEST(Witness, a_healthy_system_has_none) { EXPECT_FALSE(verdict({.evaluated = true}).given); }
 
+// A log-in service that is the only one to see an attack: what we served to its log-ins tells whether there is one.
+Corroboration attack(uint64_t served_more) {
+  Past history;
+  uint64_t served = 0;
+  for (int64_t s = start; s < end; ++s) {
+    bool on = s >= onset;
+    stream::Frame f{.tick = (s + 1) * nanos_per_s};
+    stream::Cell c{.second = s, .service = "auth", .operation = "login", .credential = "auth-key"};
+    c.count = on ? 50 : 5, c.denied = on ? 45 : 0;
+    f.cells = {c};
+    f.outcomes = {{.second = s, .knob = "limit", .service = "auth", .operation = "login", .entry = true}};
+    f.served = {{"limit", "base", 1, served += on ? 5 + served_more : 5}};
+    history.add(f);
+  }
+  Incident incident;
+  incident.symptoms = {{.id = "s", .kind = SymptomKind::security, .service = "auth", .operation = "login"}};
+  incident.symptoms[0].started = incident.started = onset * nanos_per_s, incident.security = true;
+  incident.causes = {{.entity = "attack:auth", .kind = "security", .probability = 1, .service = "auth"}};
+  return corroborate(incident, goal_of(incident, {}), history);
+}
+
+TEST(Witness, a_flood_that_we_served_confirms) {
+  EXPECT_TRUE(attack(45).given) << attack(45).why;
+  EXPECT_FALSE(attack(0).given);  // told, and never served
+  EXPECT_FALSE(attack(10).given);
+}
+
 }  // namespace
 }  // namespace hs::loop

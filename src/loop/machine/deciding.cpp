@@ -16,6 +16,7 @@ namespace {
 using nlohmann::json;
 constexpr size_t options_told = 5;
 constexpr int64_t growing_s = 3, growing_s_max = 16;
+constexpr int64_t own_doing_s = 60;                   // a symptom that begins so soon after our change may be its doing
 constexpr int64_t onset_slack_ns = 3 * nanos_per_s;  // of the estimated onset
 constexpr int64_t calm_s = 5;
 constexpr double calm_n_min = 15;
@@ -105,6 +106,36 @@ std::string Control::unsettled(const Goal& goal) const {
   return "";
 }
 
+// The incident is repaired but for the few that keep the old value on purpose: their symptoms want no other change.
+std::string Control::held_back(const Incident& incident) const {
+  auto repairs = [&](const Hold& hold) {
+    return hold.promoted() && hold.change().incident == incident.id && hold.sufficient() &&
+           std::all_of(incident.symptoms.begin(), incident.symptoms.end(), [&](const Symptom& s) {
+             bool watched = s.objective.empty() || hold.goal().bad_of(s.service, s.operation) != nullptr;
+             return s.ended != 0 || (watched && s.started <= hold.since());
+           });
+  };
+  auto found = std::find_if(holds_.begin(), holds_.end(), repairs);
+  return found == holds_.end() ? "" : "only those are ill that " + found->knob().key + " holds back";
+}
+
+// Fewer calls reach a service because we changed its caller: a fallback, a cache, a breaker. Its callers are watched.
+std::string Control::own_doing(const Incident& incident, const Goal& goal) const {
+  if (goal.measure != "load" || goal.bad_above) return "";
+  bool called = std::all_of(incident.symptoms.begin(), incident.symptoms.end(), [&](const Symptom& s) {
+    return s.ended != 0 || std::any_of(history_.edges().begin(), history_.edges().end(),
+                                       [&](const auto& e) { return e.first.second == s.service; });
+  });
+  auto just_before = [&](UnixNanos at) {
+    return at <= goal.started + onset_slack_ns && goal.started - at <= own_doing_s * nanos_per_s;
+  };
+  for (const auto& trial : trials_)
+    if (called && just_before(trial.begun())) return "the calls became fewer with our change of " + trial.knob().key;
+  for (const auto& hold : holds_)
+    if (called && just_before(hold.since())) return "the calls became fewer with our change of " + hold.knob().key;
+  return "";
+}
+
 // Changes that came before the incident, and not long before.
 std::vector<Undo> Control::undos(const Incident& incident) const {
   std::vector<Undo> out;
@@ -157,7 +188,8 @@ void Control::decide(const Incident& incident, Actions& out) {
   if (!incident.causes.empty() && incident.causes[0].probability < cause_probability_min)
     return say(incident, known, "nothing: the cause is not clear enough", {}, out);
   Goal goal = goal_of(incident, declarations_);
-  if (std::string why = unsettled(goal); !why.empty()) return say(incident, known, "waits: " + why, {}, out);
+  for (const std::string& why : {unsettled(goal), held_back(incident), own_doing(incident, goal)})
+    if (!why.empty()) return say(incident, known, "waits: " + why, {}, out);
   Situation situation{.incident = &incident, .goal = &goal, .declarations = &declarations_};
   situation.history = &history_, situation.effects = &effects_;
   situation.settled = [this](const config::Knob& knob) { return settled(knob); };

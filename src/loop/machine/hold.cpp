@@ -22,6 +22,8 @@ constexpr int64_t release_ms = 8'000;  // half of the units without the change, 
 constexpr int64_t shared_release_ms = 12'000;
 constexpr double release_n_min = 20;
 constexpr double release_exposure = 0.5;
+constexpr size_t others_min = 12;  // units with the change, before they can be called well
+constexpr double well_min = 0.02;
 constexpr int64_t useless_s = 10, useless_after_ms = 15'000;
 constexpr double useless_n_min = 30, useless_ratio = 0.7;
 
@@ -136,6 +138,7 @@ double Hold::gone_log_odds() const {
 Hold::Out Hold::watch_held_back(const stream::Frame& frame, const View& view) {
   for (const auto& o : frame.outcomes) arms_->add(o);
   Contrast c = arms_->contrast(objective);
+  if (c.control_units >= others_min) others_well_ = c.control_rate <= std::max(well_min, 2 * goal_.healthy);
   if (looks_->due(c.bad_effective) && c.log_e_better >= looks_->threshold(c.bad_effective)) {
     std::string why =
         fmt::format("those held back fare better: {} bad against {}", percent(c.treated_rate), percent(c.control_rate));

@@ -41,6 +41,8 @@ class Hold {
   const Goal& goal() const { return goal_; }
   bool promoted() const { return promoted_; }
   UnixNanos since() const { return since_; }
+  // A few are held back, and all others are well: what is left of the incident is theirs.
+  bool sufficient() const { return phase_ != Phase::quiet && others_well_; }
   // The probe's change, when there is one to renew.
   const Change* probe() const { return phase_ == Phase::quiet ? nullptr : &probe_; }
   bool is_about(const std::string& change) const {
@@ -68,7 +70,7 @@ class Hold {
   Change change_, probe_;
   Goal goal_;
   Verdict verdict_;
-  bool isolated_, promoted_ = false;
+  bool isolated_, promoted_ = false, others_well_ = false;
   Policy policy_;
   Phase phase_ = Phase::quiet;
   UnixNanos since_, probe_since_ = 0, epoch_since_ = 0, next_probe_;

@@ -129,7 +129,9 @@ Ramp::Step Ramp::judge_on(const Past& history, const Latest& latest, UnixNanos n
   auto then = before(history, latest), since = after(history, latest);
   Drop drop = drop_between(then, since);
   if (auto why = harm(history)) return {verdict(VerdictKind::fail, drop, *why)};
-  Drop rise = drop_between(since, then);
+  // Against the last seconds before: an incident that still grew does not make the change harmful.
+  auto late = std::span(then).last(std::min(then.size(), static_cast<size_t>(limits_.late_s)));
+  Drop rise = drop_between(since, late);
   if (rise.log_e > limits_.log_e_harm && rise.before > 1.2 * rise.after)
     return {verdict(VerdictKind::fail, drop, "the objective got worse")};
   int64_t waited_ms = (now - first_on_) / nanos_per_ms;
@@ -149,7 +151,11 @@ Ramp::Step Ramp::judge_on(const Past& history, const Latest& latest, UnixNanos n
     phase_ = Phase::waiting_again;  // until off() tells that it is gone
     return {std::nullopt, Ask::off};
   }
-  if (waited_ms >= limits_.max_ms) return {verdict(VerdictKind::inconclusive, drop, "no clear fall of the bad share")};
+  bool hopeless =
+      static_cast<int64_t>(since.size()) >= limits_.futile_s &&
+      drop_between(then, std::span(since).last(static_cast<size_t>(limits_.late_s))).after > 0.85 * drop.before;
+  if (waited_ms >= limits_.max_ms || hopeless)
+    return {verdict(VerdictKind::inconclusive, drop, "no clear fall of the bad share")};
   return {};
 }
 

@@ -24,6 +24,8 @@ struct RampLimits {
   int64_t max_ms = 40'000;
   int64_t no_data_ms = 12'000;
   int64_t off_s_max = 8;    // switchback: how long the incident is given to come back
+  int64_t futile_s = 16;    // queues have drained by then: with no fall at all, none will come
+  int64_t late_s = 4;       // harm is a rise against so many seconds before
   int64_t prompt_s = 4;     // a fall within it is the change's doing; a later one is put to the test by a switchback
   bool first_look = false;  // sabotage
 };
