@@ -2,6 +2,9 @@
 //
 //   promql_eval --cases FILE [--show N] [--only TEXT] [--no-features]   marks per file and per kind of query
 //   promql_eval --parse < QUERIES                                      one JSON string per line; text or error of each
+//   promql_eval --answers [--delayed] < BLOCKS    {"series": [..], "queries": [{"expr", "start", "end", "step"}]} per
+//   line;
+//                       one answer per query, as the HTTP API writes it: for comparisons with another engine
 //
 // Without --cases: promqltest.jsonl and promql_compliance.jsonl of $HOMEOSTAT_SHARED/conformance/data.
 
@@ -31,6 +34,8 @@ struct Arguments {
   int show = 0;
   std::string only;
   bool parse = false;
+  bool answers = false;
+  bool delayed = false;
   bool features = true;
 };
 
@@ -166,6 +171,34 @@ int run_cases(const Arguments& arguments) {
   return failures == 0 ? 0 : 1;
 }
 
+int answer_lines(bool delayed) {
+  Options options;
+  options.features = {.experimental_functions = true,
+                      .duration_expressions = true,
+                      .delayed_name_removal = delayed,
+                      .extended_range_selectors = true,
+                      .fill_modifiers = true};
+  for (std::string line; std::getline(std::cin, line);) {
+    const Json block = Json::parse(line, nullptr, false);
+    if (!block.is_object()) continue;
+    MemorySource source;
+    for (const Json& s : block["series"]) source.add(series_of(s));
+    for (const Json& q : block["queries"]) {
+      const auto got = evaluate(source, {q["expr"], q["start"], q["end"], q["step"]}, options);
+      std::string out = "{";
+      if (!got) {
+        out += R"("error":)";
+        write_json_string(out, got.error().message);
+      } else {
+        write_json_data(out, got->value);
+        out += fmt::format(R"(,"warnings":{},"infos":{})", Json(got->warnings).dump(), Json(got->infos).dump());
+      }
+      std::cout << out << "}\n";
+    }
+  }
+  return 0;
+}
+
 int parse_lines() {
   const Features all{.experimental_functions = true,
                      .duration_expressions = true,
@@ -204,12 +237,17 @@ int run_main(int argc, char** argv) {
       arguments.only = next();
     else if (word == "--parse")
       arguments.parse = true;
+    else if (word == "--answers")
+      arguments.answers = true;
+    else if (word == "--delayed")
+      arguments.delayed = true;
     else if (word == "--no-features")
       arguments.features = false;
     else
       return fmt::print("unknown argument {}\n", word), 2;
   }
   if (arguments.parse) return parse_lines();
+  if (arguments.answers) return answer_lines(arguments.delayed);
   if (arguments.cases.empty()) {
     const char* shared = std::getenv("HOMEOSTAT_SHARED");
     const std::filesystem::path data =

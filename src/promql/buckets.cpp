@@ -2,20 +2,30 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
+#include <string_view>
 
 namespace hs::promql {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-// 2^(i/256) / 2 for the finest schema; coarser ones use every n-th.
+// 2^(i/256) / 2 for the finest schema; coarser ones use every n-th. Prometheus' bounds lie some units in the last place
+// beside the nearest numbers; how many below them, plus one, as a digit for each.
+constexpr std::string_view ulps_below =
+    "1111112111211111112311222222222211211121122211221122102211221122"
+    "1111112222332132112111211112111111121011213311221222112121332222"
+    "2121223322322122222222323233323311221121223321332233212232332232"
+    "2243223233433343333333444455435422322333324422333243223333543344";
+
 const std::array<double, 256>& fractions() {
   static const std::array<double, 256> table = [] {
     std::array<double, 256> out{};
     for (size_t i = 0; i < out.size(); ++i) {
-      out[i] = static_cast<double>(std::exp2(static_cast<long double>(i) / 256 - 1));
+      const auto nearest = static_cast<double>(std::exp2(static_cast<long double>(i) / 256 - 1));
+      out[i] = std::bit_cast<double>(std::bit_cast<int64_t>(nearest) - (ulps_below[i] - '1'));
     }
     return out;
   }();

@@ -14,6 +14,12 @@ namespace {
 // As many warnings, and as many infos, as Prometheus' API shows.
 constexpr size_t max_notes = 10;
 
+std::string with_commas(int64_t n) {
+  std::string text = std::to_string(n);
+  for (auto at = static_cast<int64_t>(text.size()) - 3; at > 0; at -= 3) text.insert(static_cast<size_t>(at), ",");
+  return text;
+}
+
 QueryResult<void> check_query(const Query& query, const Expr& expr, const Limits& limits) {
   const auto bad = [](std::string message) {
     return tl::unexpected(QueryError{ErrorKind::bad_data, std::move(message)});
@@ -29,7 +35,7 @@ QueryResult<void> check_query(const Query& query, const Expr& expr, const Limits
     return bad(
         fmt::format("exceeded maximum resolution of {} points per timeseries. Try decreasing the query resolution "
                     "(?step=XX)",
-                    limits.max_points));
+                    with_commas(limits.max_points)));
   }
   if (expr.type() == ValueType::vector || expr.type() == ValueType::scalar) return {};
   return bad(fmt::format("invalid expression type \"{}\" for range query, must be Scalar or instant Vector",

@@ -156,6 +156,7 @@ Rows Evaluator::eval_aggregate(const AggregateExpr& node) {
   }
   const int pos = unwrap(*node.expr).range.start;
   Rows out;
+  if (!state_.fits(steps_, sizeof(Cell))) return out;
   for (const Group& group : group_rows(node, input)) {
     std::vector<Cell> cells(steps_);
     Row row;

@@ -37,6 +37,7 @@ class Matching {
         step_of_(std::move(step_of)) {}
 
   Rows run() {
+    if (!state_.fits(steps_, sizeof(OnePoint) + 4)) return {};
     const Signatures signatures(how_, many_, one_);
     find_active();
     points_.resize(steps_);

@@ -146,6 +146,11 @@ Rows Evaluator::eval_top(const AggregateExpr& node, const Rows& input, const std
 
 void Evaluator::top_group(const AggregateExpr& node, const Rows& input, const std::vector<size_t>& members,
                           const std::vector<double>& params, Rows& out) {
+  int64_t points = 0;
+  for (const size_t i : members) points += sample_count(input[i]);
+  const bool fits = state_.fits(steps_, sizeof(std::vector<Candidate>)) &&
+                    state_.fits(static_cast<size_t>(points), 2 * sizeof(Candidate));
+  if (!fits) return;
   std::vector<std::vector<Candidate>> candidates(steps_);
   const bool orders = node.op == Tok::topk || node.op == Tok::bottomk;
   for (const size_t i : members) {

@@ -12,6 +12,7 @@ using Kind = Expr::Kind;
 
 // Points of work between two looks at the deadline.
 constexpr int64_t check_interval = 4096;
+constexpr size_t sample_bytes = 16;
 
 }  // namespace
 
@@ -25,6 +26,13 @@ bool QueryState::take(int64_t samples) {
   if (alive_ <= static_cast<int64_t>(options.limits.max_samples)) return !failed();
   fail("query processing would load too many samples into memory in query execution");
   return false;
+}
+
+bool QueryState::fits(size_t items, size_t item_bytes) {
+  const size_t bytes = options.limits.max_samples * sample_bytes;
+  if (items <= bytes / std::max(item_bytes, sample_bytes))
+    return take(static_cast<int64_t>(items * item_bytes / sample_bytes));
+  return take(static_cast<int64_t>(options.limits.max_samples) + 1);
 }
 
 bool QueryState::work(int64_t points) {
@@ -69,6 +77,7 @@ Evaluator::Evaluator(QueryState& state, int64_t start_ms, int64_t end_ms, int64_
 
 Rows Evaluator::eval(const Expr& expr) {
   if (steps_ == 0 || !state_.work(64)) return {};
+  if (!state_.fits(steps_)) return {};  // everything below has room for every step
   const int64_t before = state_.alive();
   Rows rows = expr.step_invariant && !instant() ? eval_once(expr) : eval_node(expr);
   if (state_.failed()) return {};

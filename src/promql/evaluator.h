@@ -34,6 +34,8 @@ class QueryState {
 
   // Counts samples that are alive; false (and an error) when there are too many.
   bool take(int64_t samples);
+  // The same for working memory, which goes when the node is evaluated.
+  bool fits(size_t items, size_t item_bytes = 0);
   int64_t alive() const { return alive_; }
   void set_alive(int64_t samples) { alive_ = samples; }
   int64_t peak() const { return peak_; }

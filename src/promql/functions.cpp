@@ -137,7 +137,7 @@ HistogramFunction find_histogram_function(std::string_view name) {
 DateFunction find_date_function(std::string_view name) {
   static constexpr Named<DateFunction> table[] = {
       {"day_of_month", [](int64_t s) -> double { return date_of(days_of(s)).day; }},
-      {"day_of_week", [](int64_t s) { return within(s + 4 * 86'400, 86'400, 7); }},
+      {"day_of_week", [](int64_t s) { return std::fmod(within(s, 86'400, 7) + 4, 7); }},
       {"day_of_year", day_of_year},
       {"days_in_month", days_in_month},
       {"hour", [](int64_t s) { return within(s, 3600, 24); }},
@@ -150,7 +150,7 @@ DateFunction find_date_function(std::string_view name) {
 
 int64_t whole_seconds(double v) {
   constexpr double bound = 9.2e18;
-  if (std::isnan(v) || std::abs(v) > bound) return std::numeric_limits<int64_t>::min() / 2;
+  if (std::isnan(v) || std::abs(v) > bound) return std::numeric_limits<int64_t>::max();
   return static_cast<int64_t>(v);
 }
 

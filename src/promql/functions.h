@@ -16,7 +16,7 @@ FloatFunction find_float_function(std::string_view name);
 HistogramFunction find_histogram_function(std::string_view name);
 DateFunction find_date_function(std::string_view name);
 
-int64_t whole_seconds(double v);  // NaN and what is out of range: the smallest
+int64_t whole_seconds(double v);  // NaN and what is out of range: the largest
 
 // The series with the time of each point (or of its start) in seconds as its value; stale markers stay.
 Series times_of(const Series& series, bool starts);

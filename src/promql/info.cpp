@@ -157,6 +157,7 @@ Rows Evaluator::eval_info(const CallExpr& node) {
     if (!selection) return {};
     for (Row& row : eval_series(selection->series, at, true)) infos.push_back(std::move(row));
   }
+  if (!state_.fits(steps_ * std::max<size_t>(infos.size(), 1), sizeof(InfoIndex::Found))) return {};
   InfoIndex index(state_, steps_);
   for (const Row& row : infos) {
     for (const FloatPoint& p : row.floats) index.add(row, step_of(p.t_ms), p.v);

@@ -12,6 +12,7 @@ constexpr int64_t regex_memory_bytes = 8 << 20;
 
 // The text that Go's regexp package, RE2's sister, has for the same error.
 std::string go_text(const re2::RE2& re) {
+  const std::string& own = re.error();
   const std::string_view what = [&]() -> std::string_view {
     switch (re.error_code()) {
       case re2::RE2::ErrorBadEscape:
@@ -41,7 +42,7 @@ std::string go_text(const re2::RE2& re) {
       case re2::RE2::ErrorPatternTooLarge:
         return "expression too large";
       default:
-        return "internal regexp error";
+        return own.starts_with("unexpected )") ? "unexpected )" : "internal regexp error";
     }
   }();
   std::string text = "error parsing regexp: " + std::string(what);

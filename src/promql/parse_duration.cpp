@@ -59,7 +59,8 @@ ExprPtr Parser::parse_offset_duration() {
     if (failed_ || !expect(Tok::right_paren)) return nullptr;
     if (operand->kind == Expr::Kind::duration) as<DurationExpr>(*operand).wrapped = true;
   } else {
-    operand = parse_duration_operand();
+    const bool number = at(Tok::number) || at(Tok::duration);
+    operand = number ? parse_duration_operand() : parse_duration_call(&sign);
   }
   return failed_ ? nullptr : apply_sign(sign, std::move(operand));
 }
@@ -81,6 +82,7 @@ ExprPtr Parser::parse_duration(int min_precedence) {
     advance();
     const int own = precedence(op.type);
     ExprPtr rhs = parse_duration(op.type == Tok::pow ? own : own + 1);
+    settle();
     if (failed_ || !allowed(*lhs)) return nullptr;
     lhs = combine(std::move(op), std::move(lhs), std::move(rhs));
   }
@@ -131,7 +133,7 @@ ExprPtr Parser::parse_duration_operand() {
     ExprPtr operand = parse_duration(unary_operand);
     return failed_ ? nullptr : apply_sign(sign, std::move(operand));
   }
-  if (!at(Tok::left_paren)) return parse_duration_call();
+  if (!at(Tok::left_paren)) return parse_duration_call(nullptr);
   advance();
   ExprPtr inner = parse_duration(1);
   if (failed_ || !expect(Tok::right_paren) || !allowed(*inner)) return nullptr;
@@ -140,7 +142,7 @@ ExprPtr Parser::parse_duration_operand() {
 }
 
 // step(), range(), min_of(a, b), max_of(a, b).
-ExprPtr Parser::parse_duration_call() {
+ExprPtr Parser::parse_duration_call(const Token* sign) {
   const bool two = at(Tok::min_of) || at(Tok::max_of);
   if (!two && !at(Tok::step) && !at(Tok::range)) return syntax_error();
   auto node = std::make_unique<DurationExpr>();
@@ -153,10 +155,14 @@ ExprPtr Parser::parse_duration_call() {
     if (failed_ || !expect(Tok::comma)) return nullptr;
     node->rhs = parse_duration(1);
     if (failed_) return nullptr;
+    node->range.start = node->lhs->range.start;  // where Prometheus reports it
     node->depth = std::max(node->lhs->depth, node->rhs->depth) + 1;
   }
   if (!expect(Tok::right_paren)) return nullptr;
   node->range.end = last_end_;
+  if (sign != nullptr && !features_.duration_expressions) {
+    return fail_at(sign->pos, "experimental duration expression is not enabled");
+  }
   if (!allowed(*node)) return nullptr;
   return node;
 }

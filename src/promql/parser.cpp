@@ -92,7 +92,6 @@ std::string position_text(std::string_view query, int pos) {
 void Parser::advance() {
   last_end_ = token_.end();
   token_ = lexer_.next();
-  if (token_.type == Tok::error && !error_) fail_at(lexer_.error_position(), token_.text);
 }
 
 bool Parser::take(Tok type) {
@@ -113,7 +112,12 @@ std::nullptr_t Parser::fail_at(int pos, const std::string& message) {
   return nullptr;
 }
 
+void Parser::settle() {
+  if (at(Tok::error)) fail_at(lexer_.error_position(), token_.text);
+}
+
 std::nullptr_t Parser::syntax_error() {
+  settle();
   if (!failed_) pending_ = true;
   failed_ = true;
   return nullptr;
@@ -266,7 +270,9 @@ bool Parser::parse_arguments(std::vector<ExprPtr>& arguments) {
     if (failed_) return false;
     const int comma = token_.pos;
     if (!take(Tok::comma)) break;
-    if (!failed_ && !starts_expression()) {
+    settle();
+    if (failed_) return false;
+    if (!starts_expression()) {
       fail_at(comma, "trailing commas not allowed in function call args");
       return false;
     }
@@ -299,7 +305,9 @@ ExprPtr Parser::parse_aggregate(Token op) {
   if (first && !modifier()) return nullptr;
   std::vector<ExprPtr> arguments;
   if (!parse_arguments(arguments)) return nullptr;
+  if (!first) settle();
   if (!first && (at(Tok::by) || at(Tok::without)) && !modifier()) return nullptr;
+  if (failed_) return nullptr;
   return complete_aggregate(std::move(node), std::move(arguments));
 }
 
@@ -361,7 +369,8 @@ bool Parser::parse_modifiers(Modifiers& out) {
     if (at(Tok::group_left) || at(Tok::group_right)) {
       matching.card = at(Tok::group_left) ? Cardinality::many_to_one : Cardinality::one_to_many;
       advance();
-      if (at(Tok::left_paren) && !parse_grouping(matching.include)) return false;
+      const bool fills = at(Tok::fill) || at(Tok::fill_left) || at(Tok::fill_right);
+      if ((at(Tok::left_paren) || !(starts_expression() || fills)) && !parse_grouping(matching.include)) return false;
     }
   }
   if (take(Tok::fill)) {

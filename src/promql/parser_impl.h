@@ -37,6 +37,7 @@ class Parser {
   std::nullptr_t syntax_error();
   std::nullptr_t unexpected(std::string_view context, std::string_view expected);
   bool enter();
+  void settle();  // now the next token matters: if it is an error, that is the error
   template <class T>
   std::unique_ptr<Expr> finish(std::unique_ptr<T> node);
 
@@ -78,7 +79,7 @@ class Parser {
   ExprPtr parse_positive_duration();
   ExprPtr parse_duration(int min_precedence);
   ExprPtr parse_duration_operand();
-  ExprPtr parse_duration_call();
+  ExprPtr parse_duration_call(const Token* sign);  // after a sign, when there is one
   ExprPtr apply_sign(const Token& sign, ExprPtr operand);
   ExprPtr combine(Token op, ExprPtr lhs, ExprPtr rhs);
   bool allowed(const Expr& duration);

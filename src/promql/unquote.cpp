@@ -129,15 +129,20 @@ Result<int64_t> parse_duration_ms(std::string_view text) {
   size_t unit = 0;
   for (std::string_view rest = text; !rest.empty();) {
     const size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
-    size_t end = rest.find_first_of("0123456789", digits);
-    end = std::min(end, rest.size());
+    const size_t end = std::min(rest.find_first_of("0123456789", digits), rest.size());
     const std::string_view name = rest.substr(digits, end - digits);
-    while (unit < std::size(units) && units[unit].name != name) ++unit;
-    if (digits == 0 || unit == std::size(units)) return wrong();
-    total += std::strtod(std::string(rest.substr(0, digits)).c_str(), nullptr) * static_cast<double>(units[unit++].ms);
+    if (digits == 0 || digits > 19 || name.empty()) return wrong();
+    const auto known = std::find_if(std::begin(units), std::end(units), [&](const Unit& u) { return u.name == name; });
+    if (known == std::end(units)) {
+      return fail(Code::invalid_argument, fmt::format("unknown unit {} in duration {}", quote(name), quote(text)));
+    }
+    const auto index = static_cast<size_t>(known - std::begin(units));
+    if (index < unit) return wrong();
+    unit = index + 1;
+    total += std::strtod(std::string(rest.substr(0, digits)).c_str(), nullptr) * static_cast<double>(known->ms);
+    if (total > max_ms) return fail(Code::invalid_argument, "duration out of range");
     rest.remove_prefix(end);
   }
-  if (total > max_ms) return fail(Code::invalid_argument, "duration out of range");
   return static_cast<int64_t>(total);
 }
 
