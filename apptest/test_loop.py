@@ -1,4 +1,6 @@
 """The loop once, through the door: telemetry in, an incident, a change on a canary, a verdict, a repair."""
+import re
+import shutil
 import subprocess
 import time
 
@@ -30,6 +32,11 @@ def test_a_failing_provider_is_replaced_and_the_record_holds(tmp_path):
         h.stop()
         verified = subprocess.run([binary(), "ledger", "verify", "--data", str(h.data)], capture_output=True, text=True)
         assert verified.returncode == 0, verified.stdout + verified.stderr
+        again = replay(h)
+        assert again.returncode == 0 and "EQUAL" in again.stdout, again.stdout + again.stderr
+        assert int(re.search(r"(\d+) decisions are equal", again.stdout)[1]) >= 8, again.stdout
+        other = replay(h, rewritten(h, tmp_path / "other", "PASS", "FAIL"))
+        assert other.returncode == 1 and "FIRST DIFFERENCE" in other.stderr and "DIFFERENT" in other.stderr, other
         told = subprocess.run([binary(), "ledger", "show", "--data", str(h.data), incident["id"]],
                               capture_output=True, text=True)
         assert told.returncode == 0, told.stdout + told.stderr
@@ -41,6 +48,20 @@ def test_a_failing_provider_is_replaced_and_the_record_holds(tmp_path):
                       "receipt: promoted: pay.provider", "incident: service is restored since")
         time.sleep(12)  # the share that kept the old value as a control was a candidate: its lease ends
         assert app.values_seen(1) == {"backup"}  # values outlives serve: what was promoted stays
+
+
+def replay(h, ledger=None):
+    more = ["--ledger", str(ledger)] if ledger else []
+    return subprocess.run([binary(), "ledger", "replay", "--data", str(h.data), *more], capture_output=True, text=True)
+
+
+def rewritten(h, copy, old, new):
+    """A copy of the ledger in which a verdict says something else."""
+    shutil.copytree(h.data / "ledger", copy)
+    segment = copy / "entries-00000001.log"
+    lines = segment.read_text().splitlines(keepends=True)
+    segment.write_text("".join(line.replace(old, new) if '"kind":"verdict"' in line else line for line in lines))
+    return copy
 
 
 def told_in_order(text, *parts):

@@ -37,6 +37,8 @@ def ends_well(h, incident):
     h.stop()
     verified = subprocess.run([binary(), "ledger", "verify", "--data", str(h.data)], capture_output=True, text=True)
     assert verified.returncode == 0, verified.stdout + verified.stderr
+    again = subprocess.run([binary(), "ledger", "replay", "--data", str(h.data)], capture_output=True, text=True)
+    assert again.returncode == 0 and again.stdout.count("run ") == 2, again.stdout + again.stderr
     told = subprocess.run([binary(), "ledger", "show", "--data", str(h.data), incident], capture_output=True, text=True)
     assert "the incident goes on" in told.stdout, told.stdout
     return told.stdout

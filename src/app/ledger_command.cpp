@@ -4,6 +4,8 @@
 
 #include <memory>
 
+#include "app/recorder.h"
+#include "app/replay_command.h"
 #include "io/disk.h"
 #include "ledger/verify.h"
 
@@ -11,14 +13,18 @@ namespace hs::app {
 namespace {
 
 struct Options {
-  std::string data, directory, head, key, incident;
+  std::string data, directory, head, key, incident, recording;
 };
+
+std::string data_directory(const Common& common) {
+  const auto loaded = common.load();
+  return loaded ? (*loaded)->settings.text("data") : common.data;
+}
 
 // --ledger names a copy of the directory; otherwise it lies in the data directory.
 std::string where(const Options& options, const Common& common) {
   if (!options.directory.empty()) return options.directory;
-  const auto loaded = common.load();
-  return ledger_directory(loaded ? (*loaded)->settings.text("data") : common.data);
+  return ledger_directory(data_directory(common));
 }
 
 int print(int code, const std::string& text) {
@@ -54,6 +60,16 @@ void add_ledger(CLI::App& app, Common& common, int& code) {
   show->callback([&common, &code, options] {
     std::string out;
     const int result = ledger::run_show(io::system_disk(), where(*options, common), options->incident, out);
+    code = print(result, out);
+  });
+  CLI::App* replay = add("replay", "feed a fresh loop what was recorded and compare its decisions with the ledger");
+  replay->add_option("--recording", options->recording, "a copy of the recording's directory instead")
+      ->type_name("DIR");
+  replay->callback([&common, &code, options] {
+    std::string out;
+    const std::string recording =
+        options->recording.empty() ? recording_directory(data_directory(common)) : options->recording;
+    const int result = run_replay(io::system_disk(), where(*options, common), recording, out);
     code = print(result, out);
   });
   add("head", "print the newest signed head, to be kept on another machine")->callback([&common, &code, options] {

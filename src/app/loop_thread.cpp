@@ -6,6 +6,7 @@
 #include <deque>
 #include <nlohmann/json.hpp>
 
+#include "app/version.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "io/files.h"
@@ -92,17 +93,25 @@ void LoopThread::reset_one(const values::KnobState& knob, const std::string& who
 }
 
 bool LoopThread::tell(stream::RecentChange change) {
-  return jobs_.try_push([this, change = std::move(change)] { machine_.note(change); });
+  return jobs_.try_push([this, change = std::move(change)] {
+    outside_.recorder.add(change);
+    machine_.note(change);
+  });
 }
 
 bool LoopThread::injected(loop::InjectedFault fault) {
-  return jobs_.try_push([this, fault = std::move(fault)] { machine_.injected(fault); });
+  return jobs_.try_push([this, fault = std::move(fault)] {
+    outside_.recorder.add(fault);
+    machine_.injected(fault);
+  });
 }
 
 bool LoopThread::configure(std::shared_ptr<const config::Snapshot> config) {
   return jobs_.try_push([this, config = std::move(config)] {
     config_ = config;
-    machine_.set_policy(policy_of(config->settings, outside_.ledger != nullptr));
+    const loop::Policy policy = policy_of(config->settings, outside_.ledger != nullptr);
+    outside_.recorder.add(loop::replay::Settings::of(policy));
+    machine_.set_policy(policy);
     {
       const std::lock_guard lock(stream_mutex_);
       stream_.declare(config->declarations);
@@ -131,12 +140,25 @@ void LoopThread::run(const std::stop_token& stop) {
 }
 
 void LoopThread::start() {
-  if (const auto text = io::read_file(outside_.state_file, state_bytes_max)) {
-    if (const Status ok = machine_.restore(*text, config_->declarations); !ok)
-      log::error("the loop starts without its memory", {{"why", ok.error().message}});
-  }
+  begin_run(io::read_file(outside_.state_file, state_bytes_max).value_or(""));
   handle(loop::ConfigChanged{outside_.clock.wall(), config_->declarations});
   tell_what_is_in_force();
+}
+
+// A loop with what it remembers: from here on it can be replayed.
+void LoopThread::begin_run(std::string snapshot) {
+  const loop::Policy policy = policy_of(config_->settings, outside_.ledger != nullptr);
+  machine_ = loop::Machine(policy);
+  if (!snapshot.empty())
+    if (const Status ok = machine_.restore(snapshot, config_->declarations); !ok)
+      log::error("the loop starts without its memory", {{"why", ok.error().message}});
+  outside_.recorder.add(loop::replay::Begin{.at = outside_.clock.wall(),
+                                            .version = version_text,
+                                            .has_ledger = outside_.ledger != nullptr,
+                                            .ledger_index = outside_.ledger == nullptr ? 0 : outside_.ledger->size(),
+                                            .settings = loop::replay::Settings::of(policy),
+                                            .declarations = config_->declarations,
+                                            .snapshot = std::move(snapshot)});
 }
 
 void LoopThread::tell_what_is_in_force() {
@@ -176,6 +198,7 @@ void LoopThread::handle(const loop::Event& event) {
   std::deque<loop::Event> events{event};
   bool changed = false;
   while (!events.empty()) {
+    outside_.recorder.add(events.front());
     const std::vector<loop::Action> actions = machine_.step(events.front());
     events.pop_front();
     for (const loop::Receipt& receipt : perform(actions)) events.push_back(receipt);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "app/observer.h"
+#include "app/recorder.h"
 #include "base/bounded_queue.h"
 #include "config/config.h"
 #include "io/clock.h"
@@ -34,6 +35,7 @@ class LoopThread {
     ledger::Ledger* ledger;  // nullptr: it cannot be continued; nothing is changed, everything else goes on
     Observer& observer;
     std::string state_file;  // <data>/loop/state.json
+    Recorder& recorder;
     // Called on the loop's thread after each frame, with the loop as it stands now.
     std::function<void(const loop::Machine&, UnixNanos)> publish;
   };
@@ -55,6 +57,7 @@ class LoopThread {
   using Job = std::function<void()>;
   void run(const std::stop_token& stop);
   void start();
+  void begin_run(std::string snapshot);
   void tell_what_is_in_force();
   void reset_one(const values::KnobState& knob, const std::string& who, const std::string& why);
   void note_revision(int64_t revision);

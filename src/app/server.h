@@ -95,6 +95,7 @@ class Server {
   std::mutex samples_mutex_;
   std::vector<metrics::Sample> samples_;  // of the loop, for /metrics
   metrics::Gauge ledger_size_{"homeostat_ledger_entries", "entries under the newest signed head"};
+  std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<LoopThread> loop_;
   std::unique_ptr<Storage> storage_;
   std::unique_ptr<Freshness> freshness_;

@@ -63,12 +63,15 @@ Status Server::open_loop() {
     const std::lock_guard lock(samples_mutex_);
     out.insert(out.end(), samples_.begin(), samples_.end());
   });
+  recorder_ = std::make_unique<Recorder>(recording_directory(data()),
+                                         static_cast<uint64_t>(settings().bytes("recording.max_bytes")));
   loop_ = std::make_unique<LoopThread>(
       LoopThread::Outside{.clock = clock_,
                           .actuator = *actuator_,
                           .ledger = ledger_.get(),
                           .observer = *observer_,
                           .state_file = data() + "/loop/state.json",
+                          .recorder = *recorder_,
                           .publish = [this](const loop::Machine& machine, UnixNanos at) { publish(machine, at); }},
       config_.load());
   return {};

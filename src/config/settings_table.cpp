@@ -241,6 +241,13 @@ constexpr Setting table[] = {
          "Record of decisions on disk. Beyond it the oldest segments (16 MiB each) are dropped; that is recorded, and "
          "signed heads go on covering what was dropped."},
 
+    {.name = "recording.max_bytes",
+     .type = bytes,
+     .fallback = "256MiB",
+     .max = 1e15,
+     .help = "What the loop is fed, compressed, for `homeostat ledger replay`; beyond it the oldest parts are dropped. "
+             "0: nothing is recorded. A part has 1 MiB at least."},
+
     {.name = "chaos.enabled",
      .type = boolean,
      .fallback = "false",

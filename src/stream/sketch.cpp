@@ -96,13 +96,14 @@ double Sketch::count_at_most(double limit) const {
   return total;
 }
 
-Sketch Sketch::from(Buckets buckets, double zeros, double sum) {
+Sketch Sketch::from(Buckets buckets, double zeros, double sum, std::optional<double> count) {
   Sketch sketch;
   sketch.buckets_ = std::move(buckets);
   std::sort(sketch.buckets_.begin(), sketch.buckets_.end());
   sketch.zeros_ = sketch.count_ = zeros;
   for (const auto& [index, weight] : sketch.buckets_) sketch.count_ += weight;
   sketch.sum_ = sum;
+  if (count) sketch.count_ = *count;
   return sketch;
 }
 

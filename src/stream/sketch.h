@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -27,8 +28,8 @@ class Sketch {
 
   const Buckets& buckets() const { return buckets_; }
   double zeros() const { return zeros_; }
-  // Rebuilds a recorded sketch.
-  static Sketch from(Buckets buckets, double zeros, double sum);
+  // Rebuilds a recorded sketch. `count` as it was: a sum in another order may differ in its last bit.
+  static Sketch from(Buckets buckets, double zeros, double sum, std::optional<double> count = std::nullopt);
 
  private:
   void add_bucket(int32_t index, double weight);

@@ -42,6 +42,8 @@ struct Understanding::State {
 
 Understanding::Understanding() : state_(std::make_unique<State>()) {}
 Understanding::~Understanding() = default;
+Understanding::Understanding(Understanding&&) noexcept = default;
+Understanding& Understanding::operator=(Understanding&&) noexcept = default;
 
 std::vector<News> Understanding::step(const stream::Frame& frame, const config::Declarations& declarations) {
   State& s = *state_;

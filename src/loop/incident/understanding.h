@@ -39,6 +39,8 @@ class Understanding {
  public:
   Understanding();
   ~Understanding();
+  Understanding(Understanding&&) noexcept;
+  Understanding& operator=(Understanding&&) noexcept;
 
   // Once a frame. Times are event times; everything that happens in the step is stamped frame.tick.
   std::vector<News> step(const stream::Frame& frame, const config::Declarations& declarations);
