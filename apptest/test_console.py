@@ -43,7 +43,7 @@ def answers(name="payment", other="checkout"):
         "/v1/status": {"mode": "acting", "why": ""},
         "/v1/objectives": {"objectives": [
             {"name": name, "service": name, "operation": other, "kind": "availability", "target": 0.99, "holds": False,
-             "bad_share": 0.27, "since": AT, "page": "page"},
+             "bad_share": 0.27, "since": AT, "page": "page", "burn_rate": {"5m": 27.04, "1h": 3, "6h": other}},
             {"name": other, "service": other, "operation": "", "kind": "latency", "target": 0.95, "threshold_ms": 500,
              "holds": True, "requests_per_s": 64.9}]},
         "/v1/incidents": {"incidents": [incident]}, "/v1/changes": {"changes": [change]},
@@ -76,6 +76,7 @@ def test_it_shows_what_the_api_says():
     for part in ("payment.provider", "north → checkout", "running", "revision 41 · 20 % of the units",
                  "1.2 % bad of 61 units", "31 % bad of 238 units", "lease 8 s", "reason checkout"):
         assert part in changes, changes
+    assert "burns 27.0× 5m · 3.0× 1h" in words(page, "objectives")
     assert "27 % bad" in words(page, "objectives") and "holds 64.9/s" in words(page, "objectives")
     assert "payment.provider payment candidate checkout base north" in words(page, "knobs")
     assert "3.1 s [2.0 s – 5.0 s] n 17, 1 still open" in words(page, "kpis")

@@ -44,6 +44,18 @@ def test_wide_bind_is_refused(tmp_path):
     assert done.returncode == 1 and "listen.http" in done.stderr
 
 
+def test_a_wide_fault_proxy_is_refused(tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text("chaos.proxies:\n  - {name: pay, listen: '0.0.0.0:0', upstream: '127.0.0.1:9'}\n")
+    h = Homeostat(config=config, settings={"chaos.enabled": "true"}, data=tmp_path / "data")
+    done = subprocess.run(h.command("serve"), capture_output=True, text=True, timeout=60)
+    h.stop_values()
+    assert done.returncode == 1 and "proxies.pay" in done.stderr and "insecure-bind" in done.stderr, done.stderr
+    h = Homeostat(config=config, settings={"chaos.enabled": "true", "security.insecure_bind": "true"})
+    with h:
+        assert h.get("/v1/chaos/proxies")[1]["proxies"][0]["name"] == "pay"
+
+
 def test_reload_is_whole_or_nothing(tmp_path):
     config = tmp_path / "c.yaml"
     config.write_text("retention.max_age: 7d\n")

@@ -4,6 +4,7 @@
   layering   a module includes only what it declared in src/CMakeLists.txt (transitive includes are rejected)
   quarantine third-party libraries that only one module may see
   banned     calls that have a replacement of ours (time, randomness, threads let loose, left-over marks)
+  names      no two types of one name in one namespace: the linker would take either (a crash, once)
   size       lines, functions and files stay readable
 """
 import pathlib
@@ -92,6 +93,29 @@ def check_lines(path, lines, problems):
                 problems.append(f"{path}:{number}: `{line.strip()[:60]}`: {instead}")
 
 
+def types_of(lines):
+    """(namespace::name, line) of types outside unnamed namespaces and other types."""
+    spaces = []
+    for number, line in enumerate(lines, 1):
+        opened = re.match(r"^(?:inline )?namespace ?([\w:]*) ?\{", line)
+        if opened:
+            spaces.append(opened[1])
+        elif re.match(r"^\}.*// namespace", line) and spaces:
+            spaces.pop()
+        named = re.match(r"^(?:class|struct|enum class|enum|union) (\w+)(?: final)?(?: :|[^;:]*\{)", line)
+        if named and "" not in spaces:
+            yield "::".join([*spaces, named[1]]), number
+
+
+def check_names(path, lines, known, problems):
+    if not path.endswith((".h", ".cpp")) or path.startswith("demo/"):
+        return
+    for name, number in types_of(lines):
+        first = known.setdefault(name, path)
+        if first != path:
+            problems.append(f"{path}:{number}: {name} is defined in {first} too: the linker would take either")
+
+
 def check_sizes(path, lines, problems):
     suffix = pathlib.Path(path).suffix
     if suffix in FILE_MAX and len(lines) > FILE_MAX[suffix] and "_test" not in path:
@@ -109,7 +133,7 @@ def check_sizes(path, lines, problems):
 
 
 def main():
-    declared, problems = modules(), []
+    declared, problems, types = modules(), [], {}
     for path in tracked():
         if not path.endswith((".cpp", ".h", ".py", ".sh", ".cmake")) and path != "dev":
             continue
@@ -117,6 +141,7 @@ def main():
         check_layering(path, lines, declared, problems)
         check_lines(path, lines, problems)
         check_sizes(path, lines, problems)
+        check_names(path, lines, types, problems)
     print("\n".join(problems) if problems else "tidy: the house is in order")
     return 1 if problems else 0
 

@@ -103,6 +103,7 @@ bool LoopThread::injected(loop::InjectedFault fault) {
   return jobs_.try_push([this, fault = std::move(fault)] {
     outside_.recorder.add(fault);
     machine_.injected(fault);
+    dirty_ = true;  // a fault that is forgotten would be counted as a natural one
   });
 }
 
@@ -202,7 +203,9 @@ void LoopThread::handle(const loop::Event& event) {
     const std::vector<loop::Action> actions = machine_.step(events.front());
     events.pop_front();
     for (const loop::Receipt& receipt : perform(actions)) events.push_back(receipt);
-    dirty_ = dirty_ || std::any_of(actions.begin(), actions.end(), is_record);
+    const bool decided = std::any_of(actions.begin(), actions.end(), is_record);
+    if (decided) outside_.recorder.hurry();
+    dirty_ = dirty_ || decided;
     changed = changed || std::any_of(actions.begin(), actions.end(), changes_something);
   }
   if (changed) save();  // a kill in the next second must not forget why a value is in force

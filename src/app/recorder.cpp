@@ -107,20 +107,18 @@ void Recorder::add(const replay::Item& item) {
   }
   replay::encode(item, piece.bytes);
   const std::lock_guard lock(mutex_);
-  if (begin != nullptr) ended_ = false, run_bytes_ = 0;
+  if (begin != nullptr) ended_ = false;
   if (waiting_bytes_ + piece.bytes.size() > waiting_bytes_max) return end_run("the disk is too slow");
   waiting_bytes_ += piece.bytes.size();
   waiting_.push_back(std::move(piece));
 }
 
-uint64_t Recorder::run_bytes() const {
-  const std::lock_guard lock(mutex_);
-  return run_bytes_;
-}
-
-bool Recorder::recording() const {
-  const std::lock_guard lock(mutex_);
-  return !ended_;
+void Recorder::hurry() {
+  {
+    const std::lock_guard lock(mutex_);
+    hurry_ = true;
+  }
+  wake_.notify_one();
 }
 
 // With the lock.
@@ -136,7 +134,8 @@ void Recorder::write_all(const std::stop_token& stop) {
     std::vector<Piece> pieces;
     {
       std::unique_lock lock(mutex_);
-      wake_.wait_for(lock, stop, std::chrono::milliseconds(flush_every_ms), [] { return false; });
+      wake_.wait_for(lock, stop, std::chrono::milliseconds(flush_every_ms), [this] { return hurry_; });
+      hurry_ = false;
       last = stop.stop_requested();
       pieces.swap(waiting_);
       waiting_bytes_ = 0;
@@ -163,8 +162,6 @@ Status Recorder::write(const Piece& piece) {
   const uint64_t before = part_->bytes();
   if (!part_->compress(piece.bytes, ZSTD_e_continue)) return fail(Code::unavailable, "the file cannot be written");
   written.add(part_->bytes() - before);
-  const std::lock_guard lock(mutex_);
-  run_bytes_ += part_->bytes() - before;
   return {};
 }
 

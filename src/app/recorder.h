@@ -30,10 +30,8 @@ class Recorder {
 
   // One thread. A Begin starts a new run.
   void add(const loop::replay::Item& item);
-  // Bytes of this run so far, compressed.
-  uint64_t run_bytes() const;
-  // Whether this run is still being recorded.
-  bool recording() const;
+  // Something was decided: what led to it is written at once, not at the next flush.
+  void hurry();
 
  private:
   class Part;
@@ -54,7 +52,7 @@ class Recorder {
   std::vector<Piece> waiting_;
   size_t waiting_bytes_ = 0;
   bool ended_ = true;  // no run, or it could not be kept up
-  uint64_t run_bytes_ = 0;
+  bool hurry_ = false;
 
   std::string run_;  // of the writer's thread, as the rest
   uint64_t number_ = 0;

@@ -148,6 +148,10 @@ Status Server::open_chaos() {
   });
   if (!settings().flag("chaos.enabled")) return {};
   const auto proxies = config_.load()->declarations.proxies;
+  for (const config::Proxy& proxy :
+       proxies)  // its callers present no credential of ours: only the explicit word counts
+    HS_TRY(security::check_bind("chaos.proxies." + proxy.name, proxy.listen, false,
+                                settings().flag("security.insecure_bind")));
   faults_.declare(proxies);
   HS_ASSIGN(proxies_, net::FaultProxies::start(proxies, faults_, random_));
   return {};

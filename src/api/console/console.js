@@ -206,13 +206,20 @@ function spark(points, budget) {
     svg('path', { class: 'area', d: `${line}L110 29L${x(0).toFixed(1)} 29Z` }), svg('path', { d: line }),
     svg('line', { x1: 0, x2: 110, y1: y(budget), y2: y(budget) }));
 }
+// How fast the error budget is used up; 1 lasts the objective's period.
+function burning(rates) {
+  const known = ['5m', '1h', '6h'].filter((window) => rates && finite(rates[window]));
+  return known.length ? h('div', 'muted small', 'burns ', known.map((window) => `${rates[window].toFixed(1)}× ${window}`).join(' · ')) : '';
+}
+
 function objectives(all) {
   if (!all.length) return h('div', 'empty', 'None declared. Learned baselines are watched all the same.');
   return h('div', 'rows', all.map((o) => h('div', 'row objective',
     h('i', `dot ${o.holds ? 'good' : 'bad'}`),
     h('div', 'grow', h('div', 'name', text(o.name)),
       h('div', 'muted small', text(o.service), o.operation ? [' ', text(o.operation)] : '',
-        ` · ${percent(o.target)} ${o.kind === 'latency' ? `faster than ${number(o.threshold_ms)} ms` : 'without error'}`)),
+        ` · ${percent(o.target)} ${o.kind === 'latency' ? `faster than ${number(o.threshold_ms)} ms` : 'without error'}`),
+      burning(o.burn_rate)),
     o.page ? pill(o.page, o.page === 'page' ? 'bad' : 'warn') : '',
     spark(history.get(o.name) || [0], 1 - o.target),
     h('div', 'value', h('b', '', o.holds ? 'holds' : `${percent(o.bad_share)} bad`),

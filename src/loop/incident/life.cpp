@@ -45,7 +45,11 @@ bool is_open(const Incident& incident) {
 std::vector<News> Life::step(const std::vector<const Symptom*>& active, const std::vector<Symptom>& ended,
                              const std::vector<Explanation>& explanations, UnixNanos now) {
   std::vector<News> news;
-  if (restored_) grace_until_ = now + restart_grace_s * seconds;
+  if (restored_) {
+    grace_until_ = now + restart_grace_s * seconds;
+    for (InjectedFault& fault : faults_)  // the process that held it is gone, and the fault with it
+      if (fault.ended == 0) fault.ended = now;
+  }
   restored_ = false;
   note_ended(ended);
   std::map<std::string, const Symptom*> by_id;

@@ -130,5 +130,16 @@ TEST(Life, InjectedFaultsOnlyMark) {
   EXPECT_TRUE(life.all().front().injected);
 }
 
+TEST(Life, AFaultEndsWithTheProcessThatHeldIt) {
+  Life life;
+  life.restore({}, {{.id = "f", .service = "shop", .kind = "down", .started = 99 * s, .ended = 0}});
+  life.step({}, {}, {}, 200 * s);
+  ASSERT_EQ(life.faults().size(), 1U);
+  EXPECT_EQ(life.faults().front().ended, 200 * s);
+  const Symptom a = symptom("errors shop", "shop", 900 * s);
+  life.step({&a}, {}, {because("shop", {a.id})}, 900 * s);
+  EXPECT_FALSE(life.all().front().injected) << "a natural one";
+}
+
 }  // namespace
 }  // namespace hs::loop

@@ -99,8 +99,8 @@ json to_json(const Changes::Entry& entry, const InFlight* live) {
   out["why"] = entry.why;
   out["verdict"] = entry.verdict.empty() ? json() : json::parse(entry.verdict, nullptr, false);
   if (live != nullptr && entry.verdict.empty())
-    out["verdict"] = {
-        {"kind", "running"}, {"treated", live->treated}, {"control", live->control}, {"log_e", live->log_e}};
+    out["verdict"] = {{"kind", "running"},    {"treated", live->treated},     {"control", live->control},
+                      {"log_e", live->log_e}, {"treated_n", live->treated_n}, {"control_n", live->control_n}};
   out["phase"] = live != nullptr ? json(live->phase) : json();
   return out;
 }

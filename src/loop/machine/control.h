@@ -35,7 +35,8 @@ struct InFlight {
   Change change;
   std::string phase;  // trial | hold | probe
   UnixNanos since = 0;
-  double treated = 0, control = 0, log_e = 0;
+  double treated = 0, control = 0, log_e = 0;  // shares of bad requests, and the evidence so far
+  double treated_n = 0, control_n = 0;         // units
 };
 
 // Whether a change of one could reach a service that the other reaches.

@@ -16,7 +16,7 @@ namespace {
 using nlohmann::json;
 constexpr size_t options_told = 5;
 constexpr int64_t growing_s = 3, growing_s_max = 16;
-constexpr int64_t own_doing_s = 60;                   // a symptom that begins so soon after our change may be its doing
+constexpr int64_t own_doing_s = 60;                  // a symptom that begins so soon after our change may be its doing
 constexpr int64_t onset_slack_ns = 3 * nanos_per_s;  // of the estimated onset
 constexpr int64_t calm_s = 5;
 constexpr double calm_n_min = 15;
@@ -253,7 +253,10 @@ std::vector<InFlight> Control::in_flight() const {
   std::vector<InFlight> out;
   for (const auto& trial : trials_) {
     InFlight f{.change = trial.change(), .phase = "trial", .since = trial.begun()};
-    trial.tell(f.treated, f.control, f.log_e);
+    if (const auto c = trial.contrast()) {
+      f.treated = c->treated_rate, f.control = c->control_rate, f.log_e = c->log_e_better;
+      f.treated_n = static_cast<double>(c->treated_units), f.control_n = static_cast<double>(c->control_units);
+    }
     out.push_back(std::move(f));
   }
   for (const auto& hold : holds_) {

@@ -71,7 +71,7 @@ Hold::Out Hold::on_receipt(const Receipt& receipt, const View& view) {
 void Hold::new_epoch(UnixNanos at) {
   epoch_since_ = at;
   ArmsSetup setup{.knob = knob_.key, .revision = probe_.revision, .exposure = probe_.exposure, .start = at};
-  setup.bad = [goal = goal_](const stream::Outcome& o, Measured m) { return m == objective ? goal.judge(o) : -1; };
+  setup.bad = [goal = goal_](const stream::Outcome& o, Aspect m) { return m == objective ? goal.judge(o) : -1; };
   arms_.emplace(std::move(setup));
   looks_.emplace(harm_alpha, first_look(harm_alpha, -std::log1p(-probe_.exposure)));
 }

@@ -65,7 +65,7 @@ Canary Trial::make_canary(const Receipt& receipt, const View& view) const {
   setup.swapped = policy_.sabotage.swapped_arms;
   int64_t onset = goal_.started / nanos_per_s;
   SpeedLimits speed(*view.history, *view.declarations, onset - 90, onset - 3);
-  setup.bad = [goal = goal_, speed = std::move(speed)](const stream::Outcome& o, Measured m) {
+  setup.bad = [goal = goal_, speed = std::move(speed)](const stream::Outcome& o, Aspect m) {
     if (m == objective) return goal.judge(o);
     if (!o.entry) return -1;
     if (m == errors_guard) return o.error || o.limited ? 1 : 0;
@@ -97,7 +97,7 @@ Trial::Out Trial::on_receipt(const Receipt& receipt, const View& view) {
     ramp_->on(receipt.at);
     ArmsSetup setup{.knob = knob_.key, .revision = receipt.revision, .exposure = 1};
     setup.start = receipt.at + nanos_per_s;  // a request may have read the value just before
-    setup.bad = [](const stream::Outcome&, Measured) { return -1; };
+    setup.bad = [](const stream::Outcome&, Aspect) { return -1; };
     claims_.emplace(std::move(setup));
     served_.emplace(knob_.key, receipt.revision, "candidate");
   }
@@ -188,10 +188,9 @@ Trial::Out Trial::step_full(const stream::Frame& frame, const View& view) {
   return {{Revert{change_.id, knob_.key, "switchback: does the incident come back without it?"}}, {}};
 }
 
-void Trial::tell(double& treated, double& control, double& log_e) const {
-  if (!canary_) return;
-  Contrast c = canary_->objective_now();
-  treated = c.treated_rate, control = c.control_rate, log_e = c.log_e_better;
+std::optional<Contrast> Trial::contrast() const {
+  if (!canary_) return std::nullopt;
+  return canary_->objective_now();
 }
 
 Verdict Trial::verdict(VerdictKind kind, std::string why) const {

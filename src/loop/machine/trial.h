@@ -49,7 +49,7 @@ class Trial {
   UnixNanos begun() const { return begun_; }
   const std::string& cause_kind() const { return cause_kind_; }
   void set_cause_kind(std::string kind) { cause_kind_ = std::move(kind); }
-  void tell(double& treated, double& control, double& log_e) const;  // evidence so far
+  std::optional<Contrast> contrast() const;  // evidence so far; nothing without a control group
 
  private:
   enum class Phase : uint8_t { asked, canary, veto, widening, full, switching_off, off, switching_on };

@@ -66,7 +66,7 @@ Arms::Unit* Arms::unit_of(const stream::Outcome& outcome, bool treated) {
 void Arms::count(Unit& unit, uint64_t key, const stream::Outcome& outcome) {
   Attempt attempt{.unit = outcome.unit};
   for (size_t m = 0; m < measured_count; ++m) {
-    int bad = setup_.bad(outcome, static_cast<Measured>(m));
+    int bad = setup_.bad(outcome, static_cast<Aspect>(m));
     attempt.bad[m] = static_cast<int8_t>(bad);
     if (bad < 0) continue;
     unit.n[m] += 1, unit.bad[m] += static_cast<float>(bad);
@@ -81,13 +81,13 @@ void Arms::count(Unit& unit, uint64_t key, const stream::Outcome& outcome) {
 void Arms::again(Unit& unit, Attempt& attempt, const stream::Outcome& outcome) {
   if (attempt.unit != outcome.unit) return;
   for (size_t m = 0; m < measured_count; ++m) {
-    if (attempt.bad[m] != 1 || setup_.bad(outcome, static_cast<Measured>(m)) != 0) continue;
+    if (attempt.bad[m] != 1 || setup_.bad(outcome, static_cast<Aspect>(m)) != 0) continue;
     attempt.bad[m] = 0;
     unit.bad[m] -= 1;
   }
 }
 
-std::vector<UnitTally> Arms::tallies(Measured measure) const {
+std::vector<UnitTally> Arms::tallies(Aspect measure) const {
   std::vector<UnitTally> out;
   out.reserve(units_.size());
   for (const auto& [id, unit] : units_)

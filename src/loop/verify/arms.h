@@ -20,7 +20,7 @@ namespace hs::loop {
 inline constexpr size_t units_max = 20'000;   // of one change; later ones are not counted (their number is)
 inline constexpr size_t traces_max = 60'000;  // 45 s at 1,300 requests/s; beyond, retries may count twice
 
-enum Measured : uint8_t { objective, errors_guard, latency_guard, measured_count };
+enum Aspect : uint8_t { objective, errors_guard, latency_guard, measured_count };
 
 struct ArmsSetup {
   std::string knob;
@@ -29,7 +29,7 @@ struct ArmsSetup {
   double exposure = 0;
   UnixNanos start = 0;  // requests that began earlier belong to neither arm
   // What is bad about an outcome, by measure: -1 does not count for it, 0 good, 1 bad.
-  std::function<int(const stream::Outcome&, Measured)> bad;
+  std::function<int(const stream::Outcome&, Aspect)> bad;
   bool swapped = false;  // sabotage, for the simulator's mutants: the arms are exchanged
 };
 
@@ -47,8 +47,8 @@ class Arms {
   explicit Arms(ArmsSetup setup) : setup_(std::move(setup)) {}
   void add(const stream::Outcome& outcome);
 
-  std::vector<UnitTally> tallies(Measured measure) const;
-  Contrast contrast(Measured measure) const { return loop::contrast(tallies(measure), setup_.exposure); }
+  std::vector<UnitTally> tallies(Aspect measure) const;
+  Contrast contrast(Aspect measure) const { return loop::contrast(tallies(measure), setup_.exposure); }
   const Claims& claims() const { return claims_; }
   // {treated, control}: claims of requests that began before `until`, in whole seconds.
   std::pair<uint64_t, uint64_t> claims_before(UnixNanos until) const;

@@ -39,7 +39,7 @@ Canary::Canary(ArmsSetup setup, CanaryLimits limits, double healthy, double carr
       carried_(carried),
       better_(limits.alpha_pass, first_look(limits.alpha_pass, -std::log1p(-setup.exposure))) {
   double each = limits.alpha_fail / static_cast<double>(measured_count);
-  for (Measured m : {objective, errors_guard, latency_guard})
+  for (Aspect m : {objective, errors_guard, latency_guard})
     guards_.push_back({m, Looks(each, std::max(3.0, first_look(each, -std::log(setup.exposure))))});
 }
 

@@ -39,7 +39,7 @@ class Canary {
 
  private:
   struct Guard {
-    Measured measure;
+    Aspect measure;
     Looks looks;
   };
   std::optional<Verdict> judge_worse();

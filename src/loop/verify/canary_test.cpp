@@ -25,7 +25,7 @@ struct World {  // an application of one service, as telemetry shows it
   std::function<double(int)> control_bad_at;
 };
 
-int bad(const stream::Outcome& o, Measured m) {
+int bad(const stream::Outcome& o, Aspect m) {
   if (m == latency_guard) return o.duration_ms > 200;
   return o.error;
 }
