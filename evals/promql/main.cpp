@@ -1,6 +1,7 @@
 // Runs cases (JSON lines: blocks of series to load and queries to evaluate) through the engine, in this process.
 //
 //   promql_eval --cases FILE [--show N] [--only TEXT] [--no-features]   marks per file and per kind of query
+//   promql_eval --speed SERIES                                         CPU time of typical queries
 //   promql_eval --parse < QUERIES                                      one JSON string per line; text or error of each
 //   promql_eval --answers [--delayed] < BLOCKS    {"series": [..], "queries": [{"expr", "start", "end", "step"}]} per
 //   line;
@@ -23,6 +24,7 @@
 #include "promql/engine.h"
 #include "promql/json.h"
 #include "promql/parser.h"
+#include "speed.h"
 
 namespace hs::promql {
 namespace {
@@ -33,6 +35,7 @@ struct Arguments {
   std::vector<std::string> cases;
   int show = 0;
   std::string only;
+  int speed = 0;
   bool parse = false;
   bool answers = false;
   bool delayed = false;
@@ -237,6 +240,8 @@ int run_main(int argc, char** argv) {
       arguments.only = next();
     else if (word == "--parse")
       arguments.parse = true;
+    else if (word == "--speed")
+      arguments.speed = std::atoi(next().c_str());
     else if (word == "--answers")
       arguments.answers = true;
     else if (word == "--delayed")
@@ -246,6 +251,7 @@ int run_main(int argc, char** argv) {
     else
       return fmt::print("unknown argument {}\n", word), 2;
   }
+  if (arguments.speed > 0) return measure_speed(arguments.speed), 0;
   if (arguments.parse) return parse_lines();
   if (arguments.answers) return answer_lines(arguments.delayed);
   if (arguments.cases.empty()) {

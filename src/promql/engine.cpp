@@ -70,7 +70,7 @@ std::shared_ptr<const Selection> without_stale(std::shared_ptr<const Selection> 
 void select_all(QueryState& state, const Expr& expr) {
   std::map<std::string, std::shared_ptr<const Selection>> known;
   for (SelectorRange& range : selector_ranges(expr, state.query, state.options)) {
-    std::string key = fmt::format("{} {} {} ", range.start_ms, range.end_ms, range.range_ms != 0);
+    std::string key = fmt::format("{} {} {} {} ", range.start_ms, range.end_ms, range.range_ms != 0, range.only_totals);
     for (const Matcher& m : range.selector->matchers) key += m.text() + ",";
     auto& selection = known[key];
     if (!selection) {
@@ -78,7 +78,7 @@ void select_all(QueryState& state, const Expr& expr) {
       select.step_ms = range.step_ms;
       select.range_ms = range.range_ms;
       select.function = std::move(range.function);
-      selection = state.select(std::move(select));
+      selection = state.select(std::move(select), range.only_totals);
       if (!selection) return;
       if (range.range_ms != 0) selection = without_stale(std::move(selection));
     }

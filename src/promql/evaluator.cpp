@@ -45,7 +45,7 @@ bool QueryState::work(int64_t points) {
   return !failed();
 }
 
-std::shared_ptr<const Selection> QueryState::select(Select select) {
+std::shared_ptr<const Selection> QueryState::select(Select select, bool tell_resets) {
   select.max_series = options.limits.max_series;
   select.max_samples = options.limits.max_samples - std::min<size_t>(alive_, options.limits.max_samples);
   select.interrupt = options.interrupt;
@@ -60,7 +60,8 @@ std::shared_ptr<const Selection> QueryState::select(Select select) {
   }
   for (const std::string& warning : found->warnings) notes.add_plain(warning);
   int64_t samples = 0;
-  for (const Series& series : found->series) {
+  for (Series& series : found->series) {
+    if (series.temporality == Temporality::cumulative) derive_hints(series.histograms, tell_resets);
     samples += static_cast<int64_t>(series.floats.size());
     for (const HistogramPoint& p : series.histograms) samples += static_cast<int64_t>(size_in_samples(*p.h));
   }

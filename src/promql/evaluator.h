@@ -44,7 +44,7 @@ class QueryState {
   // To be called for every few points of work; false when the query shall stop.
   bool work(int64_t points);
   // Asks the source. Null after a failure.
-  std::shared_ptr<const Selection> select(Select select);
+  std::shared_ptr<const Selection> select(Select select, bool tell_resets = false);
 
  private:
   std::optional<QueryError> error_;

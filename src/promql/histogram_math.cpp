@@ -119,6 +119,16 @@ bool same_cells(const Cells& a, const Cells& b) {
   });
 }
 
+bool same_layout(const Histogram& a, const Histogram& b) {
+  return a.schema == b.schema && a.zero_threshold == b.zero_threshold && a.positive_spans == b.positive_spans &&
+         a.negative_spans == b.negative_spans && a.custom_values == b.custom_values &&
+         a.positive.size() == b.positive.size() && a.negative.size() == b.negative.size();
+}
+
+bool any_smaller(const std::vector<double>& a, const std::vector<double>& b) {
+  return !std::equal(a.begin(), a.end(), b.begin(), [](double x, double y) { return !(x < y); });
+}
+
 bool same_bits(double a, double b) { return std::bit_cast<uint64_t>(a) == std::bit_cast<uint64_t>(b); }
 
 }  // namespace
@@ -305,6 +315,10 @@ bool detect_reset(const Histogram& current, const Histogram& previous) {
   if (current.hint == ResetHint::reset) return true;
   if (current.hint == ResetHint::not_reset) return false;
   if (current.count < previous.count) return true;
+  if (same_layout(current, previous)) {  // nearly always
+    return current.zero_count < previous.zero_count || any_smaller(current.positive, previous.positive) ||
+           any_smaller(current.negative, previous.negative);
+  }
   HistogramSum now(current);
   HistogramSum before(previous);
   if (current.custom()) {
@@ -321,6 +335,20 @@ bool detect_reset(const Histogram& current, const Histogram& previous) {
   before.reduce(current.schema);
   now.grow_zero(current.zero_threshold);
   return any_decrease(now.positive_, before.positive_) || any_decrease(now.negative_, before.negative_);
+}
+
+void derive_hints(std::vector<HistogramPoint>& points, bool resets) {
+  for (size_t i = 1; i < points.size(); ++i) {
+    const HistogramPtr& before = points[i - 1].h;
+    HistogramPtr& h = points[i].h;
+    if (h->hint != ResetHint::unknown || before->hint == ResetHint::gauge || is_stale(h->sum) ||
+        is_stale(before->sum)) {
+      continue;
+    }
+    const bool reset = detect_reset(*h, *before);
+    if (reset && !resets) continue;
+    h = with_hint(h, reset ? ResetHint::reset : ResetHint::not_reset);
+  }
 }
 
 bool same_histogram(const Histogram& a, const Histogram& b) {

@@ -6,6 +6,7 @@
 
 #include "promql/histogram.h"
 #include "promql/kahan.h"
+#include "promql/source.h"
 
 namespace hs::promql {
 
@@ -76,6 +77,10 @@ HistogramPtr with_hint(const HistogramPtr& h, ResetHint hint);
 
 // Did the counter start anew between the two? Hints first, then any count that went down.
 bool detect_reset(const Histogram& current, const Histogram& previous);
+// Says of consecutive points of a counter, where nobody did, that it was not reset between them (with `resets` also
+// that it was), so that no window has to look again. As Prometheus: what its storage tells is only the former, what its
+// reader for histogram_count(), _sum() and _avg() tells is both.
+void derive_hints(std::vector<HistogramPoint>& points, bool resets);
 // The same layout, counts and sum, bit by bit; hints do not matter.
 bool same_histogram(const Histogram& a, const Histogram& b);
 // Without observations above (`upper`) or below `limit`; a bucket that is cut is interpolated.

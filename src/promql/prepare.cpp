@@ -221,6 +221,20 @@ struct Span {
   int64_t start_ms;
   int64_t end_ms;
   int64_t step_ms;
+  bool totals = false;   // below histogram_count() and its like
+  bool buckets = false;  // below what needs buckets
+
+  void enter(const Expr& expr) {
+    if (expr.kind == Kind::subquery) buckets = true;
+    if (expr.kind == Kind::binary) {
+      const Tok op = as<BinaryExpr>(expr).op;
+      buckets = buckets || op == Tok::trim_upper || op == Tok::trim_lower;
+    }
+    if (expr.kind != Kind::call) return;
+    const std::string_view name = as<CallExpr>(expr).function->name;
+    totals = totals || name == "histogram_count" || name == "histogram_sum" || name == "histogram_avg";
+    buckets = buckets || name.starts_with("histogram_quantile") || name == "histogram_fraction";
+  }
 };
 
 class RangeCollector {
@@ -228,6 +242,7 @@ class RangeCollector {
   RangeCollector(const Options& options, std::vector<SelectorRange>& out) : options_(options), out_(out) {}
 
   void visit(const Expr& expr, Span span, const std::string& function, int64_t range_ms) {
+    span.enter(expr);
     switch (expr.kind) {
       case Kind::vector_selector:
         return selector(as<VectorSelector>(expr), span, function, range_ms);
@@ -264,7 +279,7 @@ class RangeCollector {
     span.start_ms -= back - 1;
     if (node.smoothed) span.end_ms += options_.lookback_ms;
     out_.push_back({&node, span.start_ms - node.time.original_offset_ms, span.end_ms - node.time.original_offset_ms,
-                    span.step_ms, range_ms, function});
+                    span.step_ms, range_ms, function, span.totals && !span.buckets});
   }
 
   const Options& options_;

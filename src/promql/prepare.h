@@ -24,6 +24,7 @@ struct SelectorRange {
   int64_t step_ms = 0;
   int64_t range_ms = 0;  // 0: instant
   std::string function;
+  bool only_totals = false;  // of native histograms only count and sum are asked for
 };
 
 std::vector<SelectorRange> selector_ranges(const Expr& expr, const Query& query, const Options& options);
