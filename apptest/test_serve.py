@@ -92,3 +92,24 @@ def test_the_reference_page_is_current():
     page = subprocess.run([binary(), "check-config", "--reference"], capture_output=True, text=True, timeout=20).stdout
     assert page == (ROOT / "docs/configuration.md").read_text(), \
         "run: build/dev/homeostat check-config --reference > docs/configuration.md"
+
+
+def test_an_experiment_runs_over_http(tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text("chaos.proxies:\n  - {name: pay, listen: '127.0.0.1:0', upstream: '127.0.0.1:9'}\n")
+    provider = {"type": "homeostat", "fault": "latency", "proxy": "pay", "lease": "30s", "latency_ms": 50}
+    experiment = {"title": "a slow provider", "description": "d",
+                  "method": [{"type": "action", "name": "slow", "provider": provider}]}
+    with Homeostat(config=config) as h:
+        assert h.post("/v1/chaos/experiments", experiment)[0] == 403  # chaos.enabled is false
+        h.stop()
+        h.settings["chaos.enabled"] = "true"
+        h.start()
+        assert h.post("/v1/chaos/experiments", experiment, headers={"Authorization": "Bearer wrong"})[0] == 401
+        code, started = h.post("/v1/chaos/experiments", experiment)
+        assert code == 201, started
+        wait_for(lambda: h.get(f"/v1/chaos/experiments/{started['id']}")[1]["ended"])
+        result = h.get(f"/v1/chaos/experiments/{started['id']}")[1]
+        assert result["status"] == "completed" and result["journal"]["run"][0]["status"] == "succeeded", result
+        assert h.get("/v1/chaos/experiments")[1]["experiments"][0]["id"] == started["id"]
+        assert h.get("/v1/chaos/faults")[1]["faults"] == []

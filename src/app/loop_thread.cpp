@@ -188,9 +188,10 @@ void LoopThread::tick() {
   }
   outside_.observer.fill(frame);
   const UnixNanos at = frame.tick;
+  code_defaults_.see(frame.seen, config_->declarations.knobs, at);
   handle(std::move(frame));
   if (outside_.ledger != nullptr && !outside_.ledger->tick()) ledger_failures.add();
-  outside_.publish(machine_, at);
+  outside_.publish(machine_, code_defaults_, at);
   if (dirty_ || at / nanos_per_s >= saved_s_ + snapshot_every_s) save();
 }
 

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "app/code_defaults.h"
 #include "app/observer.h"
 #include "app/recorder.h"
 #include "base/bounded_queue.h"
@@ -37,7 +38,7 @@ class LoopThread {
     std::string state_file;  // <data>/loop/state.json
     Recorder& recorder;
     // Called on the loop's thread after each frame, with the loop as it stands now.
-    std::function<void(const loop::Machine&, UnixNanos)> publish;
+    std::function<void(const loop::Machine&, const CodeDefaults&, UnixNanos)> publish;
   };
 
   LoopThread(Outside outside, std::shared_ptr<const config::Snapshot> config);
@@ -76,6 +77,7 @@ class LoopThread {
   std::mutex stream_mutex_;
   stream::Stream stream_;
   loop::Machine machine_;
+  CodeDefaults code_defaults_;
   BoundedQueue<Job> jobs_{orders_max};
   bool dirty_ = false;  // something was decided that is not saved yet
   int64_t saved_s_ = 0, noted_revision_ = 0;

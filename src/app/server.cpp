@@ -70,6 +70,7 @@ Server::~Server() {
   for (auto& listener : listeners_) listener->stop(stop_deadline_ms);
   values_keeper_ = {};
   proxies_.reset();
+  experiments_.reset();
   query_pool_.reset();
   retention_.reset();
   freshness_.reset();
@@ -146,6 +147,8 @@ Status Server::open_chaos() {
   faults_.on_marker([this](const chaos::Marker& m) {
     loop_->injected({.id = m.id, .service = m.service, .kind = m.kind, .started = m.started, .ended = m.ended});
   });
+  experiments_ =
+      std::make_unique<chaos::Experiments>(http_, clock_, faults_, [this] { return settings().list("chaos.hosts"); });
   if (!settings().flag("chaos.enabled")) return {};
   const auto proxies = config_.load()->declarations.proxies;
   for (const config::Proxy& proxy :
@@ -247,6 +250,7 @@ http::Routes Server::routes() {
       clock_, *query_pool_));
   add(api::console::routes());
   add(prometheus());
+  add(chaos::routes(*experiments_, [this] { return settings().flag("chaos.enabled"); }));
   add(chaos::routes(faults_, clock_, [this] { return settings().flag("chaos.enabled"); }));
   return all;
 }

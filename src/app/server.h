@@ -16,6 +16,7 @@
 #include "app/storage.h"
 #include "base/metrics.h"
 #include "base/worker_pool.h"
+#include "chaos/experiments.h"
 #include "chaos/faults.h"
 #include "config/config.h"
 #include "io/clock.h"
@@ -60,7 +61,8 @@ class Server {
     std::string why;
   };
   Mode mode(bool stopped) const;
-  void publish(const loop::Machine& machine, UnixNanos at);
+  void publish(const loop::Machine& machine, const CodeDefaults& defaults, UnixNanos at);
+  std::string knobs_page(const values::State& state, const CodeDefaults& defaults);
   void order(const api::loop::Order& order, const http::Done& done);
   Status open_listeners();
   Status listen(const std::string& setting, http::Handler handler);
@@ -90,6 +92,8 @@ class Server {
   std::string ledger_problem_;
   metrics::Gauge ledger_usable_{"homeostat_ledger_usable",
                                 "1: decisions are recorded; 0: the ledger cannot be continued"};
+  metrics::Gauge code_defaults_{"homeostat_code_defaults_differing",
+                                "Code defaults seen in telemetry that are not their knob's base"};
   metrics::Gauge acting_{"homeostat_acting", "1: the loop may change knobs"};
   std::atomic<api::loop::SnapshotPtr> snapshot_;
   std::mutex samples_mutex_;
@@ -102,6 +106,7 @@ class Server {
   std::unique_ptr<store::RetentionKeeper> retention_;
   std::unique_ptr<WorkerPool> query_pool_;
   chaos::Faults faults_{clock_, random_};
+  std::unique_ptr<chaos::Experiments> experiments_;
   std::unique_ptr<net::FaultProxies> proxies_;  // none unless chaos.enabled
   std::vector<std::unique_ptr<net::HttpServer>> listeners_;
   std::unique_ptr<net::GrpcServer> grpc_;

@@ -8,6 +8,7 @@
 #include "api/loop/knobs_json.h"
 #include "app/ledger_command.h"
 #include "app/server.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/metrics.h"
 
@@ -72,7 +73,8 @@ Status Server::open_loop() {
                           .observer = *observer_,
                           .state_file = data() + "/loop/state.json",
                           .recorder = *recorder_,
-                          .publish = [this](const loop::Machine& machine, UnixNanos at) { publish(machine, at); }},
+                          .publish = [this](const auto& machine, const auto& defaults,
+                                            UnixNanos at) { publish(machine, defaults, at); }},
       config_.load());
   return {};
 }
@@ -85,7 +87,7 @@ Server::Mode Server::mode(bool stopped) const {
 }
 
 // On the loop's thread, once a second: everything that HTTP shows of the loop, whole.
-void Server::publish(const loop::Machine& machine, UnixNanos at) {
+void Server::publish(const loop::Machine& machine, const CodeDefaults& defaults, UnixNanos at) {
   auto next = std::make_shared<api::loop::Snapshot>();
   next->at = at;
   const json incidents = json::parse(machine.understanding().incidents_json(api::loop::items_max, ""), nullptr, false);
@@ -100,8 +102,7 @@ void Server::publish(const loop::Machine& machine, UnixNanos at) {
     next->changes.push_back(std::make_shared<api::loop::Item>(api::loop::Item{
         it->change.id, it->state, loop::to_json(*it, live == in_flight.end() ? nullptr : &*live).dump()}));
   }
-  if (const auto state = actuator_->state())
-    next->knobs = api::loop::knobs_json(*state, config_.load()->declarations.knobs, clock_.mono(), io::boot_id());
+  if (const auto state = actuator_->state()) next->knobs = knobs_page(*state, defaults);
   next->kpis = machine.understanding().kpis_json(at);
   next->objectives = machine.understanding().objectives_json();
   const Mode now = mode(machine.control().stopped());
@@ -114,6 +115,17 @@ void Server::publish(const loop::Machine& machine, UnixNanos at) {
     samples_ = std::move(samples);
   }
   snapshot_.store(std::move(next));
+}
+
+// Every knob as it is, and what telemetry shows of the application's own defaults.
+std::string Server::knobs_page(const values::State& state, const CodeDefaults& defaults) {
+  const std::vector<config::Knob>& declared = config_.load()->declarations.knobs;
+  json page = json::parse(api::loop::knobs_json(state, declared, clock_.mono(), io::boot_id()), nullptr, false);
+  for (json& knob : page["knobs"])
+    for (const config::Knob& one : declared)
+      if (hs::json::text(knob, "key") == one.key) knob["code_defaults"] = defaults.of(one);
+  code_defaults_.set(static_cast<int64_t>(defaults.differing(declared)));
+  return hs::json::dump(page);
 }
 
 void Server::order(const api::loop::Order& order, const http::Done& done) {
