@@ -106,6 +106,7 @@ class Control {
   Block lately(const Goal& goal, int64_t seconds) const;
   bool in_the_way(const config::Knob& knob, const Goal& goal) const;
   std::string unsettled(const Goal& goal) const;
+  std::string few_users(const Goal& goal) const;
   std::string held_back(const Incident& incident) const;
   std::string own_doing(const Incident& incident, const Goal& goal) const;
   std::vector<Undo> undos(const Incident& incident) const;

@@ -31,6 +31,7 @@ struct World {
   Policy policy;
   Control control{policy};
   bool actuator_answers = true, forged = false;
+  bool one_user = false;  // all failed requests are of one user
   int second = 0;
 
   // `values`, as far as the loop can tell.
@@ -106,6 +107,7 @@ struct World {
       }
       o.service = "shop", o.operation = "op", o.instance = "shop-1", o.credential = "shop-key", o.entry = true;
       o.error = uniform(random) < bad(value, fault(second)), o.duration_ms = 20;
+      if (one_user && o.error) o.unit = 7;
       o.started = o.second * nanos_per_s + i * 33 * nanos_per_ms;
       failed += o.error, pay_failed += uniform(random) < fault(second);
       served[{o.variant, o.revision}]++;
@@ -220,6 +222,15 @@ TEST(Control, needs_a_second_witness) {
   }
   EXPECT_EQ(text_of(w.log), "");
   EXPECT_TRUE(w.said("nothing yet: only one of 2 senders")) << text_of(w.records);
+}
+
+TEST(Control, one_user_is_no_reason) {
+  World w;
+  w.one_user = true;
+  w.start();
+  w.run(120);
+  EXPECT_EQ(text_of(w.log), "");
+  EXPECT_TRUE(w.said("of one or two users")) << text_of(w.records);
 }
 
 TEST(Control, stops_when_told) {

@@ -1,6 +1,7 @@
 // Control: what to do about each incident, or why nothing.
 
 #include <algorithm>
+#include <numeric>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -16,6 +17,8 @@ namespace {
 using nlohmann::json;
 constexpr size_t options_told = 5;
 constexpr int64_t growing_s = 3, growing_s_max = 16;
+constexpr size_t few_users_max = 6;  // a user who fails, and the few who always do
+constexpr double few_users_share = 0.75;
 constexpr int64_t own_doing_s = 60;                  // a symptom that begins so soon after our change may be its doing
 constexpr int64_t onset_slack_ns = 3 * nanos_per_s;  // of the estimated onset
 constexpr int64_t calm_s = 5;
@@ -106,6 +109,19 @@ std::string Control::unsettled(const Goal& goal) const {
   return "";
 }
 
+// One user's broken data, repeated, is no reason to change what everybody gets; nor could two arms tell anything of it.
+std::string Control::few_users(const Goal& goal) const {
+  if (goal.measure != "errors") return "";
+  std::vector<double> failed;  // by user
+  for (const auto& [where, bad] : goal.requests)
+    for (const auto& [unit, n] : history_.failing(where.first, where.second)) failed.push_back(n);
+  if (failed.empty() || failed.size() > few_users_max) return "";  // none: no evaluations, nothing is known of users
+  std::sort(failed.rbegin(), failed.rend());
+  double all = std::accumulate(failed.begin(), failed.end(), 0.0),
+         two = failed[0] + (failed.size() > 1 ? failed[1] : 0);
+  return two > few_users_share * all ? "nearly all failed requests are of one or two users" : "";
+}
+
 // The incident is repaired but for the few that keep the old value on purpose: their symptoms want no other change.
 std::string Control::held_back(const Incident& incident) const {
   auto repairs = [&](const Hold& hold) {
@@ -188,7 +204,7 @@ void Control::decide(const Incident& incident, Actions& out) {
   if (!incident.causes.empty() && incident.causes[0].probability < cause_probability_min)
     return say(incident, known, "nothing: the cause is not clear enough", {}, out);
   Goal goal = goal_of(incident, declarations_);
-  for (const std::string& why : {unsettled(goal), held_back(incident), own_doing(incident, goal)})
+  for (const std::string& why : {unsettled(goal), few_users(goal), held_back(incident), own_doing(incident, goal)})
     if (!why.empty()) return say(incident, known, "waits: " + why, {}, out);
   Situation situation{.incident = &incident, .goal = &goal, .declarations = &declarations_};
   situation.history = &history_, situation.effects = &effects_;
