@@ -18,7 +18,8 @@ struct Outcome {
 }  // namespace
 
 void Freshness::wait() {
-  if (ingest_.health().waiting_rows == 0) return;
+  const ingest::Health health = ingest_.health();
+  if (health.waiting_rows == 0 || health.oldest_waiting_ms >= patience_ms) return;
   int64_t pause_ns = 0;
   {
     const std::lock_guard lock(mutex_);

@@ -12,14 +12,15 @@ namespace hs::app {
 class Freshness {
  public:
   Freshness(ingest::Ingest& ingest, io::Clock& clock) : ingest_(ingest), clock_(clock) {}
-  // Returns when everything acknowledged before the call is in the engine, and at the latest after `patience_ms`: a
-  // backlog (the engine is behind, or away) must not keep readers from what is there. Any thread; blocks.
+  // Returns when everything acknowledged before the call is in the engine. At once when something waits for longer than
+  // `patience_ms` already (the engine is behind, or away: readers get what is there), and after it at the latest. Any
+  // thread; blocks.
   void wait();
 
  private:
   // Each flush makes parts of its own, however small: so often at most, whoever asks.
   static constexpr int64_t spacing_ms = 200;
-  static constexpr int64_t patience_ms = 2'000;
+  static constexpr int64_t patience_ms = 10'000;
 
   ingest::Ingest& ingest_;
   io::Clock& clock_;

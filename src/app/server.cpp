@@ -262,11 +262,15 @@ http::Routes Server::prometheus() {
   };
   const http::Handler write =
       api::prometheus::write_receiver({.body_bytes_max = body_bytes_max(), .any_time = any_time}, clock_, sink());
+  // With a ClickHouse server of one's own, others may write to the store too.
+  std::function<uint64_t()> generation;
+  if (settings().text("engine.url").empty()) generation = [this] { return storage_->sink().series_generation(); };
   http::Routes all = api::prometheus::read_routes({.client = storage_->client(),
                                                    .clock = clock_,
                                                    .pool = *query_pool_,
                                                    .options = [this] { return prometheus_options(); },
                                                    .refresh = [this] { freshness_->wait(); },
+                                                   .generation = std::move(generation),
                                                    .ready = [this] { return storage_->state().ready; }});
   all.push_back({"POST", "/api/v1/write", write});
   all.push_back({"POST", "/prometheus/api/v1/write", write});

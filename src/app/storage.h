@@ -46,6 +46,7 @@ class Storage {
 
   ingest::Ingest& ingest() { return *ingest_; }
   store::Client& client() { return client_; }
+  const store::IngestSink& sink() const { return store_sink_; }
   struct State {
     bool ready = false;  // the engine answers and the schema is current
     pid_t pid = 0;

@@ -1,6 +1,8 @@
 #pragma once
 // The store as ingest sees it.
 
+#include <atomic>
+#include <cstdint>
 #include <stop_token>
 
 #include "ingest/incoming.h"
@@ -18,11 +20,14 @@ class IngestSink final : public ingest::Sink {
   void abandoned() override { described_.forget(); }
   void stop() override { stop_.request_stop(); }
   Result<bool> has_cut(const std::string& table, const std::string& partition, uint64_t cut) override;
+  // Changes whenever series or resources may have become more: what was read of them before may lack some.
+  uint64_t series_generation() const { return series_generation_; }
 
  private:
   Client& client_;
   Described described_;
   std::stop_source stop_;
+  std::atomic<uint64_t> series_generation_{0};
 };
 
 }  // namespace hs::store

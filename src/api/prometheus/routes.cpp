@@ -40,12 +40,20 @@ constexpr std::array<Path, 20> paths = {{{"GP", "query", query},
                                          {"G", "status/flags", flags, false},
                                          {"G", "status/tsdb", tsdb}}};
 
-Reply answer(const ReadOutside& outside, const http::Request& request, const Path& path, MonoNanos arrived) {
+// What all requests share.
+struct Shared {
+  explicit Shared(ReadOutside given) : outside(std::move(given)) {}
+  ReadOutside outside;
+  promql::store::SeriesCache cache;
+};
+
+Reply answer(Shared& shared, const http::Request& request, const Path& path, MonoNanos arrived) {
+  const ReadOutside& outside = shared.outside;
   auto params = Params::read(request);
   if (!params) return tl::unexpected(params.error());
   auto tenant = tenant_of(request);
   if (!tenant) return bad_data(tenant.error().message);
-  Asking asking{outside, request, std::move(*params), outside.options(), std::move(*tenant)};
+  Asking asking{outside, request, std::move(*params), outside.options(), std::move(*tenant), &shared.cache};
   auto timeout = asking.params.duration_ms("timeout", asking.options.timeout_ms);
   if (!timeout) return tl::unexpected(timeout.error());
   const int64_t timeout_ms = std::clamp(*timeout, int64_t{1}, asking.options.timeout_ms);
@@ -54,18 +62,18 @@ Reply answer(const ReadOutside& outside, const http::Request& request, const Pat
   return path.endpoint(asking);
 }
 
-http::Handler handler(const std::shared_ptr<const ReadOutside>& outside, const Path& path) {
-  return [outside, &path](http::Request request, const http::Done& done) {
-    const auto shared = std::make_shared<const http::Request>(std::move(request));
-    const MonoNanos arrived = outside->clock.mono();
-    const auto work = [outside, shared, done, &path, arrived] {
-      if (shared->gone.stop_requested())
-        return done(respond(*shared, tl::unexpected(promql::QueryError{promql::ErrorKind::canceled, "canceled"})));
-      done(respond(*shared, answer(*outside, *shared, path, arrived)));
+http::Handler handler(const std::shared_ptr<Shared>& shared, const Path& path) {
+  return [shared, &path](http::Request received, const http::Done& done) {
+    const auto request = std::make_shared<const http::Request>(std::move(received));
+    const MonoNanos arrived = shared->outside.clock.mono();
+    const auto work = [shared, request, done, &path, arrived] {
+      if (request->gone.stop_requested())
+        return done(respond(*request, tl::unexpected(promql::QueryError{promql::ErrorKind::canceled, "canceled"})));
+      done(respond(*request, answer(*shared, *request, path, arrived)));
     };
-    if (!outside->pool.submit(work))
-      done(respond(*shared, tl::unexpected(promql::QueryError{promql::ErrorKind::timeout,
-                                                              "too many queries are waiting; try again"})));
+    if (!shared->outside.pool.submit(work))
+      done(respond(*request, tl::unexpected(promql::QueryError{promql::ErrorKind::timeout,
+                                                               "too many queries are waiting; try again"})));
   };
 }
 
@@ -86,22 +94,24 @@ promql::store::StoreSource Asking::source() const {
           {.tenant = tenant,
            .naming = options.naming,
            .timeout_ms = std::max(left_ms, question_timeout_ms),
-           .cancel = request.gone}};
+           .cancel = request.gone,
+           .cache = outside.generation ? cache : nullptr,
+           .generation = outside.generation ? outside.generation() : 0}};
 }
 
 http::Routes read_routes(ReadOutside given) {
-  const auto outside = std::make_shared<const ReadOutside>(std::move(given));
+  const auto shared = std::make_shared<Shared>(std::move(given));
   http::Routes out;
   for (const std::string prefix : {"", "/prometheus"}) {
     for (const Path& path : paths) {
       const std::string pattern = prefix + "/api/v1/" + std::string(path.path);
-      out.push_back({"GET", pattern, handler(outside, path)});
-      if (path.methods == "GP") out.push_back({"POST", pattern, handler(outside, path)});
+      out.push_back({"GET", pattern, handler(shared, path)});
+      if (path.methods == "GP") out.push_back({"POST", pattern, handler(shared, path)});
     }
     out.push_back({"GET", prefix + "/-/healthy",
                    http::answer([](const http::Request&) { return told(true, "Homeostat is healthy.\n"); })});
-    out.push_back({"GET", prefix + "/-/ready", http::answer([outside](const http::Request&) {
-                     const bool ready = outside->ready();
+    out.push_back({"GET", prefix + "/-/ready", http::answer([shared](const http::Request&) {
+                     const bool ready = shared->outside.ready();
                      return told(ready, ready ? "Homeostat is ready.\n" : "The engine is starting.\n");
                    })});
   }

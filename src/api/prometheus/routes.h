@@ -32,6 +32,8 @@ struct ReadOutside {
   std::function<ReadOptions()> options;  // thread-safe
   // Blocks until everything acknowledged before is in the store, or gives up soon: a reader sees what was written.
   std::function<void()> refresh;
+  // store::IngestSink::series_generation; empty: others write to the store too, nothing is remembered of its series.
+  std::function<uint64_t()> generation;
   std::function<bool()> ready;  // for /-/ready
 };
 

@@ -241,11 +241,11 @@ Result<std::vector<Found>> Finder::find(std::span<const Matcher> matchers, const
   std::vector<Found> out;
   for (size_t i = 0; i < work.found.size(); ++i) {
     Found& one = work.found[i];
-    const bool untyped = one.kind == MetricKind::untyped;
-    if (!untyped) work.label(one, work.attributes[i], naming_);
+    const bool is_final = one.kind == MetricKind::untyped;
+    if (!is_final) work.label(one, work.attributes[i], naming_);
     const bool has_parts = one.kind == MetricKind::histogram || one.kind == MetricKind::summary;
     const auto except = std::span(later).first(has_parts ? 3 : 1);
-    if (untyped || matches(matchers, one.labels, except)) out.push_back(std::move(one));
+    if (is_final || matches(matchers, one.labels, except)) out.push_back(std::move(one));
   }
   return out;
 }

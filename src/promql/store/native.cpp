@@ -54,7 +54,7 @@ void write_spans(const Dense& dense, std::vector<BucketSpan>& spans, std::vector
 
 }  // namespace
 
-HistogramPtr native_histogram(const db::ResultBlock& block, size_t row, bool prometheus) {
+std::shared_ptr<Histogram> native_histogram(const db::ResultBlock& block, size_t row, bool prometheus) {
   auto h = std::make_shared<Histogram>();
   const bool is_float = column(block, "is_float").u64(row) != 0;
   h->schema = static_cast<int32_t>(column(block, "scale").i64(row));

@@ -80,7 +80,7 @@ Status Gathering::add(uint32_t series, int64_t t_ms, double v, uint64_t cut) {
   return count(1);
 }
 
-Status Gathering::add(uint32_t series, int64_t t_ms, HistogramPtr h, uint64_t cut) {
+Status Gathering::add(uint32_t series, int64_t t_ms, std::shared_ptr<Histogram> h, uint64_t cut) {
   const size_t samples = samples_of(*h);
   collected_[series].histograms.push_back({t_ms, std::move(h), cut});
   return count(samples);
@@ -213,7 +213,7 @@ Status PointReader::take_distribution(const db::ResultBlock& block, size_t row, 
   if (kind == 3) return take_classic(target, block, row, into);
   if (kind == 5) return take_summary(target, block, row, into);
   if (target.plain < 0) return {};
-  HistogramPtr h = native_histogram(block, row, target.found->kind == model::MetricKind::untyped);
+  std::shared_ptr<Histogram> h = native_histogram(block, row, target.found->kind == model::MetricKind::untyped);
   return h ? into.add(static_cast<uint32_t>(target.plain), t_ms, std::move(h), cut) : Status{};
 }
 

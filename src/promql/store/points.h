@@ -19,7 +19,7 @@ class Gathering {
   // The index of the series with these labels.
   uint32_t series_of(Labels labels, Temporality temporality);
   Status add(uint32_t series, int64_t t_ms, double v, uint64_t cut);
-  Status add(uint32_t series, int64_t t_ms, HistogramPtr h, uint64_t cut);
+  Status add(uint32_t series, int64_t t_ms, std::shared_ptr<Histogram> h, uint64_t cut);
   // Sorted and without doubles; series without points are left out.
   std::vector<Series> take();
 
@@ -31,7 +31,7 @@ class Gathering {
   };
   struct HistogramRow {
     int64_t t_ms;
-    HistogramPtr h;
+    std::shared_ptr<Histogram> h;
     uint64_t cut;
   };
   struct Collected {
@@ -80,6 +80,6 @@ class PointReader {
 
 // A row of `distributions` as a native histogram. Nothing when its resolution is coarser than Prometheus knows.
 // `prometheus`: it was sent as one.
-HistogramPtr native_histogram(const db::ResultBlock& block, size_t row, bool prometheus);
+std::shared_ptr<Histogram> native_histogram(const db::ResultBlock& block, size_t row, bool prometheus);
 
 }  // namespace hs::promql::store

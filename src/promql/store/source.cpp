@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include <fmt/format.h>
+
 #include "promql/json.h"
 #include "promql/store/points.h"
 #include "promql/store/target_info.h"
+#include "store/block.h"
 #include "store/params.h"
 
 namespace hs::promql::store {
@@ -89,11 +92,30 @@ StoreSource::StoreSource(db::Client& client, SourceOptions options)
       reader_{client, db::param_text(options_.tenant), options_.cancel, options_.timeout_ms},
       finder_(reader_, options_.naming) {}
 
+// Series are described by partition, so windows of the same partitions find the same ones.
+Result<SeriesCache::Entry> StoreSource::find(std::span<const Matcher> matchers, const Window& window, size_t series_max,
+                                             const InterruptCheck& interrupt) const {
+  constexpr int64_t partition_ms = db::partition_s * 1000;
+  const auto partition = [](int64_t ms) { return std::max<int64_t>(ms, 0) / partition_ms; };
+  std::string key = fmt::format("{}\n{}{}\n{} {}", options_.tenant, options_.naming.escape, options_.naming.suffixes,
+                                partition(window.start_ms), partition(window.end_ms));
+  for (const Matcher& m : matchers) key += "\n" + m.text();
+  if (options_.cache != nullptr) {
+    const SeriesCache::Entry known = options_.cache->find(key, options_.generation);
+    if (known && (series_max == 0 || known->size() <= series_max)) return known;
+  }
+  HS_ASSIGN(std::vector<Found> found, finder_.find(matchers, window, series_max, interrupt));
+  const auto entry = std::make_shared<const std::vector<Found>>(std::move(found));
+  if (options_.cache != nullptr) options_.cache->put(key, options_.generation, entry);
+  return entry;
+}
+
 Result<Selection> StoreSource::select(const Select& select) const {
   const Window window{select.start_ms, select.end_ms};
   Selection out;
   if (window.end_ms < window.start_ms || window.end_ms < 0) return out;
-  HS_ASSIGN(const std::vector<Found> found, finder_.find(select.matchers, window, select.max_series, select.interrupt));
+  HS_ASSIGN(const SeriesCache::Entry entry, find(select.matchers, window, select.max_series, select.interrupt));
+  const std::vector<Found>& found = *entry;
   Gathering gathering(select.max_samples);
   if (!found.empty()) {
     PointReader points(reader_, select.matchers, select.interrupt);
@@ -110,7 +132,8 @@ Result<std::set<Labels>> StoreSource::series(std::span<const std::vector<Matcher
   std::set<Labels> out;
   const auto add = [&](Labels labels) { out.insert(std::move(labels)); };
   for (const std::vector<Matcher>& matchers : sets) {
-    HS_ASSIGN(const std::vector<Found> found, finder_.find(matchers, window, series_max, {}));
+    HS_ASSIGN(const SeriesCache::Entry entry, find(matchers, window, series_max, {}));
+    const std::vector<Found>& found = *entry;
     for (const Found& one : found) for_each_labels(one, matchers, add);
     HS_TRY(for_each_bounded(reader_, found, matchers, window, add));
     if (!matches_name(matchers, target_info_name)) continue;
@@ -210,7 +233,8 @@ Result<std::vector<ExemplarsOf>> StoreSource::exemplars(std::span<const std::vec
   std::map<Labels, ExemplarsOf> by_series;
   std::unordered_map<uint64_t, std::pair<Labels, bool>> series_of;  // and whether its names are final
   for (const std::vector<Matcher>& matchers : sets) {
-    HS_ASSIGN(const std::vector<Found> found, finder_.find(matchers, window, 0, {}));
+    HS_ASSIGN(const SeriesCache::Entry entry, find(matchers, window, 0, {}));
+    const std::vector<Found>& found = *entry;
     for (const Found& one : found) {
       Labels labels = one.labels;
       const Part part = one.kind == MetricKind::histogram ? part_bucket : part_plain;

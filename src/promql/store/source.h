@@ -8,15 +8,17 @@
 #include <map>
 #include <set>
 
-#include "promql/store/finder.h"
+#include "promql/store/series_cache.h"
 
 namespace hs::promql::store {
 
 struct SourceOptions {
   std::string tenant;
   Naming naming;
-  int64_t timeout_ms = 20'000;  // of one question to the engine
-  std::stop_token cancel = {};  // ends it there too
+  int64_t timeout_ms = 20'000;   // of one question to the engine
+  std::stop_token cancel = {};   // ends it there too
+  SeriesCache* cache = nullptr;  // shared by all sources of a store; nullptr: none
+  uint64_t generation = 0;       // of the store's series, read before the source was made
 };
 
 struct FamilyInfo {
@@ -72,6 +74,8 @@ class StoreSource final : public Source {
   const Naming& naming() const { return options_.naming; }
 
  private:
+  Result<SeriesCache::Entry> find(std::span<const Matcher> matchers, const Window& window, size_t series_max,
+                                  const InterruptCheck& interrupt) const;
   Result<std::set<std::string>> all_names(const Window& window) const;
   SourceOptions options_;
   Reader reader_;
