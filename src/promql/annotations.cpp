@@ -68,6 +68,9 @@ namespace note {
 std::string invalid_quantile(double q) {
   return warning("quantile value should be between 0 and 1, got " + format_g(q));
 }
+std::string invalid_integral_strategy(double strategy) {
+  return warning("strategy should be 0, 1, or 2 (default), using 2, got " + format_g(strategy));
+}
 std::string invalid_ratio(double ratio, double capped) {
   return warning(
       fmt::format("ratio value should be between -1 and 1, got {}, capping to {}", format_g(ratio), format_g(capped)));

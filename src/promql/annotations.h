@@ -43,6 +43,7 @@ class Annotations {
 // Prometheus' texts.
 namespace note {
 std::string invalid_quantile(double q);
+std::string invalid_integral_strategy(double strategy);
 std::string invalid_ratio(double ratio, double capped);
 std::string bad_bucket_label(std::string_view metric, std::string_view label);
 std::string mixed_floats_histograms(std::string_view metric);

@@ -177,6 +177,22 @@ TEST(Engine, StopsWhenItIsTold) {
   EXPECT_EQ(answer(source, query, options), "canceled: query was canceled in expression evaluation");
 }
 
+TEST(Engine, IntegralIsTheAreaUnderThePoints) {
+  Series s;
+  s.labels = Labels::from({{"__name__", "watts"}});
+  s.floats = {{10'000, 2}, {20'000, 4}, {30'000, std::nan("")}};
+  TestSource source({s});
+  Options options;
+  options.features.experimental_functions = true;
+  const auto area = [&](const std::string& text) {
+    const auto got = evaluate(source, {text, 30'000, 30'000, 0}, options);
+    return got ? std::get<Vector>(got->value).at(0).f : -1;
+  };
+  EXPECT_EQ(area("integral(watts[1m])"), 50);
+  EXPECT_EQ(area("integral(watts[1m], 0)"), 60);
+  EXPECT_EQ(area("integral(watts[1m], 1)"), 40);
+}
+
 TEST(Engine, StaleSeriesEndAtOnce) {
   Series s = counter("a_total", Temporality::cumulative, 60, 60'000, 180'000);
   s.floats.push_back({200'000, stale_marker()});

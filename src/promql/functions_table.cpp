@@ -68,6 +68,7 @@ const std::vector<Function>& table() {
     add({"histogram_quantile"}, {scalar, vector});
     add({"histogram_quantiles"}, {vector, string, scalar, scalar}, 9, vector, true);
     add({"double_exponential_smoothing"}, {matrix, scalar, scalar}, 0, vector, true);
+    add({"integral"}, {matrix, scalar}, 1, vector, true);
     add({"predict_linear"}, {matrix, scalar});
     add({"quantile_over_time"}, {scalar, matrix});
     add({"label_replace"}, {vector, string, string, string, string});

@@ -164,6 +164,29 @@ WindowValue stddev_over_time(const Window& w) {
   return only_floats(w) ? WindowValue::of(std::sqrt(variance(w))) : WindowValue::none();
 }
 
+// The area under the points: of rectangles as high as the left (0) or right (1) point, or of trapezoids (2). NaN is 0.
+WindowValue integral(const Window& w) {
+  if (!only_floats(w)) return WindowValue::none();
+  constexpr int trapezoids = 2;
+  int strategy = trapezoids;
+  if (!w.parameters.empty()) {
+    const double asked = w.parameters[0];
+    if (asked == 0 || asked == 1 || asked == 2)
+      strategy = static_cast<int>(asked);
+    else
+      w.note(note::invalid_integral_strategy(asked));
+  }
+  const auto value = [](const FloatPoint& p) { return std::isnan(p.v) ? 0 : p.v; };
+  KahanSum sum;
+  for (size_t i = 1; i < w.floats.size(); ++i) {
+    const double left = value(w.floats[i - 1]);
+    const double right = value(w.floats[i]);
+    const double height = strategy == 0 ? left : strategy == 1 ? right : left / 2 + right / 2;
+    if (height != 0) sum.add(height * static_cast<double>(w.floats[i].t_ms - w.floats[i - 1].t_ms) / 1000);
+  }
+  return WindowValue::of(sum.value());
+}
+
 struct Line {
   double slope = 0;
   double intercept = 0;  // at the given time
@@ -247,6 +270,7 @@ WindowFunction find_window_function(std::string_view name) {
       {"first_over_time", first_over_time},
       {"idelta", [](const Window& w) { return instant_rate_of(w, false); }},
       {"increase", [](const Window& w) { return rate_of(w, true, false); }},
+      {"integral", integral},
       {"irate", [](const Window& w) { return instant_rate_of(w, true); }},
       {"last_over_time", last_over_time},
       {"mad_over_time", mad_over_time},
