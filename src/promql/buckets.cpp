@@ -59,12 +59,12 @@ std::vector<Bucket> side(const Histogram& h, const std::vector<BucketSpan>& span
                          bool positive) {
   std::vector<Bucket> out;
   out.reserve(counts.size());
-  int32_t index = 0;
+  int64_t index = 0;
   size_t at = 0;
   for (const BucketSpan& span : spans) {
     index += span.offset;
     for (uint32_t i = 0; i < span.length && at < counts.size(); ++i) {
-      out.push_back(bucket_of(h, index++, counts[at++], positive));
+      out.push_back(bucket_of(h, safe_index(index++), counts[at++], positive));
     }
   }
   return out;

@@ -16,6 +16,12 @@ struct Bucket {
   int32_t index = 0;
 };
 
+// Bucket indices of any use are far smaller; spans from outside may say anything.
+inline int32_t safe_index(int64_t index) {
+  constexpr int64_t limit = 1 << 29;
+  return static_cast<int32_t>(index < -limit ? -limit : index > limit ? limit : index);
+}
+
 // The upper bound of bucket `index` (its absolute value for negative buckets); the last before infinity is the largest
 // finite number. Of custom buckets the one after the last bound is +Inf, the one before the first -Inf.
 double bucket_bound(int32_t index, int32_t schema, const std::vector<double>& custom_values);

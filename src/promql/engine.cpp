@@ -138,7 +138,10 @@ Value run(QueryState& state, const Expr& expr) {
 
 }  // namespace
 
-QueryResult<Outcome> evaluate(const Source& source, const Query& query, const Options& options) {
+QueryResult<Outcome> evaluate(const Source& source, const Query& asked, const Options& options) {
+  Query query = asked;
+  query.start_ms = std::clamp(query.start_ms, min_time_ms, max_time_ms);
+  query.end_ms = std::clamp(query.end_ms, min_time_ms, max_time_ms);
   auto expr = parse_expr(query.text, options.features, options.limits);
   if (!expr) return tl::unexpected(expr.error());
   if (auto checked = check_query(query, **expr, options.limits); !checked) return tl::unexpected(checked.error());

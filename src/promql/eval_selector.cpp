@@ -77,8 +77,9 @@ void Evaluator::smooth_floats(const VectorSelector& node, const Series& series, 
   const auto& points = series.floats;
   for (size_t i = 0; i < steps_; ++i) {
     const int64_t at = reference_time(node.time, time_at(i));
-    const auto next =
-        std::find_if(points.begin(), points.end(), [&](const FloatPoint& p) { return p.t_ms >= at && !is_stale(p.v); });
+    auto next =
+        std::lower_bound(points.begin(), points.end(), at, [](const FloatPoint& p, int64_t t) { return p.t_ms < t; });
+    while (next != points.end() && is_stale(next->v)) ++next;
     const bool has_next = next != points.end() && next->t_ms <= at + lookback;
     if (has_next && next->t_ms == at) {
       out.floats.push_back({time_at(i), next->v});
@@ -102,8 +103,10 @@ void Evaluator::smooth_histograms(const VectorSelector& node, const Series& seri
     const bool floats = std::any_of(series.floats.begin(), series.floats.end(),
                                     [&](const FloatPoint& p) { return inside(p.t_ms) && !is_stale(p.v); });
     std::vector<HistogramPoint> points;
-    for (const HistogramPoint& p : series.histograms) {
-      if (inside(p.t_ms) && !stale(p)) points.push_back(p);
+    auto p = std::upper_bound(series.histograms.begin(), series.histograms.end(), at - lookback,
+                              [](int64_t t, const HistogramPoint& x) { return t < x.t_ms; });
+    for (; p != series.histograms.end() && inside(p->t_ms); ++p) {
+      if (!stale(*p)) points.push_back(*p);
     }
     if (points.empty() && !floats) continue;
     if (floats && !points.empty()) {
@@ -130,6 +133,7 @@ void Evaluator::smooth_histograms(const VectorSelector& node, const Series& seri
       h = with_hint(points.back().h, ResetHint::unknown);
     }
     if (h) out.histograms.push_back({time_at(i), h});
+    if (!state_.work(static_cast<int64_t>(points.size() + series.floats.size()))) return;
   }
 }
 

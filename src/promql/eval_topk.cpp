@@ -43,6 +43,14 @@ class Best {
 
   // Best first.
   std::vector<Candidate> sorted() {
+    constexpr size_t few = 12;
+    if (heap_.size() > few) {
+      std::sort(heap_.begin(), heap_.end(), [&](const Candidate& a, const Candidate& b) {
+        if (std::isnan(a.f) || std::isnan(b.f)) return !std::isnan(a.f) && std::isnan(b.f);
+        return top_ ? a.f > b.f : a.f < b.f;
+      });
+      return std::move(heap_);
+    }
     for (size_t i = 1; i < heap_.size(); ++i) {
       for (size_t j = i; j > 0 && worse(top_, heap_[j - 1], heap_[j]); --j) std::swap(heap_[j], heap_[j - 1]);
     }

@@ -15,11 +15,13 @@ using Cells = HistogramSum::Cells;
 Cells decode(const std::vector<BucketSpan>& spans, const std::vector<double>& counts) {
   Cells out;
   out.reserve(counts.size());
-  int32_t index = 0;
+  int64_t index = 0;
   size_t at = 0;
   for (const BucketSpan& span : spans) {
     index += span.offset;
-    for (uint32_t i = 0; i < span.length && at < counts.size(); ++i) out.push_back({index++, {counts[at++], 0}});
+    for (uint32_t i = 0; i < span.length && at < counts.size(); ++i) {
+      out.push_back({safe_index(index++), {counts[at++], 0}});
+    }
   }
   return out;
 }
@@ -49,7 +51,7 @@ void divide_sum(KahanSum& sum, double divisor) {
   if (!std::isfinite(sum.error)) sum.error = 0;
 }
 
-int32_t coarser(int32_t index, int32_t from, int32_t to) { return ((index - 1) >> (from - to)) + 1; }
+int32_t coarser(int32_t index, int32_t from, int32_t to) { return ((index - 1) >> std::min(from - to, 31)) + 1; }
 
 Cells reduced(const Cells& cells, int32_t from, int32_t to) {
   Cells out;

@@ -150,6 +150,7 @@ class Preparer {
     if (modifier.preprocessor) {
       modifier.timestamp_ms = *modifier.preprocessor == Tok::start ? query_.start_ms : query_.end_ms;
     }
+    if (modifier.timestamp_ms) modifier.timestamp_ms = std::clamp(*modifier.timestamp_ms, min_time_ms, max_time_ms);
     if (modifier.offset_expr) modifier.original_offset_ms = duration(*modifier.offset_expr, true);
     return modifier.timestamp_ms.has_value();
   }

@@ -8,6 +8,10 @@
 
 namespace hs::promql {
 
+// Times are kept within this, so that no offset, range or look-back leaves 64 bits.
+inline constexpr int64_t max_time_ms = int64_t{1} << 61;
+inline constexpr int64_t min_time_ms = -max_time_ms;
+
 // Puts values for start(), end(), range() and step(), evaluates durations, resolves `@ start()` and `@ end()`, marks
 // what does not depend on the step. Fails with Prometheus' text when a duration comes out wrong.
 QueryResult<void> prepare(ExprPtr& expr, const Query& query);
