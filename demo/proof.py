@@ -45,7 +45,7 @@ class Bench:
         self.proxies = {"pay-primary": double.Proxy(p["proxy:pay-primary"], p["pay-primary"]),
                         "redis-cache": double.Proxy(p["proxy:redis-cache"], p["redis"]),
                         "shipping-rates": double.Proxy(p["proxy:shipping-rates"], p["shipping-rates"])}
-        self.shop = shop.Shop(self.processes, self.ports, places.Names(), {"storefront": "x", "orders": "y", "catalog": "z"})
+        self.shop = shop.Shop(self.processes, self.ports, places.Names(), {team: "x" for team in shop.TEAMS})
         self.load = load.Load(self.processes, self.ports, places.BUILD / "proof-load.csv", settings.goals(), 1)
 
     def inject(self, fault, undo=False):

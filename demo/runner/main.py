@@ -12,7 +12,9 @@ import time
 from . import build, faults, healthy, live, load, places, product, report, settings, shop, trial
 from .processes import Processes, Stopped
 
-WARM_SECONDS = 30  # ordinary load before anything is judged: caches fill, compilers compile, baselines are learned
+WARM_SECONDS = 60  # of good service before anything is judged: baselines are learned
+SETTLE_SECONDS_MAX = 150  # from the start of the load until the shop serves well: caches fill, compilers compile
+HOLDS_BEFORE_SECONDS = 10
 APART = 3          # trials of one fault are at least so far apart, where there are enough others
 
 
@@ -88,10 +90,26 @@ class World:
         time.sleep(0.7)
 
     def warm(self, seconds):
-        self.live.title(f"warming up for {seconds} s")
+        self.live.title(f"warming up: until the shop serves well, and {seconds} s more, in which Homeostat may not act")
+        self.homeostat.act(False)
+        if not self.wait_calm(SETTLE_SECONDS_MAX):
+            raise Stopped(f"the shop does not serve well {SETTLE_SECONDS_MAX} s after its start: this machine is too busy")
         end = time.time() + seconds
         while time.time() < end:
             self.tick([live.measured(self.load, time.time())])
+
+    def wait_calm(self, seconds, watch=None):
+        """Until every objective has held for a while and Homeostat has no incident open. -> whether service is good."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if watch:
+                watch.look()
+            self.tick(watch.lines(time.time()) if watch else [live.measured(self.load, time.time())])
+            since = int(time.time()) - HOLDS_BEFORE_SECONDS - 2
+            well = all(self.load.holds(operation, since) for operation in self.load.goals)
+            if well and not any(trial.is_open(i) for i in self.homeostat.incidents()):
+                return True
+        return well
 
     def stop(self):
         self.live.end()

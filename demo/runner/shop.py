@@ -13,9 +13,10 @@ from .places import BIN, DEMO
 from .processes import Stopped, wait_http
 
 SHOP = DEMO / "shop"
-# Who sends whose telemetry: three teams, three credentials. One alone cannot make the loop act.
+# Who sends whose telemetry: one credential for each team. One alone cannot make the loop act.
 TEAMS = {
-    "storefront": ("gateway", "accounts", "recommend"),
+    "storefront": ("gateway", "recommend"),
+    "identity": ("accounts",),
     "orders": ("checkout", "payment", "inventory", "notify"),
     "catalog": ("catalog",),
 }

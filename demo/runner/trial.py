@@ -8,7 +8,6 @@ ON_SECONDS_MAX = 75
 OFF_SECONDS = 40
 UNREPAIRABLE_SECONDS = 60
 SETTLE_SECONDS_MAX = 150
-HOLDS_BEFORE_SECONDS = 10
 
 
 class Failed(Exception):
@@ -25,6 +24,15 @@ def rank_of(causes, accepted):
     return None
 
 
+def detections(incident):
+    """When its symptoms were detected: an incident that comes back has more than one."""
+    return [unix_seconds(s.get("detected")) for s in incident.get("symptoms") or []]
+
+
+def is_open(incident):
+    return incident.get("state") not in ("restored", "closed")
+
+
 class Watch:
     """Follows incidents and changes through the API, and says what is new."""
 
@@ -39,7 +47,8 @@ class Watch:
         except (OSError, Refused, ValueError):
             return
         for incident in incidents:
-            if max(unix_seconds(incident.get(k)) for k in ("detected", "acted", "restored")) >= self.since - 1:
+            if max([unix_seconds(incident.get(k)) for k in ("detected", "acted", "restored")] +
+                   detections(incident)) >= self.since - 1:
                 self.incidents[incident["id"]] = incident
         for change in changes:
             if self._at(change) >= self.since - 1:
@@ -82,7 +91,7 @@ class Watch:
 
     def lines(self, now):
         found = [live.measured(self.world.load, now)]
-        found += [live.of_incident(i) for i in self.incidents.values() if i.get("state") not in ("closed",)][:3]
+        found += [live.of_incident(i) for i in self.incidents.values() if i.get("state") != "closed"][:3]
         found += [f"change {c.get('knob')} -> {c.get('to')} at {c.get('exposure', 0):.0%} "
                   f"{verdict_of(c).get('kind', 'in flight')}" for c in list(self.changes.values())[-3:]]
         return [self.world.names.back(line) for line in found]
@@ -116,15 +125,10 @@ class Trial:
         result["left"] = [k.get("key") for k in world.homeostat.changed_knobs()]
         return result
 
-    # The objective must hold before a fault goes in.
+    # The objectives must hold before a fault goes in.
     def _wait_well(self):
-        end = time.monotonic() + SETTLE_SECONDS_MAX
-        while time.monotonic() < end:
-            self.world.tick([live.measured(self.world.load, time.time())])
-            now = int(time.time())
-            if all(self.world.load.holds(o, now - HOLDS_BEFORE_SECONDS - 2) for o in self.world.load.goals):
-                return
-        raise Failed(f"the shop was not well within {SETTLE_SECONDS_MAX} s before {self.name}")
+        if not self.world.wait_calm(SETTLE_SECONDS_MAX):
+            raise Failed(f"the shop was not well within {SETTLE_SECONDS_MAX} s before {self.name}")
 
     def _length(self):
         if not self.loop_on:
@@ -153,7 +157,7 @@ class Trial:
     def _result(self, watch, start, broken, restored):
         watch.look()
         incidents = sorted(watch.incidents.values(), key=lambda i: unix_seconds(i.get("detected")))
-        fresh = [i for i in incidents if unix_seconds(i.get("detected")) >= start - 1 or i.get("reopened")]
+        fresh = [i for i in incidents if self._detected([i], start) is not None]
         names = self.world.names
         for i in fresh:
             for cause in i.get("causes") or []:
@@ -177,7 +181,7 @@ class Trial:
         }
 
     def _detected(self, fresh, start):
-        times = [unix_seconds(i.get("detected")) for i in fresh if unix_seconds(i.get("detected")) >= start - 1]
+        times = [t for i in fresh for t in detections(i) if t >= start - 1]
         return round(min(times) - start, 1) if times else None
 
     def _change(self, c):
@@ -210,12 +214,5 @@ class Trial:
         world.homeostat.act(False)
         world.homeostat.reset_knobs()
         world.live.say("mended    the fault is gone, knobs are at their base")
-        end = time.monotonic() + SETTLE_SECONDS_MAX
-        while time.monotonic() < end:
-            watch.look()
-            world.tick(watch.lines(time.time()))
-            now = int(time.time())
-            open_ones = [i for i in watch.incidents.values() if i.get("state") not in ("restored", "closed")]
-            if not open_ones and all(world.load.holds(o, now - HOLDS_BEFORE_SECONDS - 2) for o in world.load.goals):
-                return
-        world.live.say(f"warning   not calm {SETTLE_SECONDS_MAX} s after {self.name}")
+        if not world.wait_calm(SETTLE_SECONDS_MAX, watch):
+            world.live.say(f"warning   not calm {SETTLE_SECONDS_MAX} s after {self.name}")

@@ -24,6 +24,8 @@ constexpr double shared_cost = 0.7;    // the first exposure of a shared effect 
 constexpr double retry_cost = 0.6;     // what a canary did not show may show when everybody has it: where all queue up
 constexpr double crowded = 0.5;        // bad share from which treated and control wait for one another
 constexpr double size_cost = 0.08;     // of each doubling: a small step is a small risk
+constexpr double relief_size_max = 4;  // doublings up to which more relief is better: a little does not end a jam
+constexpr double other_dependency = 0.3;
 constexpr double rest_cost = 0.5;      // no expectation names the suffering operation, only the service
 constexpr double worth_trying = -2.2;  // about one in ten: below, a change costs more than it can bring
 constexpr size_t causes_considered = 4;
@@ -53,26 +55,53 @@ std::string opposite(const std::string& direction) {
   return "";
 }
 
-// What the declaration promises of this move for this incident.
-double expectation(const Situation& s, Option& option) {
-  double best = 0;
-  bool any = false;
-  for (const Expectation& e : option.knob->expect) {
-    bool same = e.when == option.move.direction, other = e.when == opposite(option.move.direction);
-    if (!same && !other) continue;
-    bool about = suffers(*s.incident, e.service, e.operation);
-    bool near = about || suffers(*s.incident, e.service, "") || s.incident->causes[0].service == e.service;
-    // An attack is load; what helps against errors says nothing about it.
-    bool attack = s.goal->measure == "security";
-    bool measure =
-        attack ? e.measure == config::Measure::load : name_of(e.measure) == s.goal->measure || s.goal->requests.empty();
-    if (!near || (!measure && e.measure != config::Measure::load)) continue;
-    double gain = same ? (e.improves ? expected_gain : expected_harm) : (e.improves ? opposite_gain : 0);
-    if (gain > 0 && !about) gain -= rest_cost;
-    if (gain > 0 && !measure) gain /= 2;
-    if (!any || std::abs(gain) > std::abs(best)) best = gain;
-    any = true;
+bool is_overload(const Cause& cause) {
+  return cause.kind == "saturated" || cause.kind == "load" || cause.kind == "retries" || cause.kind == "security";
+}
+
+// What one expectation says of this move; 0: nothing.
+double gain_of(const Situation& s, const Option& option, const Expectation& e) {
+  bool same = e.when == option.move.direction, other = e.when == opposite(option.move.direction);
+  if (!same && !other) return 0;
+  const Cause& cause = s.incident->causes[0];
+  bool about = suffers(*s.incident, e.service, e.operation);
+  bool near = about || suffers(*s.incident, e.service, "") || cause.service == e.service || cause.peer == e.service;
+  bool load = e.measure == config::Measure::load;
+  bool measure = name_of(e.measure) == s.goal->measure || s.goal->measure == "kpi" || (load && is_overload(cause));
+  // Errors guard every change, whatever it is for: what is declared to cause them will not pass.
+  bool breaks = same && !e.improves && e.measure == config::Measure::errors;
+  if (!near || (!measure && !breaks && !load)) return 0;
+  double gain = same ? (e.improves ? expected_gain : expected_harm) : (e.improves ? opposite_gain : 0);
+  if (gain > 0 && !about && !(load && measure)) gain -= rest_cost;
+  return gain > 0 && !measure ? gain / 2 : gain;
+}
+
+// A knob about one dependency says little when another one is at fault.
+double relevance(const Situation& s, const Knob& knob) {
+  if (knob.dependency.empty()) return 1;
+  double sum = 0, all = 0;
+  for (size_t i = 0; i < std::min(s.incident->causes.size(), causes_considered); ++i) {
+    const Cause& c = s.incident->causes[i];
+    bool other = !c.peer.empty() && knob.dependency != c.peer && knob.dependency != c.service;
+    sum += c.probability * (other ? other_dependency : 1), all += c.probability;
   }
+  return all > 0 ? sum / all : 1;
+}
+
+// What the declaration promises of this move for this incident. Where all queue up, what takes load off decides: that
+// more retries mean fewer errors is true on every day but this one.
+double expectation(const Situation& s, Option& option) {
+  double best = 0, best_load = 0;
+  for (const Expectation& e : option.knob->expect) {
+    double gain = gain_of(s, option, e);
+    double& which = e.measure == config::Measure::load ? best_load : best;
+    if (std::abs(gain) > std::abs(which)) which = gain;
+  }
+  if (is_overload(s.incident->causes[0]) && best_load != 0)
+    best = best_load, option.relief = best > 0;
+  else if (std::abs(best_load) > std::abs(best))
+    best = best_load;
+  if (best > 0) best *= relevance(s, *option.knob);
   if (best > 0) option.reasons.push_back(fmt::format("declared: {} helps {}", option.move.direction, s.goal->measure));
   if (best < 0) option.reasons.push_back(fmt::format("declared: {} does not help", option.move.direction));
   return best;
@@ -112,6 +141,7 @@ void judge(const Situation& s, Option& option) {
   }
   option.learning = promised <= 0 && known <= 0 && !option.undo;
   option.score = option.log_odds - size_cost * option.move.size;
+  if (option.relief) option.score = option.log_odds + size_cost * std::min(option.move.size, relief_size_max);
   if (option.ramp) option.score -= contained(*option.knob) ? retry_cost : shared_cost;
 }
 
@@ -129,10 +159,7 @@ bool allowed(const Option& option) {
 }
 
 // In an overload a canary shows no contrast: the treated queue behind the others.
-bool overloaded(const Situation& s) {
-  const std::string& kind = s.incident->causes[0].kind;
-  return kind == "saturated" || kind == "load" || kind == "retries" || s.bad_share >= crowded;
-}
+bool overloaded(const Situation& s) { return is_overload(s.incident->causes[0]) || s.bad_share >= crowded; }
 
 void add_option(const Situation& s, Option option, Choice& choice) {
   judge(s, option);

@@ -48,7 +48,7 @@ struct Fixture : testing::Test {
   Fixture() {
     incident.symptoms = {{.id = "s", .service = "shop", .operation = "buy", .baseline = 0, .observed = 0.3}};
     incident.causes = {{.entity = "service:pay", .kind = "errors", .probability = 0.9, .service = "pay"}};
-    goal = goal_of(incident, declarations);
+    goal = goal_of(incident, declarations, history);
     stream::Frame frame{.tick = 1000 * nanos_per_s};
     frame.calls = {{.second = 999, .service = "shop", .operation = "buy", .callee = "pay"}};
     history.add(frame);

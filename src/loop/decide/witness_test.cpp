@@ -50,7 +50,8 @@ Corroboration verdict(const Story& story) {
   Incident incident;
   incident.symptoms = {{.id = "s", .service = "shop", .operation = "op", .started = onset * nanos_per_s}};
   incident.causes = {{.entity = "service:pay", .kind = "errors", .probability = 1, .service = "pay"}};
-  return corroborate(incident, goal_of(incident, {}), told(story));
+  const Past history = told(story);
+  return corroborate(incident, goal_of(incident, {}, history), history);
 }
 
 TEST(Witness, two_senders_agree) { EXPECT_TRUE(verdict({.shop_errors = 0.3, .pay_errors = 0.3}).given); }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace hs::loop {
 namespace {
@@ -10,6 +11,7 @@ constexpr double seconds_of_budget = false_alarm_hours * 3600;
 constexpr double share_of_class = 0.5;   // declared and learned watches have half of the budget each
 constexpr int64_t trouble_keeps_s = 30;  // learning waits so long after a symptom
 constexpr int64_t frozen_max_s = 600;    // and so long while others suffer
+constexpr double silent_share = 0.1;     // of an entry's usual rate
 constexpr double rate_watched = 1;       // requests a second below which silence says little
 constexpr double rate_caution = 0.8;     // of the learned rate: what is expected at least
 constexpr double alive_share = 0.5;      // of the usual rate: an operation that still answers
@@ -67,7 +69,7 @@ void Detector::each_watch(Self& self, F&& f) {
 
 std::vector<Turn> Detector::step(const stream::Frame& frame, const config::Declarations& declarations) {
   now_ = frame.tick / nanos_per_s;
-  turns_.clear();
+  turns_ = std::exchange(accepted_, {});
   history_.add(frame, now_);
   declare(declarations);
   note_kpis(frame);
@@ -80,7 +82,7 @@ std::vector<Turn> Detector::step(const stream::Frame& frame, const config::Decla
   for (auto* all : {&kpis_, &probes_})
     for (auto& [name, watched] : *all) judge(watched.place, watched.track, watched.watches);
   each_watch(*this, [&](const Watch& w, const std::string& service) {
-    if (!w.symptom) return;
+    if (w.open() == nullptr) return;
     trouble_[service] = now_;
     if (!w.symptom->peer.empty()) trouble_[w.symptom->peer] = now_;
   });
@@ -113,9 +115,20 @@ std::vector<Detector::Burning> Detector::burning() const {
 std::vector<const Symptom*> Detector::active() const {
   std::vector<const Symptom*> out;
   each_watch(*this, [&](const Watch& w, const std::string&) {
-    if (w.symptom) out.push_back(&*w.symptom);
+    if (const Symptom* s = w.open()) out.push_back(s);
   });
   return out;
+}
+
+void Detector::accept(const std::string& symptom, UnixNanos since) {
+  each_watch(*this, [&](Watch& w, const std::string&) {
+    if (w.open() == nullptr || w.symptom->id != symptom || !w.learned()) return;
+    w.accepted = true;
+    Symptom told = *w.symptom;
+    told.ended = since;
+    told.evidence += "; the repair costs that much, and every objective holds";
+    accepted_.push_back({std::move(told), false});
+  });
 }
 
 void Detector::declare(const config::Declarations& declarations) {
@@ -139,7 +152,7 @@ void Detector::declare(const config::Declarations& declarations) {
 // Watches are made anew for new declarations; what they saw last is told.
 void Detector::drop_watches() {
   each_watch(*this, [&](Watch& w, const std::string&) {
-    if (!w.symptom) return;
+    if (w.open() == nullptr) return;
     w.symptom->ended = now_ * nanos_per_s;
     turns_.push_back({*w.symptom, false});
   });
@@ -198,7 +211,7 @@ void Detector::follow(Track& track, Watch& watch, int64_t settled) {
     over = true;
   }
   if (!over) return;
-  turns_.push_back({*watch.symptom, false});
+  if (!watch.accepted) turns_.push_back({*watch.symptom, false});
   watch.reset();
 }
 
@@ -245,7 +258,7 @@ void Detector::judge_rate(const Place& place, Track& track, Watch& watch) {
   const double bound = threshold(!watch.learned());
   watch.usual = expected;
   if (add_settled(watch, track, expected, track.rate_spread.value(), settled, bound) < bound) return;
-  if (watch.measured == Measured::drop && !is_hung(place, settled)) return;
+  if (watch.measured == Measured::drop && !is_hung(place, track, settled)) return;
   start(place, track, watch, {}, onset_of(watch, track, {}, settled), settled);
 }
 
@@ -258,7 +271,7 @@ bool Detector::is_alive(const OperationKey& key, int64_t settled) const {
 
 // Silence is a departure of this operation's own when the system is otherwise asked (some operation still answers) and
 // its callers are not simply busy with something else: one of them is silent too, or its calls fail.
-bool Detector::is_hung(const Place& place, int64_t settled) const {
+bool Detector::is_hung(const Place& place, const Track& track, int64_t settled) const {
   bool asked = false;
   for (const auto& [key, track] : history_.operations)
     asked |= !key.operation.empty() && track.usual.rate() >= rate_watched && is_alive(key, settled);
@@ -271,7 +284,8 @@ bool Detector::is_hung(const Place& place, int64_t settled) const {
     const CallSums recent = call.ring.sum(settled - 3, settled);
     if (!is_alive({key.service, key.operation}, settled) || recent.errors > 0.5 * recent.n) return true;
   }
-  return !has_callers;
+  // Nobody tells how often an entry is asked: customers may go away. All of them at once do not.
+  return !has_callers && track.ring.sum(settled - 3, settled).n < silent_share * 4 * track.usual.rate();
 }
 
 bool Detector::is_attack(const Place& place, const Track& track) const {

@@ -32,6 +32,9 @@ class Detector {
  public:
   std::vector<Turn> step(const stream::Frame& frame, const config::Declarations& declarations);
   std::vector<const Symptom*> active() const;
+  // The learned departure of this id is what a repair in force costs: it is told to have ended at `since`, and the same
+  // watch is silent until its measure is back.
+  void accept(const std::string& symptom, UnixNanos since);
   struct Burning {  // how fast an objective (or a KPI with a target) uses up its error budget: 1 lasts the period
     std::string objective;
     double last_5m = 0, last_1h = 0, last_6h = 0;
@@ -63,7 +66,7 @@ class Detector {
   void follow(Track& track, Watch& watch, int64_t settled);
   void start(const Place& place, const Track& track, Watch& watch, const Norm& norm, int64_t onset, int64_t settled);
   double expected_rate(const Watch& watch, const Track& track, int64_t settled) const;
-  bool is_hung(const Place& place, int64_t settled) const;
+  bool is_hung(const Place& place, const Track& track, int64_t settled) const;
   bool is_alive(const OperationKey& key, int64_t settled) const;
   bool is_attack(const Place& place, const Track& track) const;
   bool troubled(const std::string& service) const;
@@ -76,7 +79,7 @@ class Detector {
   std::map<EdgeKey, std::vector<Watch>> edge_watches_;
   std::map<std::string, Watched> kpis_, probes_, warnings_;  // by name, name, service
   config::Declarations declared_;
-  std::vector<Turn> turns_;
+  std::vector<Turn> turns_, accepted_;      // of this step; for the next
   std::map<std::string, int64_t> trouble_;  // service -> the last second in which a symptom was going on there
   size_t declared_watches_ = 0, learned_watches_ = 0;
   int64_t now_ = 0;

@@ -132,6 +132,7 @@ void Watch::reset() {
   drop.reset();
   surge.reset();
   symptom.reset();
+  accepted = false;
   recovery = 0;
   good_since = 0;
   excursion = excursion_peak = 0;

@@ -37,6 +37,8 @@ struct Watch {
   Burn burn;  // of declared objectives
 
   std::optional<Symptom> symptom;
+  bool accepted = false;  // told to be over though the measure is not back: nothing more is said until it is
+  const Symptom* open() const { return symptom && !accepted ? &*symptom : nullptr; }
   double usual = 0;        // when it started: the share, or the rate, that was to be expected
   double recovery = 0;     // log evidence that the measure is back
   int64_t good_since = 0;  // first second of the running good run; 0: none

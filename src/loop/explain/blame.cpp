@@ -11,6 +11,7 @@ constexpr int depth_max = 12;              // services below an entry
 constexpr double silent_share = 0.3;       // of the usual rate: below it, an operation does not answer
 constexpr double worth_ms = 0.3;           // smaller changes of a mean are noise
 constexpr double failing_share = 0.05;     // of its requests: a caller that fails may not come to all its calls
+constexpr double denied_share = 0.05;      // of its requests, more than usual
 constexpr double slower_factor = 1.4;      // a mean that is worth following
 constexpr double unexplained_share = 0.3;  // of failed calls that failed at the callee: the others probably did, too
 constexpr double repeated_share = 0.25;    // of calls that fail: that they are more is a consequence
@@ -24,6 +25,9 @@ struct Now {
   }
   double own_error_excess() const {
     return sums.per_request(sums.own_errors) - track->usual.sums.per_request(track->usual.sums.own_errors);
+  }
+  double denied_excess() const {
+    return sums.per_request(sums.denied) - track->usual.sums.per_request(track->usual.sums.denied);
   }
   double self_excess() const {
     return sums.per_request(sums.self_ms) - track->usual.sums.per_request(track->usual.sums.self_ms);
@@ -53,6 +57,7 @@ class Walk {
   void errors(const OperationKey& at, double weight, int depth);
   void time(const OperationKey& at, double weight, int depth);
   void silence(const OperationKey& at, double weight, int depth);
+  void denials(const OperationKey& at, double weight, int depth);
   void edge(const Symptom& symptom);
   void put(Starts starts, const std::string& service, const std::string& peer, double weight) {
     if (weight > 0) blame_.shares[{starts, service, peer}] += weight;
@@ -155,9 +160,25 @@ void Walk::errors(const OperationKey& at, double weight, int depth) {
   // Errors that came with a failed call belong to the calls, in proportion to how often each failed.
   const double passed_on = std::max(0.0, now.error_excess() - own);
   const double total = own + (failing.empty() ? 0 : passed_on);
+  if (total <= 0 && now.denied_excess() > denied_share) return denials(at, weight, depth);
   if (total <= 0) return put(Starts::own_errors, at.service, "", weight);
   put(Starts::own_errors, at.service, "", weight * own / total);
   for (const auto& [out, excess] : failing) failed_calls(at, out, weight * passed_on / total * excess / calls, depth);
+}
+
+// Whoever denies tells its caller, who passes it on: the innermost service that denies more than usual is the one that
+// decides.
+void Walk::denials(const OperationKey& at, double weight, int depth) {
+  if (depth < depth_max) {
+    for (const Outgoing& out : outgoing(history_, at, from_, to_)) {
+      for (const auto& [operation, n] : out.operations) {
+        Now now;
+        if (out.async || !look({out.callee, operation}, now) || now.denied_excess() < denied_share) continue;
+        return denials({out.callee, operation}, weight, depth + 1);
+      }
+    }
+  }
+  put(Starts::denied, at.service, "", weight);
 }
 
 // Calls that fail: because the callee fails, because it is silent or too slow (the caller gave up), or on the way.
@@ -360,7 +381,7 @@ Blame blame(const History& history, const Symptom& s, int64_t now) {
   const int64_t from = std::max(s.started / nanos_per_s, now - excess_window_s);
   Walk walk(history, from, now);
   if (s.kind == SymptomKind::security)
-    walk.put(Starts::denied, s.service, "", 1);
+    walk.denials({s.service, s.operation}, 1, 0);
   else if (!s.peer.empty())
     walk.edge(s);
   else if (s.kind == SymptomKind::latency)

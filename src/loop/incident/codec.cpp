@@ -42,6 +42,7 @@ Symptom symptom_from(const json& from) {
   s.baseline = field(from, "baseline", 0.0);
   s.observed = field(from, "observed", 0.0);
   s.latest = field(from, "latest", 0.0);
+  s.limit_ms = field(from, "limit_ms", 0.0);
   s.strength = field(from, "strength", 0.0);
   s.page = field(from, "page", std::string());
   s.evidence = field(from, "evidence", std::string());
@@ -91,6 +92,7 @@ json to_json(const Symptom& s) {
           {"baseline", s.baseline},
           {"observed", s.observed},
           {"latest", s.latest},
+          {"limit_ms", s.limit_ms},
           {"strength", s.strength},
           {"page", s.page},
           {"evidence", s.evidence}};

@@ -21,7 +21,7 @@ bool same_cause(const Incident& incident, const Explanation& explanation) {
   if (incident.causes.empty() || explanation.causes.empty()) return false;
   const Cause& a = incident.causes.front();
   const Cause& b = explanation.causes.front();
-  return a.entity == b.entity || (a.service == b.service && a.kind == b.kind);
+  return a.entity == b.entity || (!a.service.empty() && a.service == b.service && a.kind == b.kind);
 }
 
 bool same_watch(const Incident& incident, const Explanation& explanation) {

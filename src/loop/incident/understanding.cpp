@@ -34,6 +34,19 @@ struct Understanding::State {
   config::Declarations declarations;
   UnixNanos now = 0;
 
+  // A verified repair may cost something that was not usual before (a slower provider). Once every objective holds,
+  // that is no incident any more. Without objectives nobody said what is good enough.
+  void accept_repaired() {
+    if (declarations.objectives.empty()) return;
+    const auto owed = [](const Symptom& x) { return x.ended == 0 && !x.objective.empty(); };
+    for (const Incident& incident : life.all()) {
+      if (incident.state != IncidentState::verified || now - incident.verified < accept_after_s * nanos_per_s) continue;
+      if (std::any_of(incident.symptoms.begin(), incident.symptoms.end(), owed)) continue;
+      for (const Symptom& x : incident.symptoms)
+        if (x.ended == 0) detector.accept(x.id, incident.verified);
+    }
+  }
+
   void remember(const stream::RecentChange& change) {
     recent.push_back(change);
     if (recent.size() > recent_max) recent.erase(recent.begin());
@@ -57,7 +70,9 @@ std::vector<News> Understanding::step(const stream::Frame& frame, const config::
   const std::vector<const Symptom*> active = s.detector.active();
   const std::vector<Explanation> explanations =
       active.empty() ? std::vector<Explanation>{} : explain(s.detector, active, s.recent, frame.tick);
-  return s.life.step(active, ended, explanations, frame.tick);
+  std::vector<News> news = s.life.step(active, ended, explanations, frame.tick);
+  s.accept_repaired();
+  return news;
 }
 
 void Understanding::note(const stream::RecentChange& change) { state_->remember(change); }

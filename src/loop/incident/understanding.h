@@ -18,6 +18,7 @@
 namespace hs::loop {
 
 inline constexpr int64_t reopen_hold_s = 60;         // an incident that comes back within it is the same one
+inline constexpr int64_t accept_after_s = 12;        // of a verified repair: what it costs is the new normal
 inline constexpr size_t incidents_kept_max = 2'000;  // closed ones, for /v1/incidents and KPIs; the oldest go first
 
 // A disturbance that chaos injected. Only KPIs and Incident::injected know it; nothing that detects or explains does.

@@ -219,6 +219,8 @@ void Control::conclude(Trial& trial, Verdict verdict, Actions& out) {
   if (verdict.kind == VerdictKind::pass) {
     add(out, {Promote{change.id, change.knob}});
     holds_.emplace_back(trial.knob(), change, trial.goal(), verdict, trial.isolated(), policy_, now_);
+    const std::string& kind = trial.cause_kind();
+    if (kind == "load" || kind == "saturated") holds_.back().wait_for_calm(trial.usual_per_s());
     notes_.push_back({Note::Kind::verified, change.incident, change.id});
     return;
   }

@@ -72,6 +72,10 @@ class Control {
     bool given_up = false, corroborated = false;
     UnixNanos wait_until = 0, last_seen = 0;
     std::string said;  // the last decision, so that it is recorded when it changes and not each second
+    int64_t reopened = 0;
+    std::string cause;                      // when it was first looked at, or came back
+    bool repaired() const;                  // a change passed for it, and was not released since
+    void follow(const Incident& incident);  // what came back for another reason is a case of its own
   };
   using Actions = std::vector<Action>;
   using Incidents = std::vector<const Incident*>;
@@ -105,6 +109,7 @@ class Control {
   bool showed_nothing(const Incident& incident, const config::Knob& knob, const config::Value& to);
   Block lately(const Goal& goal, int64_t seconds) const;
   bool in_the_way(const config::Knob& knob, const Goal& goal) const;
+  bool is_covered(const Incident& incident) const;
   std::string unsettled(const Goal& goal) const;
   std::string few_users(const Goal& goal) const;
   std::string held_back(const Incident& incident) const;

@@ -32,6 +32,27 @@ bool goes_on(const Incident& incident) {
 
 }  // namespace
 
+namespace {
+
+bool is_owed(const Incident& incident) {  // some of it breaks what the team declared
+  return std::any_of(incident.symptoms.begin(), incident.symptoms.end(),
+                     [](const Symptom& s) { return s.ended == 0 && !s.objective.empty(); });
+}
+
+}  // namespace
+
+bool Control::Case::repaired() const {
+  return std::any_of(tried.begin(), tried.end(), [](const Tried& t) { return t.kind == VerdictKind::pass; });
+}
+
+void Control::Case::follow(const Incident& incident) {
+  if (incident.causes.empty()) return;
+  const bool again = incident.reopened != reopened;
+  if (again && cause != incident.causes[0].entity) tried.clear(), failed = 0, given_up = corroborated = false;
+  if (again || cause.empty()) cause = incident.causes[0].entity;
+  reopened = incident.reopened;
+}
+
 Control::Case& Control::case_of(const std::string& incident) {
   if (cases_.size() >= cases_max && !cases_.contains(incident)) {
     auto oldest = std::min_element(cases_.begin(), cases_.end(), [](const auto& a, const auto& b) {
@@ -67,6 +88,8 @@ bool Control::in_the_way(const config::Knob& knob, const Goal& goal) const {
   return std::any_of(trials_.begin(), trials_.end(), [&](const Trial& t) {
     if (share_services(t.knob(), knob)) return true;
     bool shared = !t.isolated() || knob.effect == config::KnobEffect::shared;
+    // A measure of the whole cannot tell two changes apart, wherever they are made.
+    if (shared && (!goal.series.empty() || !t.goal().series.empty())) return true;
     bool overlap = std::any_of(goal.requests.begin(), goal.requests.end(), [&](const auto& r) {
       return t.goal().bad_of(r.first.first, r.first.second) != nullptr;
     });
@@ -99,6 +122,15 @@ Block Control::lately(const Goal& goal, int64_t seconds) const {
   for (const auto& b : blocks_of(goal, history_, found == latest_.end() ? none : found->second, to - seconds, to))
     sum.n += b.n, sum.bad += b.bad;
   return sum;
+}
+
+// Whether the team declared what it owes on requests that come to where the incident is: then a departure from what is
+// usual is worth knowing, but only a missed objective is worth a change.
+bool Control::is_covered(const Incident& incident) const {
+  return std::any_of(declarations_.objectives.begin(), declarations_.objectives.end(), [&](const config::Objective& o) {
+    return std::any_of(incident.symptoms.begin(), incident.symptoms.end(),
+                       [&](const Symptom& s) { return s.ended == 0 && leads_to(history_, o.service, s.service); });
+  });
 }
 
 // Why the incident should be looked at again in a moment.
@@ -195,15 +227,20 @@ void Control::say(const Incident& incident, Case& known, std::string why, json m
 
 void Control::decide(const Incident& incident, Actions& out) {
   Case& known = case_of(incident.id);
+  known.follow(incident);
   if (known.failed >= policy_.changes_per_incident) {
     known.given_up = true;
     say(incident, known, fmt::format("needs a human: {} changes did not help", known.failed), {}, out);
     return;
   }
   if (permits_.stopped()) return say(incident, known, "nothing: stopped by the operator", {}, out);
+  if (known.repaired() && !declarations_.objectives.empty() && !is_owed(incident))
+    return say(incident, known, "nothing more: every objective holds again", {}, out);
   if (!incident.causes.empty() && incident.causes[0].probability < cause_probability_min)
     return say(incident, known, "nothing: the cause is not clear enough", {}, out);
-  Goal goal = goal_of(incident, declarations_);
+  Goal goal = goal_of(incident, declarations_, history_);
+  if (!goal.owed && is_covered(incident))
+    return say(incident, known, "nothing: every objective that rests on it holds", {}, out);
   for (const std::string& why : {unsettled(goal), few_users(goal), held_back(incident), own_doing(incident, goal)})
     if (!why.empty()) return say(incident, known, "waits: " + why, {}, out);
   Situation situation{.incident = &incident, .goal = &goal, .declarations = &declarations_};
@@ -293,6 +330,8 @@ nlohmann::json Control::snapshot() const {
                  {"given_up", known.given_up},
                  {"corroborated", known.corroborated},
                  {"wait_until", known.wait_until},
+                 {"reopened", known.reopened},
+                 {"cause", known.cause},
                  {"last_seen", known.last_seen}};
   }
   for (const auto& hold : holds_) holds.push_back(hold.snapshot());
@@ -327,6 +366,7 @@ Status Control::restore(const json& from, const config::Declarations& declaratio
                                static_cast<VerdictKind>(t[2].get<int>()), t[3].get<bool>()});
     known.failed = field(c, "failed", size_t{0}), known.given_up = field(c, "given_up", false);
     known.corroborated = field(c, "corroborated", false);
+    known.reopened = field(c, "reopened", int64_t{0}), known.cause = field(c, "cause", std::string());
     known.wait_until = field(c, "wait_until", int64_t{0}), known.last_seen = field(c, "last_seen", int64_t{0});
   }
   for (const auto& [knob, value] : settled.items())

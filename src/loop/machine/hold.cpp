@@ -26,6 +26,7 @@ constexpr size_t others_min = 12;  // units with the change, before they can be 
 constexpr double well_min = 0.02;
 constexpr int64_t useless_s = 10, useless_after_ms = 15'000;
 constexpr double useless_n_min = 30, useless_ratio = 0.7;
+constexpr double crowd_factor = 1.5;
 
 }  // namespace
 
@@ -117,7 +118,7 @@ Hold::Out Hold::on_frame(const stream::Frame& frame, const View& view, bool may_
     return {{Revert{change_.id, knob_.key, "it does not help any more"}},
             End::useless,
             "the objective is as bad as before"};
-  if (phase_ == Phase::quiet && may_probe && view.now >= next_probe_)
+  if (phase_ == Phase::quiet && may_probe && view.now >= next_probe_ && !(is_crowded(view) && !isolated_))
     return start_probe(view, isolated_ ? policy_.hold_back : 1);
   return {};
 }
@@ -148,7 +149,7 @@ Hold::Out Hold::watch_held_back(const stream::Frame& frame, const View& view) {
   }
   double gone = gone_log_odds();
   bool old = view.now - epoch_since_ > epoch_ms * nanos_per_ms;
-  if (gone >= gone_log_odds_min && c.treated_units >= gone_units_min) {
+  if (gone >= gone_log_odds_min && c.treated_units >= gone_units_min && !is_crowded(view)) {
     probe_.exposure = release_exposure, probe_.reason = "release: half of the units have the old value";
     phase_ = Phase::asked, probe_since_ = view.now;
     return {.actions = {SetKnob{probe_}}};
@@ -195,6 +196,15 @@ Hold::Out Hold::watch_shared_release(const View& view) {
   return release(view, fmt::format("{} bad without the change", percent(share)));
 }
 
+// The few who are held back fare well in a crowd because the others do not add to it.
+bool Hold::is_crowded(const View& view) const {
+  if (usual_per_s_ <= 0 || !goal_.series.empty()) return false;
+  int64_t to = view.history->last_second();
+  double n = 0;
+  for (const auto& b : lately(view, to - useless_s, to)) n += b.n;
+  return n / useless_s > crowd_factor * usual_per_s_;
+}
+
 bool Hold::benefit_gone(const View& view) const {
   if (view.now - since_ < useless_after_ms * nanos_per_ms || !goal_.series.empty()) return false;
   int64_t to = view.history->last_second();
@@ -205,9 +215,11 @@ bool Hold::benefit_gone(const View& view) const {
 }
 
 nlohmann::json Hold::snapshot() const {
-  return {{"change", to_json(change_)}, {"goal", to_json(goal_)}, {"verdict", to_json(verdict_)},
-          {"isolated", isolated_},      {"promoted", promoted_},  {"since", since_},
-          {"next_probe", next_probe_},  {"wait_ms", wait_ms_},    {"probe", phase_ == Phase::quiet ? "" : probe_.id}};
+  return {{"change", to_json(change_)},   {"goal", to_json(goal_)},
+          {"verdict", to_json(verdict_)}, {"isolated", isolated_},
+          {"promoted", promoted_},        {"since", since_},
+          {"next_probe", next_probe_},    {"wait_ms", wait_ms_},
+          {"usual_per_s", usual_per_s_},  {"probe", phase_ == Phase::quiet ? "" : probe_.id}};
 }
 
 Result<Hold> Hold::restore(const nlohmann::json& from, const config::Declarations& declarations, const Policy& policy) {
@@ -220,6 +232,7 @@ Result<Hold> Hold::restore(const nlohmann::json& from, const config::Declaration
     hold.promoted_ = field(from, "promoted", false);
     hold.next_probe_ = field(from, "next_probe", int64_t{0});
     hold.wait_ms_ = field(from, "wait_ms", policy.hold_ms);
+    hold.usual_per_s_ = field(from, "usual_per_s", 0.0);
     return hold;
   }
   return fail(Code::not_found, fmt::format("knob {} is not declared any more", change.knob));

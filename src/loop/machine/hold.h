@@ -33,6 +33,9 @@ class Hold {
   Out on_receipt(const Receipt& receipt, const View& view);
   // `may_probe`: no other change is in flight for the knob's services.
   Out on_frame(const stream::Frame& frame, const View& view, bool may_probe);
+  // The change took load off: it is not released while the goal's requests come at more than crowd_factor times this
+  // rate (a second). 0: load does not matter.
+  void wait_for_calm(double usual_per_s) { usual_per_s_ = usual_per_s; }
   // Ends the probe, because another change wants its place.
   std::vector<Action> yield_place(const View& view);
 
@@ -64,6 +67,7 @@ class Hold {
   void new_epoch(UnixNanos at);
   double gone_log_odds() const;
   bool benefit_gone(const View& view) const;
+  bool is_crowded(const View& view) const;
   std::vector<Block> lately(const View& view, int64_t from, int64_t to) const;
 
   config::Knob knob_;
@@ -75,6 +79,7 @@ class Hold {
   Phase phase_ = Phase::quiet;
   UnixNanos since_, probe_since_ = 0, epoch_since_ = 0, next_probe_;
   int64_t wait_ms_;
+  double usual_per_s_ = 0;
   std::optional<Arms> arms_;  // treated: those who have the old value again
   std::optional<Looks> looks_;
 };

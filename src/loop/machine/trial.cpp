@@ -11,7 +11,7 @@ namespace {
 // From the receipt to the first answer with the new value: `values` looks at its file at least every 50 ms.
 constexpr int64_t in_force_ms = 200;
 constexpr double exposures[] = {0.2, 0.3, 0.4};
-constexpr int64_t lately_s = 10;
+constexpr int64_t lately_s = 10, usual_s = 30;
 constexpr uint64_t claims_min = 20;  // requests before "who reports the candidate" means anything
 
 }  // namespace
@@ -37,6 +37,8 @@ double Trial::exposure_for(const View& view) const {
 
 Trial::Out Trial::begin(const View& view) {
   begun_ = view.now;
+  int64_t onset = goal_.started / nanos_per_s;
+  for (const auto& b : blocks_of(goal_, *view.history, {}, onset - usual_s, onset)) usual_per_s_ += b.n / usual_s;
   if (isolated_) return ask(view, exposure_for(view), Phase::asked);
   ramp_.emplace(goal_, policy_.ramp, view.now, *view.history, *view.declarations);
   bool by_request = knob_.scope == config::KnobScope::request;
@@ -153,14 +155,15 @@ Trial::Out Trial::step_veto(const stream::Frame& frame, const View& view) {
 }
 
 // Full exposure, and yet somebody reads something else, or nobody reads it at all.
-std::optional<Verdict> Trial::unread(const View& view) const {
+std::optional<Verdict> Trial::unread(const View& view) {
   if (policy_.sabotage.no_mismatch_check) return std::nullopt;
   const Claims& c = claims_->claims();
   uint64_t others = c.control + c.wrong_revision + c.unknown, all = others + c.treated;
   if (all >= claims_min && others * 5 > all)
     return verdict(VerdictKind::mismatch, fmt::format("{} of {} requests do not report the candidate", others, all));
   bool per_request = knob_.scope == config::KnobScope::request;  // else many requests report one evaluation
-  if (per_request && static_cast<double>(c.treated) > 1.05 * static_cast<double>(served_->treated()) + 5)
+  bool excess = per_request && static_cast<double>(c.treated) > 1.05 * static_cast<double>(served_->treated()) + 5;
+  if (doubt_.lasts(excess, view.now))
     return verdict(VerdictKind::mismatch,
                    fmt::format("telemetry claims {} treated requests, {} were served", c.treated, served_->treated()));
   bool waited = view.now - since_ > policy_.ramp.no_data_ms * nanos_per_ms;

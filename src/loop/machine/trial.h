@@ -49,6 +49,7 @@ class Trial {
   UnixNanos begun() const { return begun_; }
   const std::string& cause_kind() const { return cause_kind_; }
   void set_cause_kind(std::string kind) { cause_kind_ = std::move(kind); }
+  double usual_per_s() const { return usual_per_s_; }  // of the goal's requests, before the incident
   std::optional<Contrast> contrast() const;  // evidence so far; nothing without a control group
 
  private:
@@ -59,7 +60,7 @@ class Trial {
   Out step_canary(const stream::Frame& frame, const View& view);
   Out step_veto(const stream::Frame& frame, const View& view);
   Out step_full(const stream::Frame& frame, const View& view);
-  std::optional<Verdict> unread(const View& view) const;
+  std::optional<Verdict> unread(const View& view);
   double exposure_for(const View& view) const;
   Verdict verdict(VerdictKind kind, std::string why) const;
 
@@ -71,10 +72,12 @@ class Trial {
   Phase phase_ = Phase::asked;
   UnixNanos begun_ = 0, since_ = 0;
   std::string cause_kind_;
+  double usual_per_s_ = 0;
   std::optional<Canary> canary_;
   std::optional<Ramp> ramp_;
   std::optional<Arms> claims_;  // ramp: who reports the candidate
   std::optional<ServedCounts> served_;
+  Doubt doubt_;
   double carried_ = 0;
   int stage_ = 1;
 };

@@ -75,8 +75,9 @@ int64_t Canary::settle_ns() const {
 }
 
 std::optional<Verdict> Canary::judge(UnixNanos now) {
-  if (!limits_.trusting)
-    if (auto why = mismatch(match_input(now))) return verdict(VerdictKind::mismatch, *why);
+  const auto why = limits_.trusting ? std::nullopt : mismatch(match_input(now));
+  if (doubt_.lasts(why.has_value(), now)) return verdict(VerdictKind::mismatch, *why);
+  if (why) return std::nullopt;
   if (auto v = judge_worse()) return v;
   Contrast c = arms_.contrast(objective);
   if (auto v = judge_better(c, now)) return v;

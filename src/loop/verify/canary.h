@@ -53,6 +53,7 @@ class Canary {
 
   Arms arms_;
   ServedCounts served_;
+  Doubt doubt_;
   CanaryLimits limits_;
   double healthy_, carried_;
   Looks better_;

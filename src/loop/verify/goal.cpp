@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "loop/json.h"
 
@@ -17,10 +18,22 @@ const Objective* objective_named(const config::Declarations& declarations, const
   return nullptr;
 }
 
+constexpr int64_t slow_window_s = 10, missed_window_s = 6;
+constexpr double missed_n_min = 15, missed_more = 0.1;
+
 bool goes_on(const Symptom& s) { return s.ended == 0; }
 bool countable(const Symptom& s) { return s.kind == SymptomKind::errors || s.kind == SymptomKind::latency; }
 // The service's own answers depart, not its calls to a peer: those can be counted request by request.
 bool own(const Symptom& s) { return s.peer.empty(); }
+
+// Between the learned limit and what the slower half takes now: the geometric middle, because latency is
+// multiplicative.
+double slow_limit(const Symptom& s, const Past& history) {
+  const int64_t to = history.last_second() + 1;
+  const auto now = history.durations({.service = s.service, .operation = s.operation, .kind = 2},
+                                     std::max(s.started / nanos_per_s, to - slow_window_s), to);
+  return std::sqrt(s.limit_ms * std::max(s.limit_ms, now.count() > 0 ? now.quantile(0.75) : 0));
+}
 
 // Symptoms that can be counted; those with a declared objective, when there are any: they are what people care about.
 std::vector<const Symptom*> countable_symptoms(const Incident& incident) {
@@ -33,22 +46,41 @@ std::vector<const Symptom*> countable_symptoms(const Incident& incident) {
   return declared.empty() ? all : declared;
 }
 
-void add_symptom(Goal& goal, const Symptom& s, const config::Declarations& declarations) {
+void add_symptom(Goal& goal, const Symptom& s, const config::Declarations& declarations, const Past& history) {
   auto [it, fresh] = goal.requests.try_emplace({s.service, s.operation}, Bad{.errors = false});
   Bad& bad = it->second;
+  goal.healthy = std::max(goal.healthy, s.baseline * 1.5);
   if (s.kind == SymptomKind::errors) {
     bad.errors = true;
-    goal.healthy = std::max(goal.healthy, s.baseline * 1.5);
   } else {
     const Objective* o = objective_named(declarations, s.objective);
-    double limit_ms =
-        o != nullptr && o->kind == ObjectiveKind::latency ? static_cast<double>(o->threshold_ms) : s.limit_ms;
+    const bool has_limit = o != nullptr && o->kind == ObjectiveKind::latency;
+    const double limit_ms = has_limit ? static_cast<double>(o->threshold_ms) : slow_limit(s, history);
     bad.slow_ms = bad.slow_ms > 0 ? std::min(bad.slow_ms, limit_ms) : limit_ms;
-    goal.healthy = std::max(goal.healthy, s.baseline * 1.5);
   }
   if (const Objective* o = objective_named(declarations, s.objective))
     goal.healthy = std::max(goal.healthy, 1 - o->target);
   goal.started = goal.started == 0 ? s.started : std::min(goal.started, s.started);
+}
+
+// Objectives that are missed now, of requests that come to where a symptom is.
+void add_missed(Goal& goal, const Incident& incident, const std::vector<const Symptom*>& symptoms,
+                const config::Declarations& declarations, const Past& history) {
+  const int64_t to = history.last_second(), from = std::max(incident.started / nanos_per_s + 1, to - missed_window_s);
+  for (const Objective& o : declarations.objectives) {
+    const bool latency = o.kind == ObjectiveKind::latency;
+    const Bad bad{.errors = !latency, .slow_ms = latency ? static_cast<double>(o.threshold_ms) : 0};
+    const Block now = history.total({.service = o.service, .operation = o.operation, .kind = 2}, bad, from, to);
+    const double allowed = 1 - o.target;
+    if (now.n < missed_n_min || now.bad < (2 * allowed + missed_more) * now.n) continue;
+    if (std::none_of(symptoms.begin(), symptoms.end(),
+                     [&](const Symptom* s) { return leads_to(history, o.service, s->service); }))
+      continue;
+    Bad& all = goal.requests.try_emplace({o.service, o.operation}, Bad{.errors = false}).first->second;
+    all.errors |= bad.errors;
+    if (latency) all.slow_ms = bad.slow_ms;
+    goal.healthy = std::max(goal.healthy, allowed);
+  }
 }
 
 void watch_series(Goal& goal, const Symptom& s) {
@@ -60,6 +92,19 @@ void watch_series(Goal& goal, const Symptom& s) {
 }
 
 }  // namespace
+
+bool leads_to(const Past& history, const std::string& from, const std::string& to) {
+  std::set<std::string> seen{from};
+  std::vector<std::string> open{from};
+  while (!open.empty()) {
+    const std::string at = std::move(open.back());
+    open.pop_back();
+    if (at == to) return true;
+    for (const auto& [edge, last] : history.edges())
+      if (edge.first == at && seen.insert(edge.second).second) open.push_back(edge.second);
+  }
+  return false;
+}
 
 const Bad* Goal::bad_of(const std::string& service, const std::string& operation) const {
   auto found = requests.find({service, operation});
@@ -73,7 +118,7 @@ int Goal::judge(const stream::Outcome& o) const {
   return (bad->errors && o.error) || (bad->denied && o.denied) || (bad->slow_ms > 0 && o.duration_ms > bad->slow_ms);
 }
 
-Goal goal_of(const Incident& incident, const config::Declarations& declarations) {
+Goal goal_of(const Incident& incident, const config::Declarations& declarations, const Past& history) {
   Goal goal;
   goal.started = incident.started;
   auto symptoms = countable_symptoms(incident);
@@ -86,10 +131,13 @@ Goal goal_of(const Incident& incident, const config::Declarations& declarations)
     return goal;
   }
   goal.started = 0;
-  bool slow = false;
-  for (const Symptom* s : symptoms) add_symptom(goal, *s, declarations), slow |= s->kind == SymptomKind::latency;
-  bool errors = std::any_of(symptoms.begin(), symptoms.end(), [](auto* s) { return s->kind == SymptomKind::errors; });
-  goal.measure = slow && !errors ? "latency" : "errors";
+  const bool declared = !symptoms.empty() && !symptoms.front()->objective.empty();
+  if (!declared) add_missed(goal, incident, symptoms, declarations, history);
+  goal.owed = declared || !goal.requests.empty() || symptoms.empty();
+  if (goal.requests.empty())
+    for (const Symptom* s : symptoms) add_symptom(goal, *s, declarations, history);
+  const bool errors = std::any_of(goal.requests.begin(), goal.requests.end(), [](auto& r) { return r.second.errors; });
+  goal.measure = errors || goal.requests.empty() ? "errors" : "latency";
   if (symptoms.empty() && !incident.causes.empty()) goal.requests[{incident.causes[0].service, ""}] = Bad{};
   if (goal.started == 0) goal.started = incident.started;
   return goal;
@@ -143,7 +191,7 @@ nlohmann::json to_json(const Goal& goal) {
                         {"denied", bad.denied}});
   return {{"requests", requests},        {"series", goal.series},   {"midpoint", goal.midpoint},
           {"bad_above", goal.bad_above}, {"measure", goal.measure}, {"healthy", goal.healthy},
-          {"broken", goal.broken},       {"started", goal.started}};
+          {"broken", goal.broken},       {"owed", goal.owed},       {"started", goal.started}};
 }
 
 Result<Goal> goal_from(const nlohmann::json& from) {
@@ -155,7 +203,7 @@ Result<Goal> goal_from(const nlohmann::json& from) {
   goal.series = field(from, "series", std::string()), goal.midpoint = field(from, "midpoint", 0.0);
   goal.bad_above = field(from, "bad_above", true), goal.measure = field(from, "measure", std::string("errors"));
   goal.healthy = field(from, "healthy", 0.01), goal.broken = field(from, "broken", 1.0);
-  goal.started = field(from, "started", int64_t{0});
+  goal.owed = field(from, "owed", true), goal.started = field(from, "started", int64_t{0});
   return goal;
 }
 

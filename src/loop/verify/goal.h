@@ -27,6 +27,7 @@ struct Goal {
   double midpoint = 0;
   bool bad_above = true;
   std::string measure;    // errors | latency | load | kpi | security: the key of learned effects
+  bool owed = true;       // a declared objective is missed, or requests are lost or refused; false: only unusual
   double healthy = 0.01;  // bad share at which it counts as met
   double broken = 1;      // bad share at detection
   UnixNanos started = 0;
@@ -36,7 +37,14 @@ struct Goal {
   int judge(const stream::Outcome& outcome) const;
 };
 
-Goal goal_of(const Incident& incident, const config::Declarations& declarations);
+// What is owed comes first: symptoms of declared objectives, else declared objectives above the symptoms that are
+// missed now though no test has fired yet, else the symptoms themselves. `history` tells how slow the requests of a
+// learned symptom are now: what is asked of a change is to take them back at least half the way, not to be as fast as
+// usual.
+Goal goal_of(const Incident& incident, const config::Declarations& declarations, const Past& history);
+
+// Whether requests of service `from` come to service `to`, over any number of others.
+bool leads_to(const Past& history, const std::string& from, const std::string& to);
 
 // The seconds [from, to) of the goal: requests of its operations, or one block of one for each second of a series.
 using Latest = std::map<int64_t, double>;  // a symptom's measure, by second

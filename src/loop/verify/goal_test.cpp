@@ -16,7 +16,7 @@ Incident slow(std::string objective) {
 }
 
 TEST(Goal, a_learned_latency_counts_what_the_detector_counts) {
-  Goal goal = goal_of(slow(""), {});
+  Goal goal = goal_of(slow(""), {}, {});
   EXPECT_EQ(goal.judge(answer(79)), 0);
   EXPECT_EQ(goal.judge(answer(81)), 1);
   EXPECT_EQ(goal.measure, "latency");
@@ -28,7 +28,7 @@ TEST(Goal, a_declared_latency_counts_what_was_declared) {
   config::Declarations d;
   d.objectives.push_back({.name = "fast", .service = "shop", .operation = "buy"});
   d.objectives[0].kind = config::ObjectiveKind::latency, d.objectives[0].threshold_ms = 200;
-  Goal goal = goal_of(slow("fast"), d);
+  Goal goal = goal_of(slow("fast"), d, {});
   EXPECT_EQ(goal.judge(answer(199)), 0);
   EXPECT_EQ(goal.judge(answer(201)), 1);
 }

@@ -48,6 +48,12 @@ std::optional<double> silence(const MatchInput& in) {
   return (c - t) / std::sqrt(std::max(pooled * (1 - pooled), 0.01) * (1 / nt + 1 / nc));
 }
 
+bool Doubt::lasts(bool doubtful, UnixNanos now) {
+  if (!doubtful) since_ = 0;
+  if (doubtful && since_ == 0) since_ = now;
+  return doubtful && now - since_ >= lasts_ms * nanos_per_ms;
+}
+
 std::optional<std::string> mismatch(const MatchInput& in) {
   double n = static_cast<double>(in.complete), treated = static_cast<double>(in.complete_treated);
   double z = (treated - n * in.exposure) / std::sqrt(n * in.exposure * (1 - in.exposure) + 1e-9);

@@ -55,4 +55,16 @@ std::optional<double> silence(const MatchInput& input);
 // What does not fit, or nothing.
 std::optional<std::string> mismatch(const MatchInput& input);
 
+// Counts of two sources are never of one instant: what does not fit must go on not fitting before it is believed. Until
+// then there is no verdict at all.
+class Doubt {
+ public:
+  static constexpr int64_t lasts_ms = 3'000;
+  // True when `doubtful` has been so for lasts_ms.
+  bool lasts(bool doubtful, UnixNanos now);
+
+ private:
+  UnixNanos since_ = 0;
+};
+
 }  // namespace hs::loop

@@ -26,6 +26,17 @@ Block sum(const std::vector<Block>& blocks) {
   return total;
 }
 
+// What nobody outside feels does not count against a change: that an inner service fails the last requests of a jam
+// that is being cleared is no harm.
+bool is_owed(const std::string& service, const std::string& operation, const Past& history,
+             const config::Declarations& declarations) {
+  const auto& edges = history.edges();
+  if (std::none_of(edges.begin(), edges.end(), [&](const auto& e) { return e.first.second == service; })) return true;
+  return std::any_of(declarations.objectives.begin(), declarations.objectives.end(), [&](const config::Objective& o) {
+    return o.service == service && (o.operation.empty() || o.operation == operation);
+  });
+}
+
 }  // namespace
 
 Ramp::Ramp(Goal goal, RampLimits limits, UnixNanos start, const Past& history, const config::Declarations& declarations)
@@ -51,6 +62,7 @@ void Ramp::add_guards(const Past& history, const config::Declarations& declarati
   for (const auto& key : history.keys({.kind = 2})) seen[{key.service, key.operation}] = true;
   for (const auto& [where, yes] : seen) {
     if (goal_.bad_of(where.first, where.second) != nullptr) continue;
+    if (!is_owed(where.first, where.second, history, declarations)) continue;
     for (Bad bad : {Bad{.errors = true}, Bad{.errors = false, .slow_ms = speed.ms(where.first, where.second)}}) {
       if (!bad.errors && bad.slow_ms <= 0) continue;
       auto before = history.blocks({.service = where.first, .operation = where.second, .kind = 2}, bad, from, to);
