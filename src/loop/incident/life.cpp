@@ -1,6 +1,7 @@
 #include "loop/incident/life.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -30,6 +31,11 @@ bool same_watch(const Incident& incident, const Explanation& explanation) {
     return std::any_of(incident.symptoms.begin(), incident.symptoms.end(),
                        [&](const Symptom& s) { return watched(s) == what; });
   });
+}
+
+// Not sure of its cause: then what departs decides whether it is the old incident that is back.
+bool is_guess(const Explanation& explanation) {
+  return explanation.causes.empty() || explanation.causes.front().probability < 0.5;
 }
 
 std::string service_of(const Explanation& explanation) {
@@ -87,21 +93,24 @@ Incident& Life::incident_for(const Explanation& explanation, const std::map<std:
   return open(explanation, now, news);
 }
 
+// Of several, the one that has the same cause, else the oldest; the others turn out to be part of it. One that was
+// acted on stays what it is: its changes and its verdicts are about itself.
 Incident* Life::owner_of(const Explanation& explanation, std::vector<News>& news) {
-  Incident* oldest = nullptr;
+  std::vector<Incident*> owners;
   for (const std::string& id : explanation.symptoms) {
     const auto owner = owners_.find(id);
     Incident* incident = owner == owners_.end() ? nullptr : mutable_find(owner->second);
-    if (incident == nullptr || incident == oldest) continue;
-    if (oldest == nullptr) {
-      oldest = incident;
-    } else {
-      Incident* younger = incident->detected < oldest->detected ? oldest : incident;
-      oldest = incident->detected < oldest->detected ? incident : oldest;
-      merge(*younger, *oldest, news);
-    }
+    if (incident != nullptr && std::find(owners.begin(), owners.end(), incident) == owners.end())
+      owners.push_back(incident);
   }
-  return oldest;
+  if (owners.empty()) return nullptr;
+  Incident* into = *std::min_element(owners.begin(), owners.end(), [&](const Incident* a, const Incident* b) {
+    return std::tuple(!same_cause(*a, explanation), a->detected) <
+           std::tuple(!same_cause(*b, explanation), b->detected);
+  });
+  for (Incident* other : owners)
+    if (other != into && other->acted == 0) merge(*other, *into, news);
+  return into;
 }
 
 Incident* Life::reopened(const Explanation& explanation, UnixNanos now, std::vector<News>& news) {
@@ -110,7 +119,7 @@ Incident* Life::reopened(const Explanation& explanation, UnixNanos now, std::vec
     if (incident.state == IncidentState::closed ||
         (incident.restored != 0 && incident.restored + reopen_hold_s * seconds < now))
       continue;
-    if (!same_cause(incident, explanation) && !same_watch(incident, explanation)) continue;
+    if (!same_cause(incident, explanation) && !(is_guess(explanation) && same_watch(incident, explanation))) continue;
     if (incident.state == IncidentState::restored) {
       incident.state = incident.acted != 0 ? IncidentState::acting : IncidentState::explained;
       incident.restored = 0;
@@ -152,6 +161,8 @@ void Life::give(Incident& incident, const Explanation& explanation,
   for (const std::string& id : explanation.symptoms) {
     const auto found = active.find(id);
     if (found == active.end()) continue;
+    const auto owner = owners_.find(id);
+    if (owner != owners_.end() && owner->second != incident.id && find(owner->second) != nullptr) continue;
     owners_[id] = incident.id;
     const auto known =
         std::find_if(incident.symptoms.begin(), incident.symptoms.end(), [&](const Symptom& s) { return s.id == id; });

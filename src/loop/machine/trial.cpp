@@ -97,13 +97,18 @@ Trial::Out Trial::on_receipt(const Receipt& receipt, const View& view) {
   } else if (phase_ == Phase::widening || phase_ == Phase::switching_on) {
     phase_ = Phase::full;
     ramp_->on(receipt.at);
-    ArmsSetup setup{.knob = knob_.key, .revision = receipt.revision, .exposure = 1};
-    setup.start = receipt.at + nanos_per_s;  // a request may have read the value just before
-    setup.bad = [](const stream::Outcome&, Aspect) { return -1; };
-    claims_.emplace(std::move(setup));
+    listen(receipt.at + nanos_per_s);  // a request may have read the value just before
+    adopted_ = knob_.scope == config::KnobScope::request;
     served_.emplace(knob_.key, receipt.revision, "candidate");
   }
   return {};
+}
+
+// Who reports the candidate, of requests that begin at `start` or later.
+void Trial::listen(UnixNanos start) {
+  ArmsSetup setup{.knob = knob_.key, .revision = change_.revision, .exposure = 1, .start = start};
+  setup.bad = [](const stream::Outcome&, Aspect) { return -1; };
+  claims_.emplace(std::move(setup));
 }
 
 Trial::Out Trial::on_frame(const stream::Frame& frame, const View& view) {
@@ -159,7 +164,9 @@ std::optional<Verdict> Trial::unread(const View& view) {
   if (policy_.sabotage.no_mismatch_check) return std::nullopt;
   const Claims& c = claims_->claims();
   uint64_t others = c.control + c.wrong_revision + c.unknown, all = others + c.treated;
-  if (all >= claims_min && others * 5 > all)
+  // What an instance reads now and then is not in force before it has read it.
+  bool may_tell = adopted_ || view.now - since_ > policy_.ramp.no_data_ms * nanos_per_ms;
+  if (may_tell && all >= claims_min && others * 5 > all)
     return verdict(VerdictKind::mismatch, fmt::format("{} of {} requests do not report the candidate", others, all));
   bool per_request = knob_.scope == config::KnobScope::request;  // else many requests report one evaluation
   bool excess = per_request && static_cast<double>(c.treated) > 1.05 * static_cast<double>(served_->treated()) + 5;
@@ -175,6 +182,7 @@ Trial::Out Trial::step_full(const stream::Frame& frame, const View& view) {
   if (phase_ == Phase::full) {
     served_->add(frame.served, frame.tick);
     for (const auto& outcome : frame.outcomes) claims_->add(outcome);
+    if (!adopted_ && claims_->claims().treated > 0) adopted_ = true, listen(view.now);
     if (auto v = unread(view)) return {{}, v};
   }
   static const Latest none;

@@ -54,6 +54,7 @@ class Trial {
 
  private:
   enum class Phase : uint8_t { asked, canary, veto, widening, full, switching_off, off, switching_on };
+  void listen(UnixNanos start);
   Out ask(const View& view, double exposure, Phase phase);
   Out ask_again(const View& view, double exposure, Phase phase);  // under a new id: with new arms
   Canary make_canary(const Receipt& receipt, const View& view) const;
@@ -78,6 +79,7 @@ class Trial {
   std::optional<Arms> claims_;  // ramp: who reports the candidate
   std::optional<ServedCounts> served_;
   Doubt doubt_;
+  bool adopted_ = true;  // somebody has read the candidate
   double carried_ = 0;
   int stage_ = 1;
 };
