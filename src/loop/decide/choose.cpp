@@ -26,6 +26,8 @@ constexpr double crowded = 0.5;        // bad share from which treated and contr
 constexpr double size_cost = 0.08;     // of each doubling: a small step is a small risk
 constexpr double relief_size_max = 4;  // doublings up to which more relief is better: a little does not end a jam
 constexpr double other_dependency = 0.3;
+constexpr int64_t reading_s = 6;
+constexpr double reading_n_min = 15, reading_share = 0.1;
 constexpr double rest_cost = 0.5;      // no expectation names the suffering operation, only the service
 constexpr double worth_trying = -2.2;  // about one in ten: below, a change costs more than it can bring
 constexpr size_t causes_considered = 4;
@@ -145,9 +147,20 @@ void judge(const Situation& s, Option& option) {
   if (option.ramp) option.score -= contained(*option.knob) ? retry_cost : shared_cost;
 }
 
+// Those that fail before they come to the knob: what it says does not matter to them.
+bool fail_before(const Situation& s, const Knob& knob) {
+  if (knob.scope != config::KnobScope::request) return false;
+  const int64_t to = s.history->last_second(), from = to - reading_s;
+  Block all;
+  for (const auto& b : blocks_of(*s.goal, *s.history, {}, from, to)) all.n += b.n, all.bad += b.bad;
+  const auto read = s.history->evaluations(knob.key, s.goal->requests.begin()->second, from, to);
+  return all.bad >= reading_n_min && read.bad < reading_share * all.bad;
+}
+
 // Requests that read other knobs but never this one cannot be cured by it.
 bool reaches(const Situation& s, const Knob& knob) {
   if (s.goal->requests.empty() || !s.history->is_read(knob.key)) return true;
+  if (fail_before(s, knob)) return false;
   return std::any_of(s.goal->requests.begin(), s.goal->requests.end(),
                      [&](const auto& r) { return s.history->reads(r.first.first, r.first.second, knob.key); });
 }

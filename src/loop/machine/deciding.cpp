@@ -128,8 +128,9 @@ Block Control::lately(const Goal& goal, int64_t seconds) const {
 // usual is worth knowing, but only a missed objective is worth a change.
 bool Control::is_covered(const Incident& incident) const {
   return std::any_of(declarations_.objectives.begin(), declarations_.objectives.end(), [&](const config::Objective& o) {
-    return std::any_of(incident.symptoms.begin(), incident.symptoms.end(),
-                       [&](const Symptom& s) { return s.ended == 0 && leads_to(history_, o.service, s.service); });
+    return std::any_of(incident.symptoms.begin(), incident.symptoms.end(), [&](const Symptom& s) {
+      return s.ended == 0 && history_.leads_to(o.service, o.operation, s.service);
+    });
   });
 }
 

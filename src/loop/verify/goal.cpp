@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 #include "loop/json.h"
 
@@ -64,8 +63,7 @@ void add_symptom(Goal& goal, const Symptom& s, const config::Declarations& decla
 }
 
 // Objectives that are missed now, of requests that come to where a symptom is.
-void add_missed(Goal& goal, const Incident& incident, const std::vector<const Symptom*>& symptoms,
-                const config::Declarations& declarations, const Past& history) {
+void add_missed(Goal& goal, const Incident& incident, const config::Declarations& declarations, const Past& history) {
   const int64_t to = history.last_second(), from = std::max(incident.started / nanos_per_s + 1, to - missed_window_s);
   for (const Objective& o : declarations.objectives) {
     const bool latency = o.kind == ObjectiveKind::latency;
@@ -73,14 +71,22 @@ void add_missed(Goal& goal, const Incident& incident, const std::vector<const Sy
     const Block now = history.total({.service = o.service, .operation = o.operation, .kind = 2}, bad, from, to);
     const double allowed = 1 - o.target;
     if (now.n < missed_n_min || now.bad < (2 * allowed + missed_more) * now.n) continue;
-    if (std::none_of(symptoms.begin(), symptoms.end(),
-                     [&](const Symptom* s) { return leads_to(history, o.service, s->service); }))
-      continue;
+    const auto above = [&](const Symptom& x) {
+      return goes_on(x) && history.leads_to(o.service, o.operation, x.service);
+    };
+    if (std::none_of(incident.symptoms.begin(), incident.symptoms.end(), above)) continue;
     Bad& all = goal.requests.try_emplace({o.service, o.operation}, Bad{.errors = false}).first->second;
     all.errors |= bad.errors;
     if (latency) all.slow_ms = bad.slow_ms;
     goal.healthy = std::max(goal.healthy, allowed);
   }
+}
+
+// The service of an incident of which no answer departs, only calls to others.
+std::string suffering(const Incident& incident) {
+  for (const auto& s : incident.symptoms)
+    if (goes_on(s) && !s.service.empty()) return s.service;
+  return incident.service;
 }
 
 void watch_series(Goal& goal, const Symptom& s) {
@@ -92,19 +98,6 @@ void watch_series(Goal& goal, const Symptom& s) {
 }
 
 }  // namespace
-
-bool leads_to(const Past& history, const std::string& from, const std::string& to) {
-  std::set<std::string> seen{from};
-  std::vector<std::string> open{from};
-  while (!open.empty()) {
-    const std::string at = std::move(open.back());
-    open.pop_back();
-    if (at == to) return true;
-    for (const auto& [edge, last] : history.edges())
-      if (edge.first == at && seen.insert(edge.second).second) open.push_back(edge.second);
-  }
-  return false;
-}
 
 const Bad* Goal::bad_of(const std::string& service, const std::string& operation) const {
   auto found = requests.find({service, operation});
@@ -132,13 +125,13 @@ Goal goal_of(const Incident& incident, const config::Declarations& declarations,
   }
   goal.started = 0;
   const bool declared = !symptoms.empty() && !symptoms.front()->objective.empty();
-  if (!declared) add_missed(goal, incident, symptoms, declarations, history);
-  goal.owed = declared || !goal.requests.empty() || symptoms.empty();
+  if (!declared) add_missed(goal, incident, declarations, history);
+  goal.owed = declared || !goal.requests.empty();
   if (goal.requests.empty())
     for (const Symptom* s : symptoms) add_symptom(goal, *s, declarations, history);
   const bool errors = std::any_of(goal.requests.begin(), goal.requests.end(), [](auto& r) { return r.second.errors; });
   goal.measure = errors || goal.requests.empty() ? "errors" : "latency";
-  if (symptoms.empty() && !incident.causes.empty()) goal.requests[{incident.causes[0].service, ""}] = Bad{};
+  if (goal.requests.empty()) goal.requests[{suffering(incident), ""}] = Bad{};
   if (goal.started == 0) goal.started = incident.started;
   return goal;
 }

@@ -43,9 +43,6 @@ struct Goal {
 // usual.
 Goal goal_of(const Incident& incident, const config::Declarations& declarations, const Past& history);
 
-// Whether requests of service `from` come to service `to`, over any number of others.
-bool leads_to(const Past& history, const std::string& from, const std::string& to);
-
 // The seconds [from, to) of the goal: requests of its operations, or one block of one for each second of a series.
 using Latest = std::map<int64_t, double>;  // a symptom's measure, by second
 std::vector<Block> blocks_of(const Goal& goal, const Past& history, const Latest& latest, int64_t from, int64_t to);

@@ -25,9 +25,12 @@ void Past::add(const stream::Frame& frame) {
   int64_t second = frame.tick / nanos_per_s - 1;
   last_second_ = std::max(last_second_, second);
   for (const auto& cell : frame.cells) add_cell(cell);
-  for (const auto& call : frame.calls)
+  for (const auto& call : frame.calls) {
     if (calls_.size() < history_series_max || calls_.contains({call.service, call.callee}))
       calls_[{call.service, call.callee}] = call.second;
+    if (operation_calls_.size() < history_series_max)
+      operation_calls_[{call.service, call.operation, call.callee}] = call.second;
+  }
   for (const auto& kpi : frame.kpis)
     if (kpis_.size() < history_series_max || kpis_.contains(kpi.name)) kpis_[kpi.name][kpi.second] += kpi.numerator;
   for (const auto& probe : frame.probes) probes_.push_back(probe);
@@ -104,7 +107,32 @@ void Past::forget(int64_t second) {
   std::erase_if(series_, [&](const auto& s) { return s.second.last < second; });
   std::erase_if(readers_, [&](const auto& r) { return r.second < second; });
   std::erase_if(calls_, [&](const auto& c) { return c.second < second; });
+  std::erase_if(operation_calls_, [&](const auto& c) { return c.second < second; });
   if (served_last_.size() > history_series_max) served_last_.erase(served_last_.begin());  // oldest revision of a knob
+}
+
+std::vector<std::string> Past::callees(const std::string& service, const std::string& operation) const {
+  std::vector<std::string> out;
+  for (auto it = operation_calls_.lower_bound({service, operation, ""}); it != operation_calls_.end(); ++it) {
+    const auto& [caller, op, callee] = it->first;
+    if (caller != service || !matches(operation, op)) break;
+    out.push_back(callee);
+  }
+  return out;
+}
+
+bool Past::leads_to(const std::string& service, const std::string& operation, const std::string& to) const {
+  if (service == to) return true;
+  std::vector<std::string> open = callees(service, operation);
+  std::set<std::string> seen(open.begin(), open.end());
+  while (!open.empty()) {
+    const std::string at = std::move(open.back());
+    open.pop_back();
+    if (at == to) return true;
+    for (std::string& next : callees(at, ""))
+      if (seen.insert(next).second) open.push_back(std::move(next));
+  }
+  return false;
 }
 
 template <class Visit>

@@ -52,6 +52,10 @@ class Past {
   // Who calls whom, as seen lately.
   bool calls(const std::string& caller, const std::string& callee) const { return calls_.contains({caller, callee}); }
   const std::map<std::pair<std::string, std::string>, int64_t>& edges() const { return calls_; }
+  // Services that an operation ("" = any of the service) calls itself, as seen lately.
+  std::vector<std::string> callees(const std::string& service, const std::string& operation) const;
+  // Whether requests of an operation come to a service, over any number of others. A request comes to its own.
+  bool leads_to(const std::string& service, const std::string& operation, const std::string& to) const;
 
   // Probes of a service: blocks of failed or slow ones.
   Block probes(const std::string& service, double slow_ms, int64_t from, int64_t to) const;
@@ -110,7 +114,8 @@ class Past {
   void visit(const Scope& scope, int64_t from, int64_t to, Visit visit) const;
 
   std::map<Key, Series> series_;
-  std::map<std::pair<std::string, std::string>, int64_t> calls_;  // last seen
+  std::map<std::pair<std::string, std::string>, int64_t> calls_;                          // last seen
+  std::map<std::tuple<std::string, std::string, std::string>, int64_t> operation_calls_;  // service, operation, callee
   std::map<std::string, std::vector<Evaluated>> evaluations_;
   std::map<std::tuple<std::string, std::string, std::string>, int64_t> readers_;  // knob, service, operation: last seen
   std::map<std::tuple<std::string, std::string, int64_t>, uint64_t> served_last_;       // cumulative

@@ -70,6 +70,7 @@ void Ramp::add_guards(const Past& history, const config::Declarations& declarati
     }
   }
   for (const auto& kpi : declarations.kpis) {
+    if (kpi.kind == config::KpiKind::quantile) continue;  // its numerator is a count of values, neither good nor bad
     Block b = history.kpi(kpi.name, from, to);
     if (b.bad < kpi_events_min) continue;
     kpi_guards_.push_back(
