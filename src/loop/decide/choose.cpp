@@ -84,7 +84,8 @@ double relevance(const Situation& s, const Knob& knob) {
   double sum = 0, all = 0;
   for (size_t i = 0; i < std::min(s.incident->causes.size(), causes_considered); ++i) {
     const Cause& c = s.incident->causes[i];
-    bool other = !c.peer.empty() && knob.dependency != c.peer && knob.dependency != c.service;
+    bool about = knob.dependency == c.peer || knob.dependency == c.service;
+    bool other = !about && (!c.peer.empty() || !contains(knob.services, c.service));
     sum += c.probability * (other ? other_dependency : 1), all += c.probability;
   }
   return all > 0 ? sum / all : 1;
@@ -93,9 +94,10 @@ double relevance(const Situation& s, const Knob& knob) {
 // What the declaration promises of this move for this incident. Where all queue up, what takes load off decides: that
 // more retries mean fewer errors is true on every day but this one.
 double expectation(const Situation& s, Option& option) {
-  double best = 0, best_load = 0;
+  double best = 0, best_load = 0, harm = 0;
   for (const Expectation& e : option.knob->expect) {
     double gain = gain_of(s, option, e);
+    if (gain <= expected_harm) harm = gain;
     double& which = e.measure == config::Measure::load ? best_load : best;
     if (std::abs(gain) > std::abs(which)) which = gain;
   }
@@ -103,7 +105,7 @@ double expectation(const Situation& s, Option& option) {
     best = best_load, option.relief = best > 0;
   else if (std::abs(best_load) > std::abs(best))
     best = best_load;
-  if (best > 0) best *= relevance(s, *option.knob);
+  if (best > 0) best = best * relevance(s, *option.knob) + harm;
   if (best > 0) option.reasons.push_back(fmt::format("declared: {} helps {}", option.move.direction, s.goal->measure));
   if (best < 0) option.reasons.push_back(fmt::format("declared: {} does not help", option.move.direction));
   return best;

@@ -259,7 +259,10 @@ void Detector::judge_rate(const Place& place, Track& track, Watch& watch) {
   watch.usual = expected;
   if (add_settled(watch, track, expected, track.rate_spread.value(), settled, bound) < bound) return;
   if (watch.measured == Measured::drop && !is_hung(place, track, settled)) return;
-  start(place, track, watch, {}, onset_of(watch, track, {}, settled), settled);
+  const int64_t onset = onset_of(watch, track, {}, settled);
+  const double seen = track.ring.sum(onset, settled).n / static_cast<double>(settled - onset + 1);
+  if (watch.measured == Measured::drop && seen > expected) return watch.drop.reset();  // it is back already
+  start(place, track, watch, {}, onset, settled);
 }
 
 bool Detector::is_alive(const OperationKey& key, int64_t settled) const {

@@ -228,7 +228,7 @@ void Control::conclude(Trial& trial, Verdict verdict, Actions& out) {
     add(out, {Revert{change.id, change.knob, fmt::format("{}: {}", name_of(verdict.kind), verdict.why)}});
   if (verdict.evidence == Evidence::restored_only) return;
   known.failed++;
-  permits_.cool(change.knob, value + (trial.isolated() ? "" : " ramp"), trial.cause_kind(),
+  permits_.cool(change.knob, value + (trial.isolated() ? "" : " ramp"), trial.cause(),
                 now_ + policy_.cooldown_ms * nanos_per_ms);
 }
 

@@ -73,9 +73,11 @@ class Control {
     UnixNanos wait_until = 0, last_seen = 0;
     std::string said;  // the last decision, so that it is recorded when it changes and not each second
     int64_t reopened = 0;
-    std::string cause;                      // when it was first looked at, or came back
-    bool repaired() const;                  // a change passed for it, and was not released since
-    void follow(const Incident& incident);  // what came back for another reason is a case of its own
+    std::string cause;      // when it was first looked at, or came back
+    std::string explained;  // the first cause, and since when it is the first
+    UnixNanos explained_since = 0;
+    bool repaired() const;                                 // a change passed for it, and was not released since
+    void follow(const Incident& incident, UnixNanos now);  // what came back for another reason is a case of its own
   };
   using Actions = std::vector<Action>;
   using Incidents = std::vector<const Incident*>;

@@ -45,8 +45,10 @@ bool Control::Case::repaired() const {
   return std::any_of(tried.begin(), tried.end(), [](const Tried& t) { return t.kind == VerdictKind::pass; });
 }
 
-void Control::Case::follow(const Incident& incident) {
+void Control::Case::follow(const Incident& incident, UnixNanos now) {
   if (incident.causes.empty()) return;
+  const std::string first = incident.causes[0].entity + " " + incident.causes[0].kind;
+  if (explained != first) explained = first, explained_since = now;
   const bool again = incident.reopened != reopened;
   if (again && cause != incident.causes[0].entity) tried.clear(), failed = 0, given_up = corroborated = false;
   if (again || cause.empty()) cause = incident.causes[0].entity;
@@ -210,7 +212,7 @@ std::string Control::refusal(const Incident& incident, const config::Knob& knob,
   std::string text = config::to_text(to);
   for (const auto& tried : case_of(incident.id).tried)
     if (tried.knob == knob.key && tried.to == text && tried.ramp == ramp) return "tried for this incident";
-  std::string cause = incident.causes.empty() ? "" : incident.causes[0].kind;
+  std::string cause = incident.causes.empty() ? "" : incident.causes[0].entity;
   if (std::string why = permits_.refusal(knob.key, text + (ramp ? " ramp" : ""), cause, now_); !why.empty()) return why;
   for (const auto& hold : holds_)
     if (hold.knob().key == knob.key && hold.change().incident == incident.id && to == hold.change().from)
@@ -228,7 +230,7 @@ void Control::say(const Incident& incident, Case& known, std::string why, json m
 
 void Control::decide(const Incident& incident, Actions& out) {
   Case& known = case_of(incident.id);
-  known.follow(incident);
+  known.follow(incident, now_);
   if (known.failed >= policy_.changes_per_incident) {
     known.given_up = true;
     say(incident, known, fmt::format("needs a human: {} changes did not help", known.failed), {}, out);
@@ -282,6 +284,8 @@ void Control::begin(const Incident& incident, const Goal& goal, const Choice& ch
                     Actions& out) {
   Case& known = case_of(incident.id);
   const Option& best = choice.ranked[0];
+  if (best.ramp && now_ - known.explained_since < policy_.explained_ms * nanos_per_ms)
+    return say(incident, known, "waits: the explanation is new", {}, out);
   if (best.ramp && growing(incident, goal)) return say(incident, known, "waits: the incident still grows", {}, out);
   if (in_the_way(*best.knob, goal)) return say(incident, known, "waits: another change is under way there", {}, out);
   for (auto& hold : holds_)
@@ -295,7 +299,7 @@ void Control::begin(const Incident& incident, const Goal& goal, const Choice& ch
   Change change{.id = new_id(), .incident = incident.id, .knob = best.knob->key};
   change.from = best.from, change.to = best.move.to, change.reason = why;
   Trial trial(*best.knob, change, goal, best.ramp, policy_);
-  trial.set_cause_kind(incident.causes.empty() ? "" : incident.causes[0].kind);
+  if (!incident.causes.empty()) trial.set_cause(incident.causes[0].entity, incident.causes[0].kind);
   permits_.began(now_);
   notes_.push_back({Note::Kind::acted, incident.id, change.id});
   auto first = trial.begin(view());

@@ -35,6 +35,7 @@ struct Policy {
   int64_t veto_ms = 4'000;
   int64_t receipt_ms = 5'000;        // the actuator answers within it, or the change is taken back
   int64_t explain_ms = 3'000;        // how long a detected incident may wait for its explanation
+  int64_t explained_ms = 2'500;      // before everybody is exposed, the first cause has been the first for so long
   int64_t after_verdict_ms = 8'000;  // data of the time before have passed: only then is the incident looked at again
   double hold_back = 0.05;           // of an isolated change, for as long as it is held
   int64_t hold_ms = 30'000;          // before a shared change is tried without; doubles each time it is still needed

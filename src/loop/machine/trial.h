@@ -48,9 +48,10 @@ class Trial {
   bool is_about(const std::string& change) const { return change == change_.id; }
   UnixNanos begun() const { return begun_; }
   const std::string& cause_kind() const { return cause_kind_; }
-  void set_cause_kind(std::string kind) { cause_kind_ = std::move(kind); }
+  const std::string& cause() const { return cause_; }
+  void set_cause(std::string entity, std::string kind) { cause_ = std::move(entity), cause_kind_ = std::move(kind); }
   double usual_per_s() const { return usual_per_s_; }  // of the goal's requests, before the incident
-  std::optional<Contrast> contrast() const;  // evidence so far; nothing without a control group
+  std::optional<Contrast> contrast() const;            // evidence so far; nothing without a control group
 
  private:
   enum class Phase : uint8_t { asked, canary, veto, widening, full, switching_off, off, switching_on };
@@ -72,7 +73,7 @@ class Trial {
   bool isolated_, live_ = false;
   Phase phase_ = Phase::asked;
   UnixNanos begun_ = 0, since_ = 0;
-  std::string cause_kind_;
+  std::string cause_, cause_kind_;
   double usual_per_s_ = 0;
   std::optional<Canary> canary_;
   std::optional<Ramp> ramp_;

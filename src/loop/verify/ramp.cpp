@@ -16,6 +16,8 @@ constexpr double guard_n_min = 20;
 constexpr double guard_rise_min = 0.05;  // of a share
 constexpr double kpi_fall_max = 0.7;
 constexpr double kpi_events_min = 20;
+constexpr double kpi_z_min = 3.5, kpi_overdispersion = 2;
+constexpr int64_t slow_guard_s = 3;
 constexpr int64_t settle_s_max = 6;
 constexpr double back_log_e = 3;  // switchback: the incident is back
 
@@ -73,8 +75,8 @@ void Ramp::add_guards(const Past& history, const config::Declarations& declarati
     if (kpi.kind == config::KpiKind::quantile) continue;  // its numerator is a count of values, neither good nor bad
     Block b = history.kpi(kpi.name, from, to);
     if (b.bad < kpi_events_min) continue;
-    kpi_guards_.push_back(
-        {kpi.name, kpi.direction == config::KpiDirection::higher_is_better, b.bad / static_cast<double>(to - from)});
+    kpi_guards_.push_back({kpi.name, kpi.direction == config::KpiDirection::higher_is_better,
+                           b.bad / static_cast<double>(to - from), static_cast<double>(to - from)});
   }
 }
 
@@ -105,7 +107,9 @@ std::optional<std::string> Ramp::kpi_harm(const Past& history, int64_t from, int
     double seconds = static_cast<double>(to - from), expected = kpi.before_per_s * seconds;
     if (expected < kpi_events_min || now.n < 1) continue;
     bool fell = kpi.higher_is_better ? now.bad < kpi_fall_max * expected : now.bad * kpi_fall_max > expected;
-    if (fell)
+    // Both counts vary: the one before, too.
+    double deviation = std::sqrt(kpi_overdispersion * (expected + expected * seconds / kpi.before_s));
+    if (fell && std::abs(now.bad - expected) > kpi_z_min * deviation)
       return fmt::format("KPI {}: {:.1f} a second, {:.1f} before", kpi.name, now.bad / seconds, kpi.before_per_s);
   }
   return std::nullopt;
@@ -114,7 +118,11 @@ std::optional<std::string> Ramp::kpi_harm(const Past& history, int64_t from, int
 std::optional<std::string> Ramp::harm(const Past& history) const {
   int64_t from = second_of(first_on_) + 1, to = history.last_second();
   for (const auto& guard : guards_) {
-    auto now = history.blocks({.service = guard.service, .operation = guard.operation, .kind = 2}, guard.bad, from, to);
+    // What waits in queues when the change comes is slow still, and the incident may still spread.
+    int64_t since = guard.bad.errors ? from : from + settle_s_ + slow_guard_s;
+    if (since >= to) continue;
+    auto now =
+        history.blocks({.service = guard.service, .operation = guard.operation, .kind = 2}, guard.bad, since, to);
     Drop undone = drop_between(now, guard.before);  // a rise is a fall backwards
     bool rose = undone.before > undone.after + guard_rise_min && undone.before > 1.5 * undone.after;
     if (rose && undone.log_e > limits_.log_e_harm)

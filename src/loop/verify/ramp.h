@@ -57,7 +57,7 @@ class Ramp {
   struct KpiGuard {
     std::string name;
     bool higher_is_better = true;
-    double before_per_s = 0;
+    double before_per_s = 0, before_s = 1;
   };
   enum class Phase : uint8_t { waiting, on, off, waiting_again, on_again };
   void add_guards(const Past& history, const config::Declarations& declarations);
