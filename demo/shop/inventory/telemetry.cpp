@@ -205,7 +205,11 @@ Json Knobs::evaluate(const std::string& key, const Json& fallback) {
   const Json question = {{"context", {{"targetingKey", instance_}}}};
   const Response answer = client_.post(path_ + name, "", question.dump(), evaluation_ms_max);
   Json parsed = answer.status == 200 ? Json::parse(answer.body, nullptr, false) : Json();
-  const bool good = parsed.is_object() && parsed.contains("value") && parsed["value"].type() == fallback.type();
+  // 5 is read as unsigned, and a default of 3 is signed: both are whole numbers.
+  const auto same_type = [&](const Json& v) {
+    return v.is_number_integer() ? fallback.is_number_integer() : v.type() == fallback.type();
+  };
+  const bool good = parsed.is_object() && parsed.contains("value") && same_type(parsed["value"]);
   const Json value = good ? parsed["value"] : fallback;
   const auto text = [&](const char* field) { return good ? parsed.value(field, "") : std::string(); };
   const Json metadata = good ? parsed.value("metadata", Json::object()) : Json::object();

@@ -138,7 +138,7 @@ TEST_F(Fixture, undoes_the_last_change_first) {
 TEST_F(Fixture, an_attack_is_load) {
   incident.symptoms[0].kind = SymptomKind::security, incident.security = true;
   incident.causes = {{.entity = "attack:shop", .kind = "security", .probability = 0.9, .service = "shop"}};
-  goal = goal_of(incident, declarations);
+  goal = goal_of(incident, declarations, history);
   Knob fallback = flag("fallback", "shop", "pay"), limit = number("limit", 60, 5, 200);
   fallback.expect = {{.service = "shop", .operation = "buy", .when = "enabled"}};
   limit.services = {"shop"}, limit.effect = KnobEffect::shared;

@@ -95,7 +95,7 @@ Corroboration attack(uint64_t served_more) {
   incident.symptoms = {{.id = "s", .kind = SymptomKind::security, .service = "auth", .operation = "login"}};
   incident.symptoms[0].started = incident.started = onset * nanos_per_s, incident.security = true;
   incident.causes = {{.entity = "attack:auth", .kind = "security", .probability = 1, .service = "auth"}};
-  return corroborate(incident, goal_of(incident, {}), history);
+  return corroborate(incident, goal_of(incident, {}, history), history);
 }
 
 TEST(Witness, a_flood_that_we_served_confirms) {

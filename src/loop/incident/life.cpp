@@ -1,7 +1,6 @@
 #include "loop/incident/life.h"
 
 #include <algorithm>
-#include <tuple>
 
 #include <fmt/format.h>
 
@@ -93,8 +92,8 @@ Incident& Life::incident_for(const Explanation& explanation, const std::map<std:
   return open(explanation, now, news);
 }
 
-// Of several, the one that has the same cause, else the oldest; the others turn out to be part of it. One that was
-// acted on stays what it is: its changes and its verdicts are about itself.
+// Of several, the younger turn out to be part of the oldest. One that was acted on stays what it is, its changes and
+// its verdicts being about itself: then the explanation belongs to the one of the same cause.
 Incident* Life::owner_of(const Explanation& explanation, std::vector<News>& news) {
   std::vector<Incident*> owners;
   for (const std::string& id : explanation.symptoms) {
@@ -104,10 +103,11 @@ Incident* Life::owner_of(const Explanation& explanation, std::vector<News>& news
       owners.push_back(incident);
   }
   if (owners.empty()) return nullptr;
-  Incident* into = *std::min_element(owners.begin(), owners.end(), [&](const Incident* a, const Incident* b) {
-    return std::tuple(!same_cause(*a, explanation), a->detected) <
-           std::tuple(!same_cause(*b, explanation), b->detected);
-  });
+  std::sort(owners.begin(), owners.end(), [](auto* a, auto* b) { return a->detected < b->detected; });
+  const auto same = [&](const Incident* i) { return same_cause(*i, explanation); };
+  const bool one = std::all_of(owners.begin() + 1, owners.end(), [](const Incident* i) { return i->acted == 0; });
+  const auto alike = one ? owners.begin() : std::find_if(owners.begin(), owners.end(), same);
+  Incident* into = alike == owners.end() ? owners.front() : *alike;
   for (Incident* other : owners)
     if (other != into && other->acted == 0) merge(*other, *into, news);
   return into;

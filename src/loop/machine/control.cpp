@@ -228,6 +228,8 @@ void Control::conclude(Trial& trial, Verdict verdict, Actions& out) {
     add(out, {Revert{change.id, change.knob, fmt::format("{}: {}", name_of(verdict.kind), verdict.why)}});
   if (verdict.evidence == Evidence::restored_only) return;
   known.failed++;
+  // What did harm is not tried again soon, for any incident; what merely did not help, not for this one.
+  if (verdict.kind == VerdictKind::inconclusive || verdict.kind == VerdictKind::no_data) return;
   permits_.cool(change.knob, value + (trial.isolated() ? "" : " ramp"), trial.cause(),
                 now_ + policy_.cooldown_ms * nanos_per_ms);
 }
