@@ -66,7 +66,7 @@ class Workers {
   bool stalled() const { return std::chrono::steady_clock::now() < stalled_until_; }
   std::mutex mutex_;
   std::condition_variable changed_;
-  int64_t count_ = 3, busy_ = 0;
+  int64_t count_ = 4, busy_ = 0;
   int waiting_ = 0, drains_ = 0;
   std::chrono::steady_clock::time_point stalled_until_;
 };
@@ -119,7 +119,7 @@ struct Inventory {
 
   void watch_knobs() {
     for (;;) {
-      workers.resize(knobs.integer("inventory.workers", 3));
+      workers.resize(knobs.integer("inventory.workers", 4));
       telemetry.set_level(knobs.text("log.level", "info"));
       telemetry.gauge("shop.inventory.waiting", workers.waiting());
       std::this_thread::sleep_for(std::chrono::seconds(1));
