@@ -66,10 +66,12 @@ class Homeostat:
         return self
 
     def __exit__(self, *_):
-        self.stop()
-        self.stop_values()
-        if self.own_data:
-            shutil.rmtree(self.data, ignore_errors=True)
+        try:
+            self.stop()
+        finally:
+            self.stop_values()
+            if self.own_data:
+                shutil.rmtree(self.data, ignore_errors=True)
 
     def command(self, name, *more):
         args = [binary(), name, "--data", str(self.data), *more]

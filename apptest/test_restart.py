@@ -35,10 +35,13 @@ def ends_well(h, incident):
     assert [i["id"] for i in incidents(h)] == [incident], "the same incident, counted once"
     assert h.get("/v1/kpis")[1]["natural"]["time_to_detect"]["n"] == 1
     h.stop()
+    h.start()  # with what was learned
+    time.sleep(6)
+    h.stop()
     verified = subprocess.run([binary(), "ledger", "verify", "--data", str(h.data)], capture_output=True, text=True)
     assert verified.returncode == 0, verified.stdout + verified.stderr
     again = subprocess.run([binary(), "ledger", "replay", "--data", str(h.data)], capture_output=True, text=True)
-    assert again.returncode == 0 and again.stdout.count("run ") == 2, again.stdout + again.stderr
+    assert again.returncode == 0 and again.stdout.count("run ") == 3, again.stdout + again.stderr
     told = subprocess.run([binary(), "ledger", "show", "--data", str(h.data), incident], capture_output=True, text=True)
     assert "the incident goes on" in told.stdout, told.stdout
     return told.stdout

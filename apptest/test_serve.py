@@ -44,6 +44,21 @@ def test_wide_bind_is_refused(tmp_path):
     assert done.returncode == 1 and "listen.http" in done.stderr
 
 
+def test_baselines_that_cannot_be_used_are_said_and_learned_anew():
+    with Homeostat() as h:
+        wait_for(lambda: h.get("/v1/status")[0] == 200)
+        h.stop()
+        baselines = h.data / "loop/baselines"
+        good = baselines.read_bytes()
+        assert good.startswith(b"homeostat-baselines/1")
+        h.start()
+        assert "learned anew" not in h.tail(200)
+        h.stop()
+        baselines.write_bytes(good[:-1] + b"?")
+        h.start()
+        wait_for(lambda: "learned anew" in h.tail(200) and h.get("/v1/status")[0] == 200)
+
+
 def test_a_wide_fault_proxy_is_refused(tmp_path):
     config = tmp_path / "c.yaml"
     config.write_text("chaos.proxies:\n  - {name: pay, listen: '0.0.0.0:0', upstream: '127.0.0.1:9'}\n")

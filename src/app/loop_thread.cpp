@@ -138,28 +138,35 @@ void LoopThread::run(const std::stop_token& stop) {
     next = std::max(next + tick_ms * nanos_per_ms, outside_.clock.mono());
   }
   save();
+  save_baselines();
 }
 
 void LoopThread::start() {
-  begin_run(io::read_file(outside_.state_file, state_bytes_max).value_or(""));
+  begin_run(io::read_file(outside_.state_file, state_bytes_max).value_or(""),
+            io::read_file(outside_.baselines_file, state_bytes_max).value_or(""));
   handle(loop::ConfigChanged{outside_.clock.wall(), config_->declarations});
   tell_what_is_in_force();
 }
 
 // A loop with what it remembers: from here on it can be replayed.
-void LoopThread::begin_run(std::string snapshot) {
+void LoopThread::begin_run(std::string snapshot, std::string baselines) {
+  const UnixNanos at = outside_.clock.wall();
   const loop::Policy policy = policy_of(config_->settings, outside_.ledger != nullptr);
   machine_ = loop::Machine(policy);
   if (!snapshot.empty())
     if (const Status ok = machine_.restore(snapshot, config_->declarations); !ok)
       log::error("the loop starts without its memory", {{"why", ok.error().message}});
-  outside_.recorder.add(loop::replay::Begin{.at = outside_.clock.wall(),
+  if (!baselines.empty())
+    if (const Status ok = machine_.restore_baselines(baselines, at); !ok)
+      log::warn("what is usual is learned anew: the saved baselines are not used", {{"why", ok.error().message}});
+  outside_.recorder.add(loop::replay::Begin{.at = at,
                                             .version = version_text,
                                             .has_ledger = outside_.ledger != nullptr,
                                             .ledger_index = outside_.ledger == nullptr ? 0 : outside_.ledger->size(),
                                             .settings = loop::replay::Settings::of(policy),
                                             .declarations = config_->declarations,
-                                            .snapshot = std::move(snapshot)});
+                                            .snapshot = std::move(snapshot),
+                                            .baselines = std::move(baselines)});
 }
 
 void LoopThread::tell_what_is_in_force() {
@@ -193,6 +200,7 @@ void LoopThread::tick() {
   if (outside_.ledger != nullptr && !outside_.ledger->tick()) ledger_failures.add();
   outside_.publish(machine_, code_defaults_, at);
   if (dirty_ || at / nanos_per_s >= saved_s_ + snapshot_every_s) save();
+  if (at / nanos_per_s >= learned_s_ + snapshot_every_s) save_baselines();
 }
 
 // One event, and the receipts that follow from it.
@@ -291,8 +299,12 @@ void LoopThread::record(std::string_view kind, std::string_view json) {
 void LoopThread::save() {
   saved_s_ = outside_.clock.wall() / nanos_per_s;
   dirty_ = false;
-  const Status ok = io::replace_file(outside_.state_file, machine_.snapshot(), 0600, io::Durable::content);
-  if (!ok) log::error("the loop's memory could not be saved", {{"why", ok.error().message}});
+  saver_.save(outside_.state_file, machine_.snapshot());
+}
+
+void LoopThread::save_baselines() {
+  learned_s_ = outside_.clock.wall() / nanos_per_s;
+  saver_.save(outside_.baselines_file, machine_.baselines());
 }
 
 }  // namespace hs::app

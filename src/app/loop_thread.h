@@ -13,6 +13,7 @@
 #include "app/code_defaults.h"
 #include "app/observer.h"
 #include "app/recorder.h"
+#include "app/saver.h"
 #include "base/bounded_queue.h"
 #include "config/config.h"
 #include "io/clock.h"
@@ -35,7 +36,8 @@ class LoopThread {
     values::Actuator& actuator;
     ledger::Ledger* ledger;  // nullptr: it cannot be continued; nothing is changed, everything else goes on
     Observer& observer;
-    std::string state_file;  // <data>/loop/state.json
+    std::string state_file;      // <data>/loop/state.json
+    std::string baselines_file;  // <data>/loop/baselines
     Recorder& recorder;
     // Called on the loop's thread after each frame, with the loop as it stands now.
     std::function<void(const loop::Machine&, const CodeDefaults&, UnixNanos)> publish;
@@ -58,7 +60,7 @@ class LoopThread {
   using Job = std::function<void()>;
   void run(const std::stop_token& stop);
   void start();
-  void begin_run(std::string snapshot);
+  void begin_run(std::string snapshot, std::string baselines);
   void tell_what_is_in_force();
   void reset_one(const values::KnobState& knob, const std::string& who, const std::string& why);
   void note_revision(int64_t revision);
@@ -71,6 +73,7 @@ class LoopThread {
   Status commit();
   void record(std::string_view kind, std::string_view json);
   void save();
+  void save_baselines();
 
   Outside outside_;
   std::shared_ptr<const config::Snapshot> config_;
@@ -78,9 +81,10 @@ class LoopThread {
   stream::Stream stream_;
   loop::Machine machine_;
   CodeDefaults code_defaults_;
+  Saver saver_;
   BoundedQueue<Job> jobs_{orders_max};
   bool dirty_ = false;  // something was decided that is not saved yet
-  int64_t saved_s_ = 0, noted_revision_ = 0;
+  int64_t saved_s_ = 0, learned_s_ = 0, noted_revision_ = 0;
   std::jthread thread_;  // last: stops first
 };
 

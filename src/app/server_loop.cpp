@@ -72,6 +72,7 @@ Status Server::open_loop() {
                           .ledger = ledger_.get(),
                           .observer = *observer_,
                           .state_file = data() + "/loop/state.json",
+                          .baselines_file = data() + "/loop/baselines",
                           .recorder = *recorder_,
                           .publish = [this](const auto& machine, const auto& defaults,
                                             UnixNanos at) { publish(machine, defaults, at); }},

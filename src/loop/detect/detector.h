@@ -42,6 +42,8 @@ class Detector {
   };
   std::vector<Burning> burning() const;
   const History& history() const { return history_; }
+  // Before the first step: what another run had learned (History::baselines). `now`: the second.
+  Status restore(std::string_view baselines, int64_t now) { return history_.restore(baselines, now); }
   int64_t now() const { return now_; }  // the second of the last frame
   // What a test must pass, as log(c): depends on the number of watches that share the budget.
   double threshold(bool declared) const;

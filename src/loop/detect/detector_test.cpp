@@ -94,6 +94,35 @@ TEST(Detector, a_declared_objective_is_watched_from_the_first_second) {
   EXPECT_EQ(trial.turns[0].symptom.objective, "availability");
 }
 
+TEST(Detector, what_was_learned_survives_a_restart) {
+  Trial trial({.seed = 5, .services = 4, .edges = 4, .requests_per_s = 10, .bursts_per_hour = 0, .surges_per_hour = 0});
+  trial.system.set(4, 30, 25);
+  trial.run(300);
+  const std::string learned = trial.detector.history().baselines(trial.detector.now());
+  const int64_t now = trial.system.second();
+  Detector knows_nothing;
+  EXPECT_FALSE(knows_nothing.restore(learned, now + baselines_age_max_s + 60)) << "too old";
+  std::string damaged = learned;
+  damaged[damaged.size() / 2] = static_cast<char>(damaged[damaged.size() / 2] ^ 1);
+  EXPECT_FALSE(knows_nothing.restore(damaged, now));
+  EXPECT_FALSE(knows_nothing.restore(learned.substr(0, learned.size() - 1), now));
+  EXPECT_FALSE(knows_nothing.restore("", now));
+  EXPECT_TRUE(knows_nothing.history().operations.empty());
+
+  const auto slow_after_restart = [&](std::string_view baselines) {
+    Trial after(
+        {.seed = 5, .services = 4, .edges = 4, .requests_per_s = 10, .bursts_per_hour = 0, .surges_per_hour = 0});
+    after.system.set(4, 30, 25);
+    if (!baselines.empty()) EXPECT_TRUE(after.detector.restore(baselines, after.system.second()));
+    after.run(15);
+    EXPECT_TRUE(after.turns.empty()) << "nothing is wrong yet";
+    after.system.disturb(4, 0, 4);
+    return after.until(SymptomKind::latency, after.system.service_of(4), 15);
+  };
+  EXPECT_GT(slow_after_restart(learned), 0);
+  EXPECT_LE(slow_after_restart(""), 0) << "without them there is nothing to depart from";
+}
+
 TEST(Detector, what_was_sick_is_not_learned_as_usual) {
   Trial trial({.seed = 8, .services = 4, .edges = 4, .requests_per_s = 10, .bursts_per_hour = 0, .surges_per_hour = 0});
   trial.system.set(4, 30, 25);

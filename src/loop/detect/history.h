@@ -8,17 +8,21 @@
 #include <deque>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "base/error.h"
 #include "loop/detect/sequential.h"
 #include "stream/frame.h"
 #include "stream/sketch.h"
 
 namespace hs::loop {
 
-inline constexpr int64_t remembered_s = 128;    // of single seconds: an onset is looked for no further back
-inline constexpr size_t tracks_max = 4'000;     // of each kind; about 15 kB each. Beyond: not watched, counted
-inline constexpr int64_t idle_track_s = 3'600;  // a track that is silent for so long makes room
+inline constexpr int64_t remembered_s = 128;  // of single seconds: an onset is looked for no further back
+inline constexpr size_t tracks_max = 4'000;   // of each kind; about 15 kB each. Beyond: not watched, counted
+inline constexpr size_t baselines_bytes_max = 32UL << 20;  // saved; beyond it the last tracks are learned anew
+inline constexpr int64_t baselines_age_max_s = 3'600;      // what is usual fades in a quarter of an hour
+inline constexpr int64_t idle_track_s = 3'600;             // a track that is silent for so long makes room
 
 struct OperationKey {  // operation "": all of the service's answers
   std::string service, operation;
@@ -153,6 +157,11 @@ class History {
   static void note_durations(Track& track, int64_t second, const stream::Sketch& ms);
   // The newest second of which nearly everything has arrived, for a service.
   int64_t settled(const std::string& service, int64_t now) const;
+
+  // What is usual, for the time after a restart; without single seconds, so nothing of before is judged again.
+  // restore() replaces everything or, when the bytes are not ours or too old, changes nothing.
+  std::string baselines(int64_t now) const;
+  Status restore(std::string_view bytes, int64_t now);
 
   std::map<OperationKey, Track> operations;  // with one of operation "" for each service
   std::map<EdgeKey, Track> edges;

@@ -184,4 +184,10 @@ Status Understanding::restore(std::string_view snapshot) {
   return {};
 }
 
+std::string Understanding::baselines() const { return state_->detector.history().baselines(state_->detector.now()); }
+
+Status Understanding::restore_baselines(std::string_view baselines, UnixNanos at) {
+  return state_->detector.restore(baselines, at / nanos_per_s);
+}
+
 }  // namespace hs::loop

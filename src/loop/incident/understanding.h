@@ -70,6 +70,9 @@ class Understanding {
   // Everything that a restart must not forget, as JSON; restore() replaces the whole state or changes nothing.
   std::string snapshot() const;
   Status restore(std::string_view snapshot);
+  // What the detectors learned, as bytes; restored before the first step, and only when it is not old at `at`.
+  std::string baselines() const;
+  Status restore_baselines(std::string_view baselines, UnixNanos at);
 
  private:
   struct State;

@@ -31,6 +31,10 @@ class Machine {
   // What a restart must not forget, as JSON. restore() replaces the whole state or changes nothing.
   std::string snapshot() const;
   Status restore(std::string_view snapshot, const config::Declarations& declarations);
+  std::string baselines() const { return understanding_.baselines(); }
+  Status restore_baselines(std::string_view baselines, UnixNanos at) {
+    return understanding_.restore_baselines(baselines, at);
+  }
 
  private:
   std::vector<Action> understand(const stream::Frame& frame);

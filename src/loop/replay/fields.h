@@ -3,12 +3,12 @@
 // added here, and the version in recording.h goes up; the round-trip test notices a forgotten one.
 
 #include "config/declarations.h"
+#include "loop/archive.h"
 #include "loop/events.h"
 #include "loop/incident/understanding.h"
-#include "loop/replay/archive.h"
 #include "stream/frame.h"
 
-namespace hs::loop::replay {
+namespace hs::loop::archive {
 
 #define HS_FIELDS(type, ...)   \
   template <class A>           \
@@ -53,4 +53,4 @@ HS_FIELDS(InjectedFault, id, service, kind, started, ended)
 
 #undef HS_FIELDS
 
-}  // namespace hs::loop::replay
+}  // namespace hs::loop::archive

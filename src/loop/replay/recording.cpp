@@ -8,11 +8,11 @@ namespace hs::loop::replay {
 
 template <class A>
 void fields(A& a, Settings& v) {
-  all(a, v.act, v.lease_ms, v.changes_per_hour, v.changes_per_incident, v.cooldown_ms);
+  archive::all(a, v.act, v.lease_ms, v.changes_per_hour, v.changes_per_incident, v.cooldown_ms);
 }
 template <class A>
 void fields(A& a, Begin& v) {
-  all(a, v.at, v.version, v.has_ledger, v.ledger_index, v.settings, v.declarations, v.snapshot);
+  archive::all(a, v.at, v.version, v.has_ledger, v.ledger_index, v.settings, v.declarations, v.snapshot, v.baselines);
 }
 
 Settings Settings::of(const Policy& policy) {
@@ -27,9 +27,9 @@ Policy Settings::policy() const {
 }
 
 void encode(const Item& item, std::string& out) {
-  Writer body;
-  put(body, const_cast<Item&>(item));  // a writer only reads it: one list of fields serves both directions
-  Writer whole;
+  archive::Writer body;
+  archive::put(body, const_cast<Item&>(item));  // a writer only reads it: one list of fields serves both directions
+  archive::Writer whole;
   whole.text(body.out);
   out += whole.out;
 }
@@ -47,9 +47,9 @@ Result<std::optional<Item>> take(std::string_view& bytes) {
   if (size > item_bytes_max)
     return fail(Code::invalid_argument, fmt::format("the recording has an item of {} bytes", size));
   if (bytes.size() - used < size) return std::nullopt;
-  Reader reader(bytes.substr(used, size));
+  archive::Reader reader(bytes.substr(used, size));
   Item item;
-  put(reader, item);
+  archive::put(reader, item);
   if (!reader.good() || !reader.done())
     return fail(Code::invalid_argument, "the recording has an item that is damaged");
   bytes.remove_prefix(used + size);
@@ -60,6 +60,7 @@ std::vector<Action> Replayer::feed(const Item& item) {
   if (const auto* begin = std::get_if<Begin>(&item)) {
     machine_.emplace(begin->settings.policy());
     if (!begin->snapshot.empty()) (void)machine_->restore(begin->snapshot, begin->declarations);  // as serve does
+    if (!begin->baselines.empty()) (void)machine_->restore_baselines(begin->baselines, begin->at);
     return {};
   }
   if (!machine_) return {};

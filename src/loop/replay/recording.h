@@ -35,6 +35,7 @@ struct Begin {  // a loop was made: the first item of a run
   Settings settings;
   config::Declarations declarations;  // that the snapshot was restored with
   std::string snapshot;               // "" = it began without memory
+  std::string baselines;              // "" = it began without having learned anything
 };
 
 using Item = std::variant<Begin, Event, stream::RecentChange, InjectedFault, Settings>;

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "loop/replay/archive.h"
+#include "loop/archive.h"
 
 namespace hs::loop::replay {
 namespace {
@@ -92,13 +92,13 @@ TEST(Recording, DamageIsAnErrorAndAnUnfinishedItemIsNone) {
 }
 
 TEST(Recording, TheBoundOfAnItemHolds) {
-  Writer writer;
+  archive::Writer writer;
   uint64_t size = item_bytes_max + 1;
   writer.number(size);
   std::string_view view = writer.out;
   EXPECT_FALSE(take(view));
   size = item_bytes_max;
-  Writer at_the_bound;
+  archive::Writer at_the_bound;
   at_the_bound.number(size);
   view = at_the_bound.out;
   EXPECT_TRUE(take(view));  // not whole yet

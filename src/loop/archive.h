@@ -1,6 +1,6 @@
 #pragma once
-// Plain values to bytes and back, by one list of fields for both directions (fields.h). Reading trusts nothing: a
-// length that cannot be is an end, never an allocation.
+// Plain values to bytes and back, by one list of fields for both directions (a `fields` beside each type). Reading
+// trusts nothing: a length that cannot be is an end, never an allocation.
 
 #include <bit>
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 #include "stream/sketch.h"
 
-namespace hs::loop::replay {
+namespace hs::loop::archive {
 
 class Writer {
  public:
@@ -140,7 +140,7 @@ void put_sketch(A& a, stream::Sketch& v) {
   if constexpr (A::reads) v = stream::Sketch::from(std::move(buckets), zeros, sum, count);
 }
 
-// Whatever is none of the known forms has its fields listed in fields.h.
+// Whatever is none of the known forms has its fields listed in a `fields` of its own.
 template <class A, class T>
 void put(A& a, T& v) {
   if constexpr (std::is_same_v<T, double>) {
@@ -170,4 +170,4 @@ void put(A& a, T& v) {
   }
 }
 
-}  // namespace hs::loop::replay
+}  // namespace hs::loop::archive
