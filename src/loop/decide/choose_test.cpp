@@ -135,6 +135,46 @@ TEST_F(Fixture, undoes_the_last_change_first) {
   EXPECT_EQ(c.ranked[0].move.to, Value(int64_t{10}));
 }
 
+config::Expectation expect(std::string service, config::Measure measure, std::string when, bool improves = true) {
+  return {.service = std::move(service), .measure = measure, .when = std::move(when), .improves = improves};
+}
+
+// On every other day more retries mean fewer errors. In a storm of retries they are the fault, and a few less of them
+// do not end it.
+TEST_F(Fixture, a_storm_of_retries_gets_none_at_all) {
+  incident.causes = {
+      {.entity = "edge:shop->pay", .kind = "retries", .probability = 0.9, .service = "shop", .peer = "pay"}};
+  Knob retries = number("retries", 4, 0, 5);
+  retries.dependency = "pay", retries.effect = KnobEffect::shared;
+  retries.expect = {expect("shop", config::Measure::errors, "raised"), expect("pay", config::Measure::load, "lowered")};
+  declarations.knobs = {retries};
+  ASSERT_EQ(best(), "retries lowered");
+  EXPECT_EQ(run().ranked[0].move.to, Value(int64_t{0}));
+  incident.causes[0].kind = "errors";
+  EXPECT_EQ(best(), "retries raised");
+}
+
+TEST_F(Fixture, relief_that_is_declared_to_cost_errors_is_none) {
+  incident.causes = {{.entity = "service:shop", .kind = "saturated", .probability = 0.9, .service = "shop"}};
+  Knob limit = number("limit", 256, 32, 256);
+  limit.effect = KnobEffect::shared;
+  limit.expect = {expect("shop", config::Measure::load, "lowered")};
+  declarations.knobs = {limit};
+  EXPECT_EQ(best(), "limit lowered");
+  declarations.knobs[0].expect.push_back(expect("shop", config::Measure::errors, "lowered", false));
+  EXPECT_EQ(best(), "");
+}
+
+TEST_F(Fixture, a_knob_about_another_dependency_comes_last) {
+  incident.causes = {{.entity = "peer:pay", .kind = "errors", .probability = 0.9, .peer = "pay"}};
+  declarations.knobs = {flag("a", "shop", "mail"), flag("b", "shop", "pay")};
+  for (auto& knob : declarations.knobs) knob.expect = {expect("shop", config::Measure::errors, "enabled")};
+  Choice c = run();
+  ASSERT_EQ(c.ranked.size(), 2);
+  EXPECT_EQ(c.ranked[0].knob->key, "b");
+  EXPECT_GT(c.ranked[0].score, c.ranked[1].score + 1);
+}
+
 TEST_F(Fixture, an_attack_is_load) {
   incident.symptoms[0].kind = SymptomKind::security, incident.security = true;
   incident.causes = {{.entity = "attack:shop", .kind = "security", .probability = 0.9, .service = "shop"}};

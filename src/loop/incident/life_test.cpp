@@ -94,6 +94,33 @@ TEST(Life, TwoThatTurnOutToBeOneAreMerged) {
   EXPECT_EQ(news.front().into, life.all().front().id);
 }
 
+TEST(Life, OneThatWasActedOnStaysItself) {
+  Life life;
+  const Symptom a = symptom("errors shop", "shop", 100 * s), b = symptom("errors pay", "pay", 101 * s);
+  life.step({&a}, {}, {because("shop", {a.id})}, 100 * s);
+  life.step({&a, &b}, {}, {because("shop", {a.id}), because("pay", {b.id})}, 101 * s);
+  const std::string second = life.all().back().id;
+  life.acted(second, "chg-1", 102 * s);
+  EXPECT_TRUE(life.step({&a, &b}, {}, {because("shop", {a.id, b.id})}, 103 * s).empty());
+  EXPECT_EQ(life.find(second)->state, IncidentState::acting);
+}
+
+TEST(Life, PeersThatHaveNothingInCommonAreNotOneCause) {
+  Life life;
+  Symptom a = symptom("errors shop > redis", "shop", 100 * s);
+  const auto peer = [](const std::string& name, const std::string& id) {
+    Explanation e = because("", {id});
+    e.causes[0].entity = "peer:" + name;
+    return e;
+  };
+  life.step({&a}, {}, {peer("redis", a.id)}, 100 * s);
+  a.ended = 105 * s;
+  life.step({}, {a}, {}, 112 * s);
+  const Symptom other = symptom("errors cart > carrier", "cart", 130 * s);
+  life.step({&other}, {}, {peer("carrier", other.id)}, 130 * s);
+  EXPECT_EQ(life.all().size(), 2U);
+}
+
 TEST(Life, WhatComesBackWithinItsHoldCountsOnce) {
   Life life;
   Symptom a = symptom("errors shop", "shop", 100 * s);

@@ -33,5 +33,44 @@ TEST(Goal, a_declared_latency_counts_what_was_declared) {
   EXPECT_EQ(goal.judge(answer(201)), 1);
 }
 
+// A gateway whose page is slow, above a service that is unusually slow.
+struct Above {
+  Past history;
+  config::Declarations declarations;
+  Incident incident = slow("");
+  explicit Above(double page_ms) {
+    incident.started = 990 * nanos_per_s;
+    declarations.objectives = {{.name = "page", .service = "gate", .operation = "page", .target = 0.9},
+                               {.name = "other", .service = "gate", .operation = "other", .target = 0.9}};
+    for (auto& o : declarations.objectives) o.kind = config::ObjectiveKind::latency, o.threshold_ms = 300;
+    for (int64_t second = 991; second < 1000; ++second) {
+      stream::Frame frame{.tick = (second + 1) * nanos_per_s};
+      frame.calls = {{.second = second, .service = "gate", .operation = "page", .callee = "shop"}};
+      for (const char* operation : {"page", "other"}) {
+        stream::Cell cell{.second = second, .service = "gate", .operation = operation, .count = 20};
+        for (int i = 0; i < 20; ++i) cell.duration_ms.add(page_ms);
+        frame.cells.push_back(cell);
+      }
+      history.add(frame);
+    }
+  }
+};
+
+TEST(Goal, a_missed_objective_above_comes_first) {
+  Above above(900);
+  Goal goal = goal_of(above.incident, above.declarations, above.history);
+  EXPECT_TRUE(goal.owed);
+  ASSERT_EQ(goal.requests.size(), 1U);  // the other operation never comes to the shop
+  EXPECT_EQ(goal.requests.begin()->first, std::pair(std::string("gate"), std::string("page")));
+  EXPECT_EQ(goal.requests.begin()->second.slow_ms, 300);
+}
+
+TEST(Goal, what_is_only_unusual_is_not_owed) {
+  Above above(20);
+  Goal goal = goal_of(above.incident, above.declarations, above.history);
+  EXPECT_FALSE(goal.owed);
+  EXPECT_EQ(goal.requests.begin()->first.first, "shop");
+}
+
 }  // namespace
 }  // namespace hs::loop
