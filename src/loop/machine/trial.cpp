@@ -70,9 +70,11 @@ Canary Trial::make_canary(const Receipt& receipt, const View& view) const {
   setup.bad = [goal = goal_, speed = std::move(speed)](const stream::Outcome& o, Aspect m) {
     if (m == objective) return goal.judge(o);
     if (!o.entry) return -1;
-    if (m == errors_guard) return o.error || o.limited ? 1 : 0;
+    bool failed = o.error || o.limited;
+    if (m == errors_guard) return failed ? 1 : 0;
+    // What fails at once is not fast: an answer that comes late at last is no harm beside it.
     double limit = speed.ms(o.service, o.operation);
-    return limit <= 0 ? -1 : o.duration_ms > limit ? 1 : 0;
+    return limit <= 0 ? -1 : failed || o.duration_ms > limit ? 1 : 0;
   };
   CanaryLimits limits = policy_.canary;
   limits.first_look = policy_.sabotage.first_look, limits.trusting = policy_.sabotage.no_mismatch_check;

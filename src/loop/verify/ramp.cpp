@@ -65,8 +65,10 @@ void Ramp::add_guards(const Past& history, const config::Declarations& declarati
   for (const auto& [where, yes] : seen) {
     if (goal_.bad_of(where.first, where.second) != nullptr) continue;
     if (!is_owed(where.first, where.second, history, declarations)) continue;
-    for (Bad bad : {Bad{.errors = true}, Bad{.errors = false, .slow_ms = speed.ms(where.first, where.second)}}) {
-      if (!bad.errors && bad.slow_ms <= 0) continue;
+    double limit_ms = speed.ms(where.first, where.second);  // what fails at once is not fast
+    std::vector<Bad> bads = {Bad{.errors = true}};
+    if (limit_ms > 0) bads.push_back({.errors = true, .slow_ms = limit_ms});
+    for (const Bad& bad : bads) {
       auto before = history.blocks({.service = where.first, .operation = where.second, .kind = 2}, bad, from, to);
       if (sum(before).n >= guard_n_min) guards_.push_back({where.first, where.second, bad, std::move(before)});
     }
@@ -127,7 +129,7 @@ std::optional<std::string> Ramp::harm(const Past& history) const {
     bool rose = undone.before > undone.after + guard_rise_min && undone.before > 1.5 * undone.after;
     if (rose && undone.log_e > limits_.log_e_harm)
       return fmt::format("{} {}: {} {} after, {} before", guard.service, guard.operation, percent(undone.before),
-                         guard.bad.errors ? "errors" : "slow", percent(undone.after));
+                         guard.bad.slow_ms > 0 ? "slow or failed" : "errors", percent(undone.after));
   }
   return kpi_harm(history, from, to);
 }
