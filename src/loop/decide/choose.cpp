@@ -24,7 +24,7 @@ constexpr double shared_cost = 0.7;    // the first exposure of a shared effect 
 constexpr double retry_cost = 0.6;     // what a canary did not show may show when everybody has it: where all queue up
 constexpr double crowded = 0.5;        // bad share from which treated and control wait for one another
 constexpr double size_cost = 0.08;     // of each doubling: a small step is a small risk
-constexpr double relief_size_max = 4;  // doublings up to which fewer retries are better
+constexpr double relief_size_max = 4;  // doublings up to which more relief is better
 constexpr double other_dependency = 0.3;
 constexpr int64_t reading_s = 6;
 constexpr double reading_n_min = 15, reading_share = 0.1;
@@ -145,9 +145,12 @@ void judge(const Situation& s, Option& option) {
   }
   option.learning = promised <= 0 && known <= 0 && !option.undo;
   option.score = option.log_odds - size_cost * option.move.size;
-  // Retries feed themselves: a little less of them does not end a jam.
-  if (option.relief && s.incident->causes[0].kind == "retries")
-    option.score = option.log_odds + size_cost * std::min(option.move.size, relief_size_max);
+  // Retries feed themselves, and attackers do not tire: a little less of them ends nothing. What goes too far hurts
+  // others.
+  const std::string& kind = s.incident->causes[0].kind;
+  double size = option.move.size, too_far = std::max(0.0, size - relief_size_max);
+  if (option.relief && (kind == "retries" || kind == "security"))
+    option.score = option.log_odds + size_cost * (size - 3 * too_far);
   if (option.ramp) option.score -= contained(*option.knob) ? retry_cost : shared_cost;
 }
 

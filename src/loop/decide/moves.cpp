@@ -24,7 +24,8 @@ Value number(const Knob& knob, double x) {
 }
 
 double size_of(double from, double to) {
-  double a = std::max(std::abs(from), 1e-9), b = std::max(std::abs(to), 1e-9);
+  double a = std::abs(from), b = std::abs(to);
+  if (a == 0 || b == 0) return std::log2(std::max(a, b) + 1) + 1;  // to nothing: one doubling more than to one
   return std::clamp(std::abs(std::log2(b / a)), 0.1, 20.0);
 }
 

@@ -14,16 +14,17 @@ namespace {
 
 // Weights of evidence, relative to "the service itself", as odds. Chosen by judgement, checked on random applications
 // (loop_eval causes); the order matters more than the values.
-constexpr double instance_odds = 8;     // one of several instances carries nearly all of the excess
-constexpr double change_odds = 9;       // a change to the very service just before the onset
-constexpr double restart_odds = 0.7;    // a restart may be a consequence
-constexpr double change_fades_s = 60;   // how fast a change loses its suspicion
-constexpr double load_odds = 6;         // load rose by more than half when the service's own time or errors rose
-constexpr double retries_odds = 2;      // a caller asks more often per request
-constexpr double attack_odds = 5;       // two independent signals made the symptom already
-constexpr double attackers_part = 0.4;  // of a surge of requests: what is denied, the rest may be limited or fail
-constexpr double background = 1e-3;     // of every entity that is known: never certain that it is not that one
-constexpr double instance_part = 0.8;   // of the excess
+constexpr double instance_odds = 8;        // one of several instances carries nearly all of the excess
+constexpr double change_odds = 9;          // a change to the very service just before the onset
+constexpr double restart_odds = 0.7;       // a restart may be a consequence
+constexpr double change_fades_s = 40;      // how fast a change loses its suspicion
+constexpr double change_of_caller = 0.35;  // what a change of a service says of its calls to others
+constexpr double load_odds = 6;            // load rose by more than half when the service's own time or errors rose
+constexpr double retries_odds = 2;         // a caller asks more often per request
+constexpr double attack_odds = 5;          // two independent signals made the symptom already
+constexpr double attackers_part = 0.4;     // of a surge of requests: what is denied, the rest may be limited or fail
+constexpr double background = 1e-3;        // of every entity that is known: never certain that it is not that one
+constexpr double instance_part = 0.8;      // of the excess
 constexpr double load_factor = 1.5;
 constexpr double more_calls_factor = 1.5;
 
@@ -303,7 +304,7 @@ void Ranking::consider(const Origin& o, double share) {
     case Starts::peer_errors:
     case Starts::peer_time:
       peer_or_edge(o, share);
-      changes(o.service, share * 0.5);
+      changes(o.service, share * change_of_caller);
       changes(o.peer, share * 0.5);
       return;
     default:
