@@ -37,6 +37,9 @@ std::set<std::string> concerned(const Incident& incident, const Past& history) {
   return out;
 }
 
+// More requests than usual are part of the story.
+bool is_flood(const Incident& incident, const Goal& goal) { return incident.security || !goal.series.empty(); }
+
 // Whether one series of one sender departs from its own past.
 bool departs(const Past& history, const Past::Key& key, const Window& w, bool by_series) {
   Scope scope{key.service, key.operation, key.instance, key.peer, key.credential, key.kind};
@@ -61,7 +64,8 @@ std::set<std::string> testifying(const Incident& incident, const Goal& goal, con
   for (const auto& service : concerned(incident, history)) {
     for (const auto& key : history.keys({.service = service})) {
       heard.insert(key.credential);
-      if (!out.contains(key.credential) && departs(history, key, w, !goal.series.empty())) out.insert(key.credential);
+      if (!out.contains(key.credential) && departs(history, key, w, is_flood(incident, goal)))
+        out.insert(key.credential);
     }
   }
   return out;
@@ -135,7 +139,7 @@ Corroboration corroborate(const Incident& incident, const Goal& goal, const Past
   // With several senders around, the only one that tells of it may be the liar; what we served tells.
   if (!witnesses.empty() && served_testifies(goal, history, w, which))
     return {true, fmt::format("good requests that evaluated {} are missing by as many as are reported bad", which)};
-  if (!witnesses.empty() && !goal.series.empty() && served_flood(incident, history, w, which))
+  if (!witnesses.empty() && is_flood(incident, goal) && served_flood(incident, history, w, which))
     return {true, fmt::format("evaluations of {} that we served became more by as many", which)};
   if (witnesses.empty()) return {false, "no sender of telemetry shows it against its own past yet"};
   return {false, fmt::format("only one of {} senders reports it, and nothing of ours confirms it", heard.size())};

@@ -119,6 +119,12 @@ Goal goal_of(const Incident& incident, const config::Declarations& declarations,
   const Symptom* other = nullptr;
   for (const auto& s : incident.symptoms)
     if (goes_on(s) && !countable(s) && (other == nullptr || s.strength > other->strength)) other = &s;
+  // An attack goes on whatever we answer: what is to get better is what it does to customers, when it does.
+  if (security) add_missed(goal, incident, declarations, history);
+  if (security && !goal.requests.empty()) {
+    goal.measure = "security";
+    return goal;
+  }
   if (other != nullptr && (security || symptoms.empty())) {
     watch_series(goal, *other);
     return goal;

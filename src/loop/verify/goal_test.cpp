@@ -65,6 +65,16 @@ TEST(Goal, a_missed_objective_above_comes_first) {
   EXPECT_EQ(goal.requests.begin()->second.slow_ms, 300);
 }
 
+TEST(Goal, an_attack_is_measured_by_what_it_does_to_customers) {
+  for (double page_ms : {900.0, 20.0}) {
+    Above above(page_ms);
+    above.incident.security = true, above.incident.symptoms[0].kind = SymptomKind::security;
+    Goal goal = goal_of(above.incident, above.declarations, above.history);
+    EXPECT_EQ(goal.measure, "security");
+    EXPECT_EQ(goal.series.empty(), page_ms > 300) << page_ms;  // nobody suffers: the attack itself is to become less
+  }
+}
+
 TEST(Goal, what_is_only_unusual_is_not_owed) {
   Above above(20);
   Goal goal = goal_of(above.incident, above.declarations, above.history);
