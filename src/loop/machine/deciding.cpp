@@ -30,10 +30,6 @@ bool goes_on(const Incident& incident) {
          std::any_of(incident.symptoms.begin(), incident.symptoms.end(), [](const Symptom& s) { return s.ended == 0; });
 }
 
-}  // namespace
-
-namespace {
-
 bool is_owed(const Incident& incident) {  // some of it breaks what the team declared
   return std::any_of(incident.symptoms.begin(), incident.symptoms.end(),
                      [](const Symptom& s) { return s.ended == 0 && !s.objective.empty(); });
