@@ -7,6 +7,7 @@
 
 #include "api/console/console.h"
 #include "api/otlp/receiver.h"
+#include "api/prometheus/own_samples.h"
 #include "api/prometheus/routes.h"
 #include "api/prometheus/write.h"
 #include "api/telemetry/telemetry.h"
@@ -133,7 +134,8 @@ bool Server::values_answers(const std::stop_token& stop) {
 Status Server::open_storage() {
   const auto tee = [this](const std::shared_ptr<const model::Batch>& batch, const ingest::Incoming& incoming) {
     // The loop watches the application that Homeostat is for: what other tenants send is stored for them alone.
-    if (incoming.tenant.empty()) loop_->add(*batch, incoming.received_at, incoming.credential);
+    const bool told_before = api::prometheus::is_derived(incoming.credential);
+    if (incoming.tenant.empty() && !told_before) loop_->add(*batch, incoming.received_at, incoming.credential);
   };
   HS_ASSIGN(storage_, Storage::open(common_, settings(), http_, clock_, random_, tee));
   freshness_ = std::make_unique<Freshness>(storage_->ingest(), clock_);

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/compress.h"
 #include "base/metrics.h"
 #include "store/block.h"
 #include "wire/prometheus/remote_write.h"
@@ -96,6 +97,18 @@ struct Receiver {
   }
 };
 
+// Senders use snappy, as the protocol says; what this process makes itself (OwnSamples) is zstd or plain.
+Result<std::string> plain_body(const Incoming& incoming, size_t body_bytes_max) {
+  switch (incoming.encoding) {
+    case ingest::Encoding::snappy:
+      return wire::prometheus::snappy_decompress(incoming.body, body_bytes_max);
+    case ingest::Encoding::zstd:
+      return decompress(Coding::zstd, incoming.body, body_bytes_max);
+    default:
+      return incoming.body;
+  }
+}
+
 }  // namespace
 
 http::Handler write_receiver(WriteOptions options, io::Clock& clock, Sink sink) {
@@ -104,7 +117,7 @@ http::Handler write_receiver(WriteOptions options, io::Clock& clock, Sink sink) 
 }
 
 Result<model::Batch> decode_write(const Incoming& incoming, size_t body_bytes_max) {
-  HS_ASSIGN(std::string body, wire::prometheus::snappy_decompress(incoming.body, body_bytes_max));
+  HS_ASSIGN(std::string body, plain_body(incoming, body_bytes_max));
   wire::prometheus::WriteLimits limits;
   limits.oldest = incoming.any_time ? 0 : incoming.received_at - store::time_past_max_ns;
   limits.newest = incoming.received_at + store::time_future_max_ns;

@@ -1,0 +1,80 @@
+#include "wire/prometheus/write_encoder.h"
+
+#include <protozero/pbf_writer.hpp>
+
+namespace hs::wire::prometheus {
+namespace {
+
+using protozero::pbf_writer;
+
+void add_text(pbf_writer& to, uint32_t tag, std::string_view text) { to.add_string(tag, text.data(), text.size()); }
+
+void add_labels(pbf_writer& to, uint32_t tag, WriteEncoder::Labels labels) {
+  for (const model::Attribute& one : labels) {
+    pbf_writer label(to, tag);
+    add_text(label, 1, one.key);
+    add_text(label, 2, one.value);
+  }
+}
+
+void add_half(pbf_writer& to, uint32_t spans_tag, uint32_t counts_tag, const std::vector<WriteEncoder::Span>& spans,
+              const std::vector<double>& counts) {
+  for (const WriteEncoder::Span& one : spans) {
+    pbf_writer span(to, spans_tag);
+    span.add_sint32(1, one.offset);
+    span.add_uint32(2, one.length);
+  }
+  to.add_packed_double(counts_tag, counts.begin(), counts.end());
+}
+
+}  // namespace
+
+void WriteEncoder::series(Labels labels, std::span<const Sample> samples, std::span<const Exemplar> exemplars) {
+  pbf_writer request(bytes_);
+  pbf_writer series(request, 1);
+  add_labels(series, 1, labels);
+  for (const Sample& one : samples) {
+    pbf_writer sample(series, 2);
+    sample.add_double(1, one.value);
+    sample.add_int64(2, one.time_ms);
+  }
+  for (const Exemplar& one : exemplars) {
+    pbf_writer exemplar(series, 3);
+    add_labels(exemplar, 1, one.labels);
+    exemplar.add_double(2, one.value);
+    exemplar.add_int64(3, one.time_ms);
+  }
+}
+
+void WriteEncoder::sample(Labels labels, int64_t time_ms, double value) {
+  const Sample one{time_ms, value};
+  series(labels, {&one, 1});
+}
+
+void WriteEncoder::histogram(Labels labels, const Histogram& h) {
+  pbf_writer request(bytes_);
+  pbf_writer series(request, 1);
+  add_labels(series, 1, labels);
+  pbf_writer out(series, 4);
+  out.add_double(2, h.count);
+  out.add_double(3, h.sum);
+  out.add_sint32(4, h.schema);
+  out.add_double(5, h.zero_threshold);
+  out.add_double(7, h.zero_count);
+  add_half(out, 8, 10, h.negative_spans, h.negative);
+  add_half(out, 11, 13, h.positive_spans, h.positive);
+  out.add_enum(14, h.reset_hint);
+  out.add_int64(15, h.time_ms);
+  out.add_packed_double(16, h.custom_values.begin(), h.custom_values.end());
+}
+
+void WriteEncoder::family(std::string_view name, FamilyType type, std::string_view help, std::string_view unit) {
+  pbf_writer request(bytes_);
+  pbf_writer family(request, 3);
+  family.add_enum(1, static_cast<int32_t>(type));
+  add_text(family, 2, name);
+  add_text(family, 4, help);
+  add_text(family, 5, unit);
+}
+
+}  // namespace hs::wire::prometheus
