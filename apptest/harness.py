@@ -17,6 +17,8 @@ import urllib.error
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+# A limit against hanging for ever, not a measurement: on a busy machine everything takes longer, and is no less right.
+PATIENCE_S = 240
 LISTENERS = ("otlp_grpc", "otlp_http", "http", "values")
 
 
@@ -40,7 +42,7 @@ def free_ports(count):
     return ports
 
 
-def wait_for(what, condition, timeout_s):
+def wait_for(what, condition, timeout_s=PATIENCE_S):
     end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end, f"not in {timeout_s} s: {what}"

@@ -8,16 +8,25 @@ import threading
 import time
 import urllib.request
 
+from harness import PATIENCE_S, wait_for
+
+
+EVALUATION_TIMEOUT_S = 20  # what clients do at their 100 ms is test_ofrep.py's; here a busy machine is no fault
+
 
 class SmallApp:
+    """Tests wait for numbers of its requests, not for seconds: a busy machine only makes it slower."""
+
     def __init__(self, homeostat, rate_per_s=40, seed=1, tokens=None):
         self.h, self.rate, self.random = homeostat, rate_per_s, random.Random(seed)
         self.error_share = {"primary": 0.0, "backup": 0.0}  # by the knob's value; the fault changes it
         self.tokens = TOKENS if tokens is None else tokens
         self.stop_now = threading.Event()
         self.lock = threading.Lock()
-        self.spans, self.outcomes = [], []  # outcomes: (time, ok, value, whether `values` answered in time)
-        self.export_failures = 0
+        self.spans, self.outcomes = [], []  # outcomes: (time of the evaluation, ok, value, variant)
+        self.export_failures = self.exported = 0  # exports that failed; requests whose spans were taken
+        self.mute_at = None  # from the first answer of this variant on nothing is exported, until it is None again
+        self.muted = False
         self.threads = [threading.Thread(target=f, daemon=True) for f in (self.run, self.export)]
 
     def __enter__(self):
@@ -42,7 +51,7 @@ class SmallApp:
             return "primary", "default", ""
 
     def run(self):
-        connection = http.client.HTTPConnection("127.0.0.1", self.h.ports["values"], timeout=0.1)
+        connection = http.client.HTTPConnection("127.0.0.1", self.h.ports["values"], timeout=EVALUATION_TIMEOUT_S)
         due = time.time()
         while not self.stop_now.is_set():
             due += self.random.expovariate(self.rate)
@@ -52,12 +61,14 @@ class SmallApp:
     def request(self, connection):
         user = f"user-{self.random.randrange(500)}"
         start = time.time_ns()
+        asked = time.monotonic()
         value, variant, revision = self.evaluate(connection, user)
         ok = self.random.random() >= self.error_share[value]
         took = int(self.random.lognormvariate(3, 0.4) * 1e6)  # about 20 ms
         self.record(user, start, took, ok, value, variant, revision)
         with self.lock:
-            self.outcomes.append((time.time(), ok, value, variant != "default"))
+            self.outcomes.append((asked, ok, value, variant))
+            self.muted = self.mute_at is not None and (self.muted or variant == self.mute_at)
 
     def record(self, user, start, took, ok, value, variant, revision):
         trace, ids = secrets.token_hex(16), [secrets.token_hex(8) for _ in range(3)]
@@ -79,12 +90,14 @@ class SmallApp:
     def export(self):
         while not self.stop_now.wait(1.0):
             with self.lock:
+                if self.muted:
+                    continue
                 spans, self.spans = self.spans, []
             by_service = {}
             for service, span in spans:
                 by_service.setdefault(service, []).append(span)
-            for service, one in by_service.items():
-                self.send(service, one)
+            taken = [self.send(service, one) for service, one in by_service.items()]
+            self.exported += len(by_service.get("front", [])) // 2 if all(taken) else 0
 
     def send(self, service, spans):
         """Each service with a credential of its own: two senders corroborate each other, one does not."""
@@ -95,21 +108,37 @@ class SmallApp:
             head["Authorization"] = f"Bearer {self.tokens[service]}"
         request = urllib.request.Request(self.h.url("otlp_http", "/v1/traces"), json.dumps(body).encode(), head)
         try:
-            urllib.request.urlopen(request, timeout=5).read()
+            urllib.request.urlopen(request, timeout=30).read()
+            return True
         except OSError:
             self.export_failures += 1
+            return False
 
-    def good_share(self, seconds):
-        since = time.time() - seconds
+    def wait_exported(self, requests):
+        """Until so many more requests have been reported, and taken."""
+        goal = self.exported + requests
+        wait_for(f"{requests} requests reported", lambda: self.exported >= goal, PATIENCE_S)
+
+    def since(self, asked, requests):
+        """The first outcomes of requests that evaluated at `asked` (monotonic) or later; waits for them."""
+        def found():
+            with self.lock:
+                return [o for o in self.outcomes if o[0] >= asked]
+        wait_for(f"{requests} requests", lambda: len(found()) >= requests, PATIENCE_S)
+        return found()[:requests]
+
+    def values_since(self, asked, requests=40):
+        """What `values` answered to the next evaluations; one that got no answer counts as "no answer"."""
+        return {"no answer" if variant == "default" else value for _, _, value, variant in self.since(asked, requests)}
+
+    def values_now(self):
+        return self.values_since(time.monotonic())
+
+    def good_share(self, requests):
+        """Of the last requests."""
         with self.lock:
-            recent = [ok for at, ok, _, _ in self.outcomes if at >= since]
+            recent = [ok for _, ok, _, _ in self.outcomes[-requests:]]
         return sum(recent) / max(len(recent), 1)
-
-    def values_seen(self, seconds):
-        """Of those that were answered: on a busy machine some meet the client's timeout, and use the code default."""
-        since = time.time() - seconds
-        with self.lock:
-            return {value for at, _, value, answered in self.outcomes if at >= since and answered}
 
 
 def attributes(pairs):

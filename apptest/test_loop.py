@@ -16,17 +16,17 @@ def test_a_failing_provider_is_replaced_and_the_record_holds(tmp_path):
     config = tmp_path / "homeostat.yaml"
     config.write_text(CONFIG)
     with Homeostat(config=config) as h, SmallApp(h) as app:
-        time.sleep(15)  # healthy: nothing may be changed
+        app.wait_exported(500)  # healthy: nothing may be changed
         assert changes(h) == [] and h.get("/v1/incidents")[1]["incidents"] == []
         app.error_share["primary"] = 0.6
-        wait_for("an incident", lambda: h.get("/v1/incidents")[1]["incidents"], 20)
-        wait_for("a promoted change", lambda: any(c["state"] == "promoted" for c in changes(h)), 60)
+        wait_for("an incident", lambda: h.get("/v1/incidents")[1]["incidents"])
+        wait_for("a promoted change", lambda: any(c["state"] == "promoted" for c in changes(h)))
         promoted = next(c for c in changes(h) if c["state"] == "promoted")
         assert promoted["knob"] == "pay.provider" and promoted["to"] == "backup"
         assert promoted["verdict"]["kind"] == "PASS" and promoted["verdict"]["evidence"] == "concurrent_control"
         # The 5 % who keep the old value, as a control, still meet the fault: 3 % bad are to be expected.
-        wait_for("good service", lambda: app.good_share(8) > 0.93, 30)
-        wait_for("a restored incident", lambda: any(i["restored"] for i in h.get("/v1/incidents")[1]["incidents"]), 40)
+        wait_for("good service", lambda: app.good_share(300) > 0.93)
+        wait_for("a restored incident", lambda: any(i["restored"] for i in h.get("/v1/incidents")[1]["incidents"]))
         incident = h.get("/v1/incidents")[1]["incidents"][0]
         assert incident["causes"][0]["service"] == "pay", incident["causes"][:3]
         h.stop()
@@ -46,8 +46,9 @@ def test_a_failing_provider_is_replaced_and_the_record_holds(tmp_path):
                       "receipt: set: pay.provider; revision",
                       "verdict: PASS by concurrent_control", "promote: promotes pay.provider = backup",
                       "receipt: promoted: pay.provider", "incident: service is restored since")
-        time.sleep(12)  # the share that kept the old value as a control was a candidate: its lease ends
-        assert app.values_seen(1) == {"backup"}  # values outlives serve: what was promoted stays
+        # The share that kept the old value as a control was a candidate: its lease ends. values outlives serve: what
+        # was promoted stays.
+        assert app.values_since(time.monotonic() + 10) == {"backup"}
 
 
 def replay(h, ledger=None):
@@ -84,13 +85,13 @@ def test_a_forger_with_one_credential_changes_nothing(tmp_path):
     config.write_text(CONFIG.replace("[front=", "[forger=token-of-forger-003, front="))
     fake = {"front": "token-of-forger-003", "pay": "token-of-forger-003"}
     with Homeostat(config=config) as h, SmallApp(h) as app:
-        time.sleep(12)
+        app.wait_exported(400)
         with Forger(h, rate_per_s=40, seed=2, tokens=fake) as forger:
             forger.error_share["primary"] = 1.0
-            wait_for("an incident", lambda: h.get("/v1/incidents")[1]["incidents"], 20)
-            time.sleep(15)
+            wait_for("an incident", lambda: h.get("/v1/incidents")[1]["incidents"])
+            forger.wait_exported(600)  # a quarter of a minute of lies, at the rate of the truth
             assert changes(h) == [], changes(h)
             decisions = [e for e in h.get("/v1/ledger?limit=500")[1]["entries"] if e["kind"] == "decision"]
             assert any("did nothing" in e["words"] and e["incident"] for e in decisions), decisions
             assert forger.export_failures == 0 and app.export_failures == 0
-            assert app.good_share(5) == 1.0
+            assert app.good_share(200) == 1.0
