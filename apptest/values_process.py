@@ -1,5 +1,4 @@
 """`homeostat values` alone, on a free port, and the state file that it serves (docs/formats/values_state.md)."""
-import hashlib
 import json
 import os
 import pathlib
@@ -9,7 +8,8 @@ import subprocess
 import tempfile
 import time
 
-from harness import ROOT, binary, free_ports
+from harness import binary, free_ports
+from node_packages import node_program
 
 BOOT = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 SERVICE = "checkout"
@@ -79,24 +79,8 @@ class NodeClient:
     """apptest/programs/ofrep_client.mjs, with its packages as tools/deps/ofrep-node/package-lock.json pins them."""
 
     def __init__(self, url, timeout_ms):
-        self.process = subprocess.Popen(["node", str(self.home() / "ofrep_client.mjs"), url, str(timeout_ms)],
+        self.process = subprocess.Popen(["node", str(node_program("ofrep-node", "ofrep_client.mjs")), url, str(timeout_ms)],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    @staticmethod
-    def home():
-        source = ROOT / "tools/deps/ofrep-node"
-        program = ROOT / "apptest/programs/ofrep_client.mjs"
-        digest = hashlib.sha256((source / "package-lock.json").read_bytes() + program.read_bytes()).hexdigest()[:12]
-        cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "homeostat"
-        home = cache / f"ofrep-node-{digest}"
-        if not (home / "ready").exists():
-            home.mkdir(parents=True, exist_ok=True)
-            for name in ("package.json", "package-lock.json"):
-                shutil.copy(source / name, home)
-            shutil.copy(program, home)
-            subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], cwd=home, check=True)
-            (home / "ready").touch()
-        return home
 
     def ask(self, key, kind, default, context=None):
         self.process.stdin.write(json.dumps({"key": key, "type": kind, "default": default, "context": context or {}}) + "\n")

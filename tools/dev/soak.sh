@@ -13,6 +13,9 @@ cmd_soak() {
   say "$soak_kills random kills of serve, engine and both (results in $home/kills.txt)"
   HOMEOSTAT="$PWD/build/release/homeostat" HOMEOSTAT_KILLS=$soak_kills "$python" -m pytest -q -p no:cacheprovider \
     apptest/test_kill.py 2>&1 | tee "$home/kills.txt"
+  say "official SDK clients that must be built first ($home/sdk.txt)"
+  HOMEOSTAT="$PWD/build/release/homeostat" "$python" -m pytest -q -p no:cacheprovider -m soak apptest/test_sdk.py 2>&1 |
+    tee "$home/sdk.txt"
   say "a hundred healthy hours and many incidents, simulated ($home/sim.txt)"
   cmd_sim --seeds 2300 --healthy-hours 100 2>&1 | tee "$home/sim.txt"
   say "threads under TSan"

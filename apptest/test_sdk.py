@@ -1,0 +1,105 @@
+"""What official SDK clients sent is read back equal, field by field: apptest/sdk_scenario.py says what that is.
+
+Python and JavaScript run everywhere; Go, which must be built first, is in ./dev soak.
+"""
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+import urllib.parse
+
+import pytest
+
+from harness import ROOT, Homeostat
+from node_packages import cache, node_program
+from sdk_scenario import RESOURCE, SAMPLED, Scenario, attributes_json, without
+
+SOURCES = ROOT / "apptest/sdk"
+BUILT = [pytest.param(lang, protocol, marks=pytest.mark.soak)
+         for lang in ("go",) for protocol in ("grpc", "http/protobuf")]
+CLIENTS = [("python", "grpc"), ("python", "http/protobuf"),
+           ("node", "grpc"), ("node", "http/protobuf"), ("node", "http/json"), *BUILT]
+
+
+def build(lang, command, **more):
+    """Builds apptest/sdk/<lang> with the packages that its lock file pins; outside of the source tree."""
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    out = cache() / f"sdk-{lang}"
+    out.mkdir(parents=True, exist_ok=True)
+    subprocess.run([a.format(out=out) for a in command], cwd=SOURCES / lang, check=True, env={**os.environ, **more})
+    return out
+
+
+def command_of(lang):
+    if lang == "python":
+        return [sys.executable, ROOT / "apptest/programs/sdk_python.py"]
+    if lang == "node":
+        if not (shutil.which("node") and shutil.which("npm")):
+            pytest.skip("node and npm are not installed")
+        return ["node", node_program("sdk-node", "sdk_node.mjs")]
+    return [build("go", ["go", "build", "-o", "{out}/sdk", "."], GOFLAGS="-mod=readonly") / "sdk"]
+
+
+@pytest.fixture(scope="module")
+def h():
+    with Homeostat() as homeostat:
+        yield homeostat
+
+
+def get(h, path, **params):
+    status, body = h.get(path + ("?" + urllib.parse.urlencode(params) if params else ""))
+    assert status == 200, body
+    return body
+
+
+def check_source(answer, row, service):
+    """The resource and the scope that a row refers to are what the program set; SDKs add attributes of their own."""
+    resource, scope = answer["resources"][row["resource"]], answer["scopes"][row["scope"]]
+    assert resource["service"] == service
+    wanted = attributes_json({"service.name": service, **RESOURCE})
+    assert [a for a in resource["attributes"] if a["key"] in {w["key"] for w in wanted}] == \
+        sorted(wanted, key=lambda a: a["key"])
+    assert (scope["name"], scope["version"], scope["attributes"]) == ("sdk.scope", "0.1", [])
+
+
+@pytest.mark.parametrize("lang,protocol", CLIENTS)
+def test_what_an_sdk_sent_is_read_back_equal(h, lang, protocol):
+    command = command_of(lang)
+    service = f"sdk-{lang}-{secrets.token_hex(4)}"
+    start_ms = int(time.time() * 1000) - 2000
+    url = h.url("otlp_grpc" if protocol == "grpc" else "otlp_http")
+    env = {**os.environ, "SDK_SERVICE": service, "SDK_START_MS": str(start_ms), "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+           "OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_EXPORTER_OTLP_INSECURE": "true"}
+    run = subprocess.run(command, env=env, stdout=subprocess.PIPE, check=True, timeout=120)
+    told = json.loads(run.stdout)
+    assert told["flushed"]
+    h.flush()
+    sent = Scenario(service, start_ms, told["ids"])
+
+    trace = get(h, f"/v1/traces/{told['ids']['checkout'][0]}")
+    assert [without(s, "flags", "links") for s in trace["spans"]] == [without(s, "links") for s in sent.spans()]
+    # A link's flags are the SDK's affair: some send them, some do not.
+    links = [[{k: v for k, v in link.items() if k != "flags"} for link in s["links"]] for s in trace["spans"]]
+    assert links == [s["links"] for s in sent.spans()]
+    logs = get(h, "/v1/logs", service=service)
+    assert [without(r, "flags", "observed_time_unix_nano") for r in logs["logs"]] == sent.logs()
+    assert all(r["flags"] & SAMPLED and int(r["observed_time_unix_nano"]) > start_ms * 10**6 for r in logs["logs"])
+    for answer, rows in ((trace, trace["spans"]), (logs, logs["logs"])):
+        for row in rows:
+            assert row["service"] == service
+            check_source(answer, row, service)
+
+    for name, (descriptor, point) in sent.metrics().items():
+        answer = get(h, "/v1/series", name=name, service=service)
+        (series,) = answer["series"]
+        # An SDK may remember which span it measured in; nothing was measured in one here.
+        assert without(series, "points") == descriptor
+        check_source(answer, series, service)
+        newest = series["points"][0]
+        assert without(newest, "time_unix_nano", "start_time_unix_nano") == point
+        assert start_ms * 10**6 < int(newest["time_unix_nano"]) < time.time_ns() + 10**9
+        assert int(newest["start_time_unix_nano"]) <= int(newest["time_unix_nano"])
