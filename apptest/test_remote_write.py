@@ -121,7 +121,7 @@ PROTOBUF = "application/x-protobuf;proto="
 
 @pytest.mark.parametrize("headers, status", [({"Content-Encoding": "gzip"}, 415),
                                              ({"Content-Type": "application/json"}, 415),
-                                             ({"Content-Type": PROTOBUF + "io.prometheus.write.v2.Request"}, 415),
+                                             ({"Content-Type": PROTOBUF + "io.prometheus.write.v3.Request"}, 415),
                                              ({"Content-Type": PROTOBUF + "prometheus.WriteRequest"}, 204)])
 def test_content_types(h, headers, status):
     assert post(h, rw.body(rw.series({"__name__": "rw_types"}, rw.sample(1, now_ms()))), **headers).status_code == status

@@ -14,7 +14,7 @@
 namespace hs::ingest {
 
 // How the body is to be decoded. Persistent (the journal): do not change numbers, only add.
-enum class WireFormat : uint8_t { otlp_protobuf = 1, otlp_json = 2, prometheus_write = 3 };
+enum class WireFormat : uint8_t { otlp_protobuf = 1, otlp_json = 2, prometheus_write = 3, prometheus_write_v2 = 4 };
 enum class Encoding : uint8_t { identity = 0, gzip = 1, zstd = 2, deflate = 3, snappy = 4 };
 
 // A request as it came, before it was decoded. Everything that decoding needs is here: replay decodes it again.

@@ -43,18 +43,50 @@ std::string without_blanks(std::string_view text) {
   return out;
 }
 
-// What is wrong before the body is looked at.
-Status check_headers(const http::Request& request) {
-  const std::string type = without_blanks(request.headers.get("Content-Type"));
+// What the Content-Type asks for; an error when it, or the encoding, is not ours.
+Result<ingest::WireFormat> format_of(const http::Request& request) {
+  using enum ingest::WireFormat;
+  std::string type = without_blanks(request.headers.get("Content-Type"));
+  std::erase(type, '"');
   const std::string media = type.substr(0, type.find(';'));
   if (media != "application/x-protobuf" && !media.empty())
-    return fail(Code::unsupported_media, "Content-Type must be application/x-protobuf (remote write 1.0)");
-  if (type.find("proto=") != type.npos && type.find("proto=prometheus.writerequest") == type.npos)
-    return fail(Code::unsupported_media, "only remote write 1.0 is taken: proto=prometheus.WriteRequest");
+    return fail(Code::unsupported_media, "Content-Type must be application/x-protobuf (remote write)");
   const std::string coding = without_blanks(request.headers.get("Content-Encoding"));
   if (coding != "snappy" && !coding.empty())
     return fail(Code::unsupported_media, "Content-Encoding must be snappy (its block format)");
-  return {};
+  constexpr std::string_view parameter = ";proto=";
+  const size_t at = type.find(parameter);
+  if (at == type.npos) return prometheus_write;
+  const std::string_view rest = std::string_view(type).substr(at + parameter.size());
+  const std::string_view proto = rest.substr(0, rest.find(';'));
+  if (proto == "prometheus.writerequest") return prometheus_write;
+  if (proto == "io.prometheus.write.v2.request") return prometheus_write_v2;
+  return fail(Code::unsupported_media,
+              "proto must be prometheus.WriteRequest (remote write 1.0) or io.prometheus.write.v2.Request (2.0)");
+}
+
+struct Written {
+  uint64_t samples = 0, histograms = 0, exemplars = 0;
+};
+
+Written written_of(const model::Points& points) {
+  Written out;
+  for (size_t i = 0; i < points.size(); ++i) {
+    if ((points.flags[i] & model::Points::carrier) != 0) continue;
+    ++(points.distribution[i] == model::Points::no_distribution ? out.samples : out.histograms);
+  }
+  out.exemplars = points.exemplars.point.size();
+  return out;
+}
+
+http::Response with_counts(http::Response response, const Written& written) {
+  const auto set = [&](std::string_view what, uint64_t n) {
+    response.headers.set(fmt::format("X-Prometheus-Remote-Write-{}-Written", what), std::to_string(n));
+  };
+  set("Samples", written.samples);
+  set("Histograms", written.histograms);
+  set("Exemplars", written.exemplars);
+  return response;
 }
 
 struct Receiver {
@@ -62,13 +94,20 @@ struct Receiver {
   io::Clock& clock;
   Sink sink;
 
-  void take(http::Request request, const http::Done& done) const {
-    if (auto good = check_headers(request); !good) return done(refusal(good.error()));
+  void take(http::Request request, const http::Done& answer) const {
+    const auto format = format_of(request);
+    if (!format) return answer(refusal(format.error()));
+    const bool second = *format == ingest::WireFormat::prometheus_write_v2;
+    // A sender of 2.0 takes an answer without counts for one of a receiver that knows 1.0 alone.
+    const http::Done done = !second ? answer : [answer](http::Response r) {
+      answer(r.headers.get("X-Prometheus-Remote-Write-Samples-Written").empty() ? with_counts(std::move(r), {})
+                                                                                : std::move(r));
+    };
     auto tenant = tenant_of(request);
     if (!tenant) return done(refusal(tenant.error()));
     Incoming incoming;
     incoming.signal = model::Signal::metrics;
-    incoming.format = ingest::WireFormat::prometheus_write;
+    incoming.format = *format;
     incoming.encoding = ingest::Encoding::snappy;
     incoming.tenant = std::move(*tenant);
     incoming.credential = std::move(request.credential);
@@ -82,15 +121,19 @@ struct Receiver {
 
   void append(Incoming incoming, model::Batch batch, const http::Done& done) const {
     const uint64_t items = batch.size(), rejected = batch.rejected;
-    auto answer = [items, rejected, why = batch.rejected_why, done](const Status& status) {
+    const bool second = incoming.format == ingest::WireFormat::prometheus_write_v2;
+    const Written written = written_of(batch.points);
+    auto answer = [=, why = batch.rejected_why](const Status& status) {
       if (!status) return done(refusal(status.error()));
       counters().items.add(items);
       counters().rejected.add(rejected);
-      if (rejected > 0) return done(refusal({Code::invalid_argument, fmt::format("{}; all others are stored", why)}));
-      counters().requests.add();
       http::Response response;
       response.status = 204;
-      done(std::move(response));
+      if (rejected > 0)
+        response = refusal({Code::invalid_argument, fmt::format("{}; all others are stored", why)});
+      else
+        counters().requests.add();
+      done(second ? with_counts(std::move(response), written) : std::move(response));
     };
     if (items == 0) return answer({});
     sink(std::move(incoming), std::move(batch), std::move(answer));
@@ -122,7 +165,9 @@ Result<model::Batch> decode_write(const Incoming& incoming, size_t body_bytes_ma
   limits.oldest = incoming.any_time ? 0 : incoming.received_at - store::time_past_max_ns;
   limits.newest = incoming.received_at + store::time_future_max_ns;
   limits.window_s = store::partition_s;
-  return wire::prometheus::decode_write(std::move(body), limits);
+  const bool second = incoming.format == ingest::WireFormat::prometheus_write_v2;
+  return wire::prometheus::decode_write(
+      std::move(body), limits, second ? wire::prometheus::WriteVersion::two : wire::prometheus::WriteVersion::one);
 }
 
 Result<std::string> tenant_of(const http::Request& request) {

@@ -1,6 +1,6 @@
 #pragma once
-// The receiver of Prometheus remote write 1.0: what a sender posts becomes a batch and goes the way of OTLP (journal,
-// fsync, answer). https://prometheus.io/docs/specs/prw/remote_write_spec/
+// The receiver of Prometheus remote write 1.0 and 2.0: what a sender posts becomes a batch and goes the way of OTLP
+// (journal, fsync, answer). https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/
 
 #include <functional>
 
@@ -19,8 +19,10 @@ struct WriteOptions {
 // Takes one decoded request and answers once, from any thread: ok means durable (ingest::Ingest::append).
 using Sink = std::function<void(ingest::Incoming, model::Batch, std::function<void(Status)>)>;
 
-// Answers 204 when what was sent is durable. 400: no remote write 1.0, or some samples could not be taken (the text
-// says how many and why; all others are stored, and none of it is worth a retry). 413, 415: size, content type or
+// The parameter `proto` of the Content-Type chooses the version; 1.0 without it. Answers 204 when what was sent is
+// durable. 400: no such message, or some samples could not be taken (the text says how many and why; all others are
+// stored, and none of it is worth a retry). 2.0 is told what was written: X-Prometheus-Remote-Write-Samples-Written,
+// -Histograms-Written, -Exemplars-Written. 413, 415: size, content type or
 // encoding. 429 and 503 with Retry-After: send it again.
 http::Handler write_receiver(WriteOptions options, io::Clock& clock, Sink sink);
 

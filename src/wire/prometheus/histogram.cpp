@@ -140,6 +140,9 @@ struct Reader {
       case varint(15):
         row.time_ms = r.get_int64();
         break;
+      case varint(17):
+        row.start_ms = r.get_int64();
+        break;
       default:
         buckets(r);
     }

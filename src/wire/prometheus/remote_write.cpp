@@ -21,6 +21,7 @@ constexpr size_t point_bytes = 80, exemplar_bytes = 80, context_bytes = 200;
 constexpr std::array<std::string_view, static_cast<size_t>(Note::count_)> note_texts = {
     "a series needs the label __name__",
     "label names must not be empty or repeated; names and values are UTF-8",
+    "a series refers to a symbol that the request does not have",
     "more labels in one series than the limit",
     "a metric's or label's name or a label's value is longer than the limit",
     "older than what is kept (retention) or than 1970",
@@ -37,19 +38,6 @@ bool is_utf8(std::string_view text) {
   return ascii || repair_utf8(text) == text;
 }
 
-// Calls f(tag_and_type, bytes) for each length-delimited field.
-template <class F>
-void for_each_message(std::string_view message, F f) {
-  pbf_reader r(message.data(), message.size());
-  while (r.next()) {
-    const uint32_t field = r.tag_and_type();
-    if (r.wire_type() == protozero::pbf_wire_type::length_delimited)
-      f(field, view_of(r));
-    else
-      r.skip();
-  }
-}
-
 Attribute read_label(std::string_view message) {
   Attribute label;
   for_each_message(message, [&](uint32_t field, std::string_view text) {
@@ -64,10 +52,10 @@ std::string_view value_of(const std::vector<Attribute>& labels, std::string_view
   return at == labels.end() ? std::string_view() : at->value;
 }
 
-// value and time of a Sample (fields 1, 2) and of an Exemplar (fields 2, 3).
+// value, time and start of a Sample (fields 1, 2, 3), value and time of an Exemplar (fields 2, 3).
 struct Sample {
   double value = 0;
-  int64_t time_ms = 0;
+  int64_t time_ms = 0, start_ms = 0;
 };
 Sample read_value(std::string_view message, uint32_t value_tag) {
   Sample sample;
@@ -77,6 +65,8 @@ Sample read_value(std::string_view message, uint32_t value_tag) {
       sample.value = r.get_double();
     else if (r.tag_and_type() == varint(value_tag + 1))
       sample.time_ms = r.get_int64();
+    else if (r.tag_and_type() == varint(value_tag + 2))
+      sample.start_ms = r.get_int64();
     else
       r.skip();
   }
@@ -100,7 +90,7 @@ model::SpanId span_id_of(std::string_view text) {
 
 }  // namespace
 
-WriteBuilder::WriteBuilder(const WriteLimits& limits) : limits_(limits) {
+WriteBuilder::WriteBuilder(const WriteLimits& limits, WriteVersion version) : limits_(limits), version_(version) {
   batch_.signal = model::Signal::metrics;
   batch_.any_time = limits.oldest == 0;
   model::Scope scope;
@@ -110,14 +100,17 @@ WriteBuilder::WriteBuilder(const WriteLimits& limits) : limits_(limits) {
 
 Result<model::Batch> WriteBuilder::read(std::string body) {
   const std::string_view request = batch_.arena.adopt(std::move(body));
+  const bool second = version_ == WriteVersion::two;
   try {
+    if (second) read_symbols(request);
     for_each_message(request, [&](uint32_t field, std::string_view message) {
       if (!within_budget()) return;
-      if (field == bytes(1)) read_series(message);
-      if (field == bytes(3)) read_family(message);
+      if (field == bytes(second ? 5 : 1)) read_series(message);
+      if (field == bytes(3) && !second) read_family(message);
     });
   } catch (const protozero::exception& e) {
-    return fail(Code::invalid_argument, fmt::format("the body is no remote write 1.0 request ({})", e.what()));
+    return fail(Code::invalid_argument,
+                fmt::format("the body is no remote write {}.0 request ({})", static_cast<int>(version_), e.what()));
   }
   return finish();
 }
@@ -164,26 +157,32 @@ bool WriteBuilder::valid(Series& series) {
   return true;
 }
 
+bool WriteBuilder::labels_of(std::string_view message, Series& series) {
+  if (version_ == WriteVersion::one)
+    return read_labels(message, 1, series.items) ? valid(series) : reject(Note::labels_over, series);
+  const Refs refs = read_refs(message, series.items);
+  if (refs == Refs::good) return valid(series);
+  return reject(refs == Refs::bad ? Note::references : Note::labels_over, series);
+}
+
 void WriteBuilder::read_series(std::string_view message) {
   Series series;
   for_each_message(message, [&](uint32_t field, std::string_view) {
-    series.samples += field == bytes(2) || field == bytes(4) ? 1 : 0;
-    series.exemplars += field == bytes(3) ? 1 : 0;
+    series.samples += field == bytes(tags_.sample) || field == bytes(tags_.histogram) ? 1 : 0;
+    series.exemplars += field == bytes(tags_.exemplar) ? 1 : 0;
   });
-  if (series.samples + series.exemplars == 0) return;
-  if (!read_labels(message, 1, series.items)) {
-    reject(Note::labels_over, series);
-    return;
-  }
-  if (!valid(series)) return;
+  const bool second = version_ == WriteVersion::two;
+  if (series.samples + series.exemplars == 0 && !second) return;
+  if (!labels_of(message, series)) return;
+  if (second) read_head(message, series);
   for_each_message(message, [&](uint32_t field, std::string_view one) {
     if (!within_budget()) return;
-    if (field == bytes(2)) read_sample(series, one);
-    if (field == bytes(4)) read_native(series, one);
+    if (field == bytes(tags_.sample)) read_sample(series, one);
+    if (field == bytes(tags_.histogram)) read_native(series, one);
   });
   series.first_exemplar = batch_.points.exemplars.point.size();
   for_each_message(message, [&](uint32_t field, std::string_view one) {
-    if (field == bytes(3) && within_budget()) read_exemplar(series, one);
+    if (field == bytes(tags_.exemplar) && within_budget()) read_exemplar(series, one);
   });
 }
 
@@ -217,11 +216,14 @@ uint32_t WriteBuilder::metric_of(Series& series) {
   return at->second;
 }
 
-void WriteBuilder::push_row(Series& series, UnixNanos time) {
+// A start that is not before the point tells nothing.
+void WriteBuilder::push_row(Series& series, UnixNanos time, int64_t start_ms) {
   Points& p = batch_.points;
+  if (start_ms == 0) start_ms = series.created_ms;
+  const bool has_start = start_ms > 0 && start_ms < time / nanos_per_ms;
   p.metric.push_back(metric_of(series));
   p.time.push_back(time);
-  p.start_time.push_back(0);
+  p.start_time.push_back(has_start ? start_ms * nanos_per_ms : 0);
   p.flags.push_back(0);
   p.value.push_back(0);
   p.int_value.push_back(0);
@@ -253,7 +255,7 @@ void WriteBuilder::read_sample(Series& series, std::string_view message) {
   const Sample sample = read_value(message, 1);
   UnixNanos time = 0;
   if (!good_time(sample.time_ms, time)) return;
-  push_row(series, time);
+  push_row(series, time, sample.start_ms);
   batch_.points.value.back() = sample.value;
 }
 
@@ -262,7 +264,7 @@ void WriteBuilder::read_native(Series& series, std::string_view message) {
   UnixNanos time = 0;
   if (!row.good) return note(Note::histogram, 1);
   if (!good_time(row.time_ms, time)) return;
-  push_row(series, time);
+  push_row(series, time, row.start_ms);
   const model::Distribution& d = row.distribution;
   charged_ += sizeof(d) + 8 * (d.bounds.size() + d.positive.counts.size() + d.positive.float_counts.size() +
                                d.negative.counts.size() + d.negative.float_counts.size());
@@ -277,14 +279,19 @@ void WriteBuilder::read_exemplar(Series& series, std::string_view message) {
   std::vector<Attribute> labels;
   UnixNanos time = 0;
   if (e.point.size() - series.first_exemplar >= limits_.exemplars_per_series_max) return note(Note::exemplars, 1);
-  if (!read_labels(message, 1, labels)) return note(Note::labels_over, 1);
+  if (version_ == WriteVersion::two) {
+    const Refs refs = read_refs(message, labels);
+    if (refs != Refs::good) return note(refs == Refs::bad ? Note::references : Note::labels_over, 1);
+  } else if (!read_labels(message, 1, labels)) {
+    return note(Note::labels_over, 1);
+  }
   for (const Attribute& a : labels)
     if (a.key.size() > limits_.name_bytes_max || a.value.size() > limits_.value_bytes_max || !is_utf8(a.key) ||
         !is_utf8(a.value))
       return note(Note::labels, 1);
   if (!good_time(sample.time_ms, time)) return;
   if (series.samples == 0 && series.metric < 0) {
-    push_row(series, time);
+    push_row(series, time, 0);
     batch_.points.flags.back() = Points::carrier | Points::no_recorded_value;
   }
   if (series.metric < 0) return note(Note::exemplars, 1);  // all its samples were rejected
@@ -322,6 +329,10 @@ void WriteBuilder::read_family(std::string_view message) {
         r.skip();
     }
   }
+  add_family(family, type);
+}
+
+void WriteBuilder::add_family(model::Family family, uint64_t type) {
   if (family.name.empty() || family.name.size() > limits_.name_bytes_max) return;
   if (!is_utf8(family.name) || !is_utf8(family.help) || !is_utf8(family.unit)) return;
   family.type = family_types[type < family_types.size() ? type : 0];
@@ -331,8 +342,8 @@ void WriteBuilder::read_family(std::string_view message) {
   batch_.points.families.push_back(family);
 }
 
-Result<model::Batch> decode_write(std::string body, const WriteLimits& limits) {
-  return WriteBuilder(limits).read(std::move(body));
+Result<model::Batch> decode_write(std::string body, const WriteLimits& limits, WriteVersion version) {
+  return WriteBuilder(limits, version).read(std::move(body));
 }
 
 }  // namespace hs::wire::prometheus

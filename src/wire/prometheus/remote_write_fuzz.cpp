@@ -21,9 +21,9 @@ void check_aligned(const model::Points& p) {
   for (const uint32_t metric : p.metric) HS_ASSERT(metric < p.metrics.size(), "a point's metric");
 }
 
-void check(const std::string& body, const WriteLimits& limits) {
-  const auto once = decode_write(body, limits);
-  const auto twice = decode_write(body, limits);
+void check(const std::string& body, const WriteLimits& limits, WriteVersion version) {
+  const auto once = decode_write(body, limits, version);
+  const auto twice = decode_write(body, limits, version);
   HS_ASSERT(once.has_value() == twice.has_value(), "decoding is a function");
   if (!once) return;
   check_aligned(once->points);
@@ -35,7 +35,7 @@ void check(const std::string& body, const WriteLimits& limits) {
 }  // namespace
 }  // namespace hs::wire::prometheus
 
-// The first byte chooses whether the body is compressed and whether the limits are tight.
+// The first byte chooses whether the body is compressed, whether the limits are tight, and the version.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   namespace prometheus = hs::wire::prometheus;
   if (size == 0) return 0;
@@ -51,6 +51,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     limits.labels_per_series_max = limits.exemplars_per_series_max = limits.windows_max = 2;
     limits.name_bytes_max = limits.value_bytes_max = limits.buckets_per_histogram_max = 8;
   }
-  prometheus::check(body, limits);
+  prometheus::check(body, limits, data[0] & 4 ? prometheus::WriteVersion::two : prometheus::WriteVersion::one);
   return 0;
 }
