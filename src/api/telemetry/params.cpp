@@ -115,8 +115,13 @@ Matches Params::matches(std::string_view prefix) const {
 }
 
 Result<std::string> checked_trace_id(std::string_view text, std::string_view what) {
-  const auto raw = text.size() == 32 ? from_hex(text) : fail(Code::invalid_argument, "");
-  if (!raw) return fail(Code::invalid_argument, fmt::format("{}: a trace id is 32 hex digits", what));
+  constexpr size_t digits = 32;
+  const bool fits = !text.empty() && text.size() <= digits;
+  const auto raw =
+      fits ? from_hex(std::string(digits - text.size(), '0').append(text)) : fail(Code::invalid_argument, "");
+  if (!raw)
+    return fail(Code::invalid_argument,
+                fmt::format("{}: a trace id is 32 hex digits; of shorter ones the left is zeros", what));
   return to_hex(*raw);
 }
 

@@ -35,7 +35,7 @@ class Params {
   Result<std::optional<uint64_t>> duration_ns(std::string_view name) const;
   // The index of the value in `choices`; nothing when the parameter is absent.
   Result<std::optional<size_t>> choice(std::string_view name, std::span<const std::string_view> choices) const;
-  // 16 bytes from 32 hex digits; "" when absent.
+  // As checked_trace_id(); "" when absent.
   Result<std::string> trace_id(std::string_view name) const;
   Matches matches(std::string_view prefix) const;
 
@@ -43,7 +43,7 @@ class Params {
   std::vector<std::pair<std::string, std::string>> all_;
 };
 
-// 32 hex digits, either case, as they are bound in queries (lower case).
+// Up to 32 hex digits, either case, as they are bound in queries: 32 of them, in lower case.
 Result<std::string> checked_trace_id(std::string_view text, std::string_view what);
 
 // The time that a request is about; [start, end].

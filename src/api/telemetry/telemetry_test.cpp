@@ -62,7 +62,8 @@ TEST_F(Fixture, ErrorsNameTheParameter) {
   expect_error(get("/v1/spans", {{"start", "2"}, {"end", "1"}}), 400, "'start' must not be after 'end'");
   expect_error(get("/v1/spans", {{"min_duration", "long"}}), 400, "'min_duration'");
   expect_error(get("/v1/spans", {{"status", "bad"}}), 400, "'status': 'bad' must be one of unset, ok, error");
-  expect_error(get("/v1/spans", {{"trace_id", "xyz"}}), 400, "'trace_id': a trace id is 32 hex digits");
+  expect_error(get("/v1/spans", {{"trace_id", "xyz"}}), 400,
+               "'trace_id': a trace id is 32 hex digits; of shorter ones the left is zeros");
   expect_error(get("/v1/spans", {{"cursor", "1.2.3"}}), 400, "'cursor'");
   expect_error(get("/v1/logs", {{"severity", "17"}}), 400, "'severity'");
   expect_error(get("/v1/series"), 400, "'name' is required");
