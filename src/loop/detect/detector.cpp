@@ -18,6 +18,7 @@ constexpr double alive_share = 0.5;      // of the usual rate: an operation that
 constexpr double attack_subjects = 10;   // distinct addresses or users in 10 s: fewer is somebody's forgotten password
 constexpr double attack_factor = 4;      // times the usual number of subjects, and of warnings
 constexpr int64_t attack_window_s = 10;
+constexpr double others_least = 3;  // failed requests of other users, beside one or two who fail again and again
 
 Watch make(Measured measured, size_t limit = 0) {
   Watch w;
@@ -71,6 +72,7 @@ std::vector<Turn> Detector::step(const stream::Frame& frame, const config::Decla
   now_ = frame.tick / nanos_per_s;
   turns_ = std::exchange(accepted_, {});
   history_.add(frame, now_);
+  users_.add(frame, now_);
   declare(declarations);
   note_kpis(frame);
   note_probes(frame);
@@ -239,7 +241,18 @@ void Detector::judge_share(const Place& place, Track& track, Watch& watch) {
   const double bad = bad_of(watch, since);
   if (bad <= 0 || bad < norm->smallest * since.n) return;  // certain, but too little to matter
   if (watch.measured != Measured::probe && bad * since.spans < events_needed(watch, place, track) * since.n) return;
+  if (watch.measured == Measured::errors && is_of_few(place, watch, since, *norm))
+    return watch.reset();  // or it would be told when these users are forgotten
   start(place, track, watch, *norm, onset, settled);
+}
+
+// One or two users fail again and again, and without them nothing would be said. The burn rate counts them all the
+// same.
+bool Detector::is_of_few(const Place& place, const Watch& watch, const Sums& since, const Norm& norm) const {
+  double few = users_.of_few(place.service, place.operation);
+  if (!place.peer.empty()) few = std::max(few, users_.of_few(place.peer, ""));
+  const double bad = bad_of(watch, since), others = std::max(0.0, bad - few);
+  return few > 0 && others < std::max(others_least, norm.smallest * (since.n - (bad - others)));
 }
 
 double Detector::expected_rate(const Watch& watch, const Track& track, int64_t settled) const {

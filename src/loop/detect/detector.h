@@ -14,6 +14,7 @@
 #include "config/declarations.h"
 #include "loop/detect/history.h"
 #include "loop/detect/watch.h"
+#include "loop/failing_users.h"
 #include "loop/types.h"
 #include "stream/frame.h"
 
@@ -67,6 +68,7 @@ class Detector {
   void judge_rate(const Place& place, Track& track, Watch& watch);
   void follow(Track& track, Watch& watch, int64_t settled);
   void start(const Place& place, const Track& track, Watch& watch, const Norm& norm, int64_t onset, int64_t settled);
+  bool is_of_few(const Place& place, const Watch& watch, const Sums& since, const Norm& norm) const;
   double expected_rate(const Watch& watch, const Track& track, int64_t settled) const;
   bool is_hung(const Place& place, const Track& track, int64_t settled) const;
   bool is_alive(const OperationKey& key, int64_t settled) const;
@@ -81,6 +83,7 @@ class Detector {
   std::map<EdgeKey, std::vector<Watch>> edge_watches_;
   std::map<std::string, Watched> kpis_, probes_, warnings_;  // by name, name, service
   config::Declarations declared_;
+  FailingUsers users_;
   std::vector<Turn> turns_, accepted_;      // of this step; for the next
   std::map<std::string, int64_t> trouble_;  // service -> the last second in which a symptom was going on there
   size_t declared_watches_ = 0, learned_watches_ = 0;

@@ -83,6 +83,11 @@ bool share_services(const config::Knob& a, const config::Knob& b) {
 
 // One change at a time per service; and what has no control group must be alone where it is measured.
 bool Control::in_the_way(const config::Knob& knob, const Goal& goal) const {
+  // What was promoted a moment ago shows only when the data of the time before have passed.
+  const auto is_fresh = [&](const Hold& h) {
+    return now_ - h.since() < policy_.after_verdict_ms * nanos_per_ms && share_services(h.knob(), knob);
+  };
+  if (std::any_of(holds_.begin(), holds_.end(), is_fresh)) return true;
   return std::any_of(trials_.begin(), trials_.end(), [&](const Trial& t) {
     if (share_services(t.knob(), knob)) return true;
     bool shared = !t.isolated() || knob.effect == config::KnobEffect::shared;
@@ -145,7 +150,7 @@ std::string Control::few_users(const Goal& goal) const {
   if (goal.measure != "errors") return "";
   std::vector<double> failed;  // by user
   for (const auto& [where, bad] : goal.requests)
-    for (const auto& [unit, n] : history_.failing(where.first, where.second)) failed.push_back(n);
+    for (const auto& [unit, n] : history_.users().failing(where.first, where.second)) failed.push_back(n);
   if (failed.empty() || failed.size() > few_users_max) return "";  // none: no evaluations, nothing is known of users
   std::sort(failed.rbegin(), failed.rend());
   double all = std::accumulate(failed.begin(), failed.end(), 0.0),

@@ -37,6 +37,7 @@ void Past::add(const stream::Frame& frame) {
   for (const auto& change : frame.changes) changes_.push_back(change);
   while (changes_.size() > changes_max) changes_.pop_front();
   add_evaluations(frame);
+  users_.add(frame, last_second_);
   forget(last_second_ - history_s);
 }
 
@@ -71,7 +72,6 @@ void Past::add_evaluations(const stream::Frame& frame) {
     evaluated(served.knob, last_second_).served += static_cast<double>(since);
   }
   for (const auto& o : frame.outcomes) {
-    if (o.error && !o.by_instance) add_failing(o);
     if (readers_.size() < history_series_max) readers_[{o.knob, o.service, o.operation}] = o.second;
     if (!o.entry || o.second <= last_second_ - history_s || o.second > last_second_ + history_s) continue;
     if (evaluations_.size() >= history_series_max && !evaluations_.contains(o.knob)) continue;
@@ -81,27 +81,7 @@ void Past::add_evaluations(const stream::Frame& frame) {
   }
 }
 
-void Past::add_failing(const stream::Outcome& o) {
-  std::pair where{o.service, o.operation};
-  if (failing_.size() >= history_series_max && !failing_.contains(where)) return;
-  auto& units = failing_[std::move(where)];
-  if (units.size() >= units_max && !units.contains(o.unit)) return;
-  Failing& unit = units[o.unit];
-  unit.last = std::max(unit.last, o.second), unit.n += 1;
-}
-
-std::map<uint64_t, double> Past::failing(const std::string& service, const std::string& operation) const {
-  std::map<uint64_t, double> out;
-  for (const auto& [where, units] : failing_)
-    if (where.first == service && (operation.empty() || where.second == operation))
-      for (const auto& [unit, seen] : units) out[unit] += seen.n;
-  return out;
-}
-
 void Past::forget(int64_t second) {
-  for (auto& [where, units] : failing_)
-    std::erase_if(units, [&](const auto& u) { return u.second.last < last_second_ - units_s; });
-  std::erase_if(failing_, [](const auto& f) { return f.second.empty(); });
   while (!probes_.empty() && probes_.front().second < second) probes_.pop_front();
   for (auto& [name, seconds] : kpis_) seconds.erase(seconds.begin(), seconds.lower_bound(second));
   std::erase_if(series_, [&](const auto& s) { return s.second.last < second; });

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "loop/failing_users.h"
 #include "loop/verify/evidence.h"
 #include "stream/frame.h"
 
@@ -74,9 +75,7 @@ class Past {
   bool reads(const std::string& service, const std::string& operation, const std::string& knob) const;
   bool is_read(const std::string& knob) const;
 
-  // Units (users) whose requests of that operation failed lately, as far as evaluations name them: failed requests by
-  // unit, of units_max at the most.
-  std::map<uint64_t, double> failing(const std::string& service, const std::string& operation) const;
+  const FailingUsers& users() const { return users_; }
 
   // The last second with data, and the newest changes that somebody made.
   int64_t last_second() const { return last_second_; }
@@ -85,8 +84,6 @@ class Past {
 
  private:
   static constexpr size_t changes_max = 200;
-  static constexpr size_t units_max = 64;  // of one operation: more are "many"
-  static constexpr int64_t units_s = 15;
   struct Slot {
     int64_t second = -1;
     double count = 0, errors = 0, denied = 0;
@@ -96,10 +93,6 @@ class Past {
     std::vector<Slot> ring = std::vector<Slot>(history_s);
     int64_t last = 0;
   };
-  struct Failing {
-    int64_t last = 0;  // second
-    double n = 0;
-  };
   struct Evaluated {
     int64_t second = -1;
     double served = 0, count = 0, errors = 0;
@@ -107,7 +100,6 @@ class Past {
   };
   void add_cell(const stream::Cell& cell);
   void add_evaluations(const stream::Frame& frame);
-  void add_failing(const stream::Outcome& outcome);
   void forget(int64_t second);
   Evaluated& evaluated(const std::string& knob, int64_t second);
   template <class Visit>
@@ -118,8 +110,8 @@ class Past {
   std::map<std::tuple<std::string, std::string, std::string>, int64_t> operation_calls_;  // service, operation, callee
   std::map<std::string, std::vector<Evaluated>> evaluations_;
   std::map<std::tuple<std::string, std::string, std::string>, int64_t> readers_;  // knob, service, operation: last seen
-  std::map<std::tuple<std::string, std::string, int64_t>, uint64_t> served_last_;       // cumulative
-  std::map<std::pair<std::string, std::string>, std::map<uint64_t, Failing>> failing_;  // by operation, by unit
+  std::map<std::tuple<std::string, std::string, int64_t>, uint64_t> served_last_;  // cumulative
+  FailingUsers users_;
   std::map<std::string, std::map<int64_t, double>> kpis_;
   std::deque<stream::ProbeResult> probes_;
   std::deque<stream::RecentChange> changes_;
