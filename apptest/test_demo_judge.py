@@ -5,7 +5,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "demo"))
 
-from runner import load, main, places, product, summary, trial  # noqa: E402
+from runner import load, main, places, product, report, summary, trial  # noqa: E402
 
 GOAL = load.Goal("checkout", target=0.97, latency_target=0.9, threshold_ms=600)
 
@@ -107,3 +107,14 @@ def test_what_makes_the_exit_code_not_zero():
     assert problems([trial_result()], {"changes": ["k"], "left": []})
     assert problems([trial_result()], calm, {"faults": 1, "knobs": []})
     assert problems([trial_result(loop="off")])  # a change with the loop off
+
+
+def test_the_times_of_incidents_are_a_table():
+    times = {"time_to_detect": {"n": 2, "p50": 2.5, "open": 0}, "time_to_repair": {"n": 0, "open": 0},
+             "time_to_restore": {"n": 1, "p50": 13, "open": 1}, "time_between_failures": {"n": 0, "open": 1}}
+    none = {name: {"n": 0, "open": 0} for name in times}
+    lines = report.kpi_lines({"groups": [{"service": "shop", "kind": "errors", "injected": False, **times}],
+                              "natural": times, "injected": none})
+    assert [part.strip() for part in lines[2].split("  ") if part.strip()] == [
+        "shop", "errors", "2.5 s (n=2)", "-", "13.0 s (n=1, 1 open)", "- (1 open)"]
+    assert len(lines) == 4 and lines[3].startswith("all")

@@ -37,11 +37,12 @@ def rows(results):
     return found
 
 
-def table(lines):
-    columns = {key: max([len(head)] + [len(str(line[key])) for line in lines]) for key, head in HEADS.items()}
-    out = ["  ".join(head.ljust(columns[key]) for key, head in HEADS.items())]
-    out.append("  ".join("-" * columns[key] for key in HEADS))
-    out += ["  ".join(str(line[key]).ljust(columns[key]) for key in HEADS) for line in lines]
+def table(lines, heads=HEADS):
+    """Lines are dictionaries with the keys of `heads`."""
+    columns = {key: max([len(head)] + [len(str(line[key])) for line in lines]) for key, head in heads.items()}
+    out = ["  ".join(head.ljust(columns[key]) for key, head in heads.items())]
+    out.append("  ".join("-" * columns[key] for key in heads))
+    out += ["  ".join(str(line[key]).ljust(columns[key]) for key in heads) for line in lines]
     return "\n".join(line.rstrip() for line in out)
 
 
@@ -66,24 +67,25 @@ def sentences(s):
     return found
 
 
-def kpi_lines(kpis, indent="  "):
-    """The incident times as Homeostat itself reports them, without knowing their names beforehand."""
-    found = []
+KPI_HEADS = {"service": "service", "kind": "kind", "time_to_detect": "to detect", "time_to_repair": "to repair",
+             "time_to_restore": "to restore", "time_between_failures": "between failures"}
 
-    def walk(value, path):
-        if isinstance(value, dict) and "n" in value:
-            shown = {k: v for k, v in value.items() if isinstance(v, (int, float, str)) and k != "definition"}
-            found.append(indent + " ".join(path) + ": " + ", ".join(f"{k}={v}" for k, v in shown.items()))
-        elif isinstance(value, dict):
-            for key, inner in value.items():
-                walk(inner, [*path, str(key)])
-        elif isinstance(value, list):
-            for number, inner in enumerate(value):
-                name = inner.get("name") or inner.get("kind") or str(number) if isinstance(inner, dict) else str(number)
-                walk(inner, [*path, str(name)])
 
-    walk(kpis, [])
-    return found[:40]
+def kpi_lines(kpis):
+    """The times of incidents as Homeostat itself reports them: medians, of how many, and how many have not ended."""
+    def told(time):
+        if not time.get("n"):
+            return f"- ({time['open']} open)" if time.get("open") else "-"
+        still = f", {time['open']} open" if time.get("open") else ""
+        return f"{time['p50']:.1f} s (n={time['n']}{still})"
+
+    def row(service, kind, times):
+        return {"service": service, "kind": kind,
+                **{key: told(times[key]) for key in KPI_HEADS if key.startswith("time_")}}
+
+    lines = [row(g["service"], g["kind"] + (", injected" if g.get("injected") else ""), g) for g in kpis["groups"]]
+    lines += [row("all", kind, kpis[kind]) for kind in ("natural", "injected") if kpis[kind]["time_to_detect"].get("n")]
+    return table(lines, KPI_HEADS).splitlines() if lines else []
 
 
 def finish(results, directory, out):
@@ -98,7 +100,7 @@ def finish(results, directory, out):
         out(sentence)
     known = kpi_lines(results["kpis"])
     if known:
-        out("\nKPIs as Homeostat reports them (/v1/kpis):")
+        out("\nIncidents' times as Homeostat reports them (/v1/kpis; medians):")
         for line in known:
             out(line)
     out("")

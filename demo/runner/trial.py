@@ -57,7 +57,8 @@ class Watch:
         self._tell()
 
     def in_flight(self):
-        return [c for c in self.changes.values() if c.get("state") == "candidate"]
+        """Changes without a verdict yet: not those that only keep a few at the old value while a promoted one is held."""
+        return [c for c in self.changes.values() if c.get("phase") == "trial"]
 
     @staticmethod
     def _at(change):

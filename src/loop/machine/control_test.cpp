@@ -137,7 +137,9 @@ struct World {
       restored_s = second;
     }
     if (incident.id.empty()) return {};
-    return {&incident};
+    if (!twin) return {&incident};
+    second_incident = incident, second_incident.id += "-twin";
+    return {&incident, &second_incident};
   }
   void start() { take(control.step(ConfigChanged{now(), {.knobs = {knob}}}, {})); }
   void run(int until) {
@@ -151,7 +153,8 @@ struct World {
   bool said(const std::string& what) const {
     return std::any_of(records.begin(), records.end(), [&](auto& r) { return r.find(what) != std::string::npos; });
   }
-  Incident incident;
+  Incident incident, second_incident;
+  bool twin = false;  // the same trouble is told as two incidents
   int restored_s = 0;
   std::vector<double> lately;
   std::vector<std::string> records;
@@ -184,6 +187,17 @@ TEST(Control, repairs_holds_and_releases) {
   EXPECT_FALSE(w.promoted) << text_of(w.log);  // the fault is over: released
   EXPECT_FALSE(w.candidate);
   EXPECT_TRUE(w.said("released"));
+}
+
+TEST(Control, what_was_just_promoted_is_not_made_again_for_another_incident) {
+  World w;
+  w.twin = true;
+  w.fault = [](int s) { return s >= 60 && s < 130 ? 0.3 : 0.0; };
+  w.start();
+  w.run(100);
+  ASSERT_TRUE(w.promoted) << text_of(w.log);
+  EXPECT_EQ(std::count_if(w.log.begin(), w.log.end(), [](auto& l) { return l.rfind("set true", 0) == 0; }), 1)
+      << text_of(w.log);
 }
 
 TEST(Control, takes_back_what_does_not_help) {
