@@ -4,12 +4,14 @@ First the receivers alone (build/*/apptest/programs/otlp_receiver), also with a 
 """
 import contextlib
 import json
+import os
 import pathlib
 import subprocess
 import sys
 
 import pytest
 
+import otlp_report
 from harness import Homeostat, binary, shared
 
 RUNNER = "conformance/runners/otlp/run.py"
@@ -53,8 +55,16 @@ def test_the_whole_binary_conforms(tmp_path):
         rows = run_cases(tmp_path / "rows.json", "--own", h.url("http"), h.token(), "--http", h.url("otlp_http"),
                          "--grpc", f"127.0.0.1:{h.ports['otlp_grpc']}")
         assert h.get("/v1/services")[0] == 200  # alive afterwards
+    with receiver() as at:  # a sink that is always full, which a healthy server has not
+        full = run_cases(tmp_path / "full.json", "--http", at["http"], "--grpc", at["grpc"], "--only", "throttle",
+                         "--overload-http", at["full_http"], "--overload-grpc", at["full_grpc"])
     failed = {i: row["why"] for i, row in rows.items() if row["mark"] == "fail" and i not in NOT_OFFERED}
     assert not failed
     skipped = [i for i, row in rows.items() if row["mark"] == "skip"]
     assert sorted(skipped) == ["grpc-throttle", "http-throttle"]  # the receivers above show them
     assert sum(row["mark"] == "pass" for row in rows.values()) >= 139
+    rows.update({i: full[i] for i in skipped})
+    page = otlp_report.page(rows.values())
+    if os.environ.get("HOMEOSTAT_UPDATE_DOCS"):
+        otlp_report.PAGE.write_text(page)
+    assert page == otlp_report.PAGE.read_text(), "HOMEOSTAT_UPDATE_DOCS=1 writes it"
