@@ -3,10 +3,27 @@
 cmd_bench() {
   local name=${1:-}
   if [ -z "$name" ]; then
-    echo "usage: ./dev bench NAME [ARG ...]; one of: $(cd bench && ls *_bench.cpp | sed 's/\.cpp//' | tr '\n' ' ')" >&2
+    echo "usage: ./dev bench NAME [ARG ...]; one of: promql" $(cd bench && ls *_bench.cpp | sed 's/\.cpp//') >&2
     return 2
+  fi
+  if [ "$name" = promql ]; then
+    bench_promql "${@:2}"
+    return
   fi
   cmake --preset release -DHS_BENCH=ON >/dev/null
   cmake --build --preset release --target "$name"
   "build/release/bench/$name" "${@:2}"
+}
+
+# Homeostat against a real Prometheus, built from its Go module without its service discoveries.
+bench_promql() {
+  local out="$PWD/build/bench-promql"
+  if [ -z "${HOMEOSTAT:-}" ]; then
+    cmd_build release homeostat
+    export HOMEOSTAT="$PWD/build/release/homeostat"
+  fi
+  mkdir -p "$out"
+  (cd bench/promql && go build -o "$out/writer" ./data &&
+    go build -tags remove_all_sd -o "$out/prometheus" github.com/prometheus/prometheus/cmd/prometheus)
+  python3 bench/promql/run.py --prometheus "$out/prometheus" --writer "$out/writer" "$@"
 }
