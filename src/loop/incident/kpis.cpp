@@ -22,15 +22,15 @@ using Group = std::tuple<std::string, std::string, bool>;  // service, kind, inj
 
 double between(UnixNanos from, UnixNanos to) { return std::max(0.0, static_cast<double>(to - from) / 1e9); }
 
-// The known start of the fault that an injected incident belongs to; else the estimated onset.
+// The known start of the latest fault that was there when the incident began; else the estimated onset: what began
+// after a fault was an echo of its end, or another's.
 UnixNanos true_start(const Incident& incident, const std::deque<InjectedFault>& faults) {
-  UnixNanos start = incident.started;
+  UnixNanos start = 0;
   if (incident.injected)
     for (const InjectedFault& fault : faults)
-      if (fault.started <= incident.detected &&
-          (fault.ended == 0 || incident.started <= fault.ended + 15 * nanos_per_s))
-        start = fault.started;
-  return start;
+      if (fault.started <= incident.detected && (fault.ended == 0 || incident.started <= fault.ended))
+        start = std::max(start, fault.started);
+  return start != 0 ? start : incident.started;
 }
 
 void add(const Incident& incident, const std::deque<InjectedFault>& faults, UnixNanos now, Times& out) {

@@ -182,6 +182,8 @@ void Life::explain(Incident& incident, const Explanation& explanation, UnixNanos
   const bool differs = is_new || incident.causes.front().entity != explanation.causes.front().entity;
   incident.causes = explanation.causes;
   incident.service = explanation.causes.front().service;
+  if (incident.service.empty() && !incident.symptoms.empty())  // a peer without telemetry: the service that suffers
+    incident.service = incident.symptoms.front().service;
   incident.kind = explanation.causes.front().kind;
   if (incident.explained == 0) incident.explained = now;
   if (incident.state == IncidentState::detected) incident.state = IncidentState::explained;

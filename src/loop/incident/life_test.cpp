@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "loop/incident/codec.h"
+#include "loop/incident/kpis.h"
 
 namespace hs::loop {
 namespace {
@@ -155,6 +156,18 @@ TEST(Life, InjectedFaultsOnlyMark) {
   const Symptom a = symptom("errors shop", "shop", 100 * s);
   life.step({&a}, {}, {because("shop", {a.id})}, 100 * s);
   EXPECT_TRUE(life.all().front().injected);
+}
+
+TEST(Life, TimesCountFromTheFaultThatWasThere) {
+  Life life;
+  life.injected({.id = "f", .service = "shop", .kind = "down", .started = 20 * s, .ended = 95 * s});
+  const Symptom a = symptom("errors shop", "shop", 100 * s);
+  life.step({&a}, {}, {because("", {a.id})}, 103 * s);
+  const auto told = [&] { return kpis(life.all(), life.faults(), 110 * s)["groups"][0]; };
+  EXPECT_EQ(told()["service"], "shop") << "the cause is a peer: the service that suffers";
+  EXPECT_EQ(told()["time_to_detect"]["p50"], 5.0) << "it began after that fault";
+  life.injected({.id = "g", .service = "shop", .kind = "down", .started = 97 * s, .ended = 0});
+  EXPECT_EQ(told()["time_to_detect"]["p50"], 6.0);
 }
 
 TEST(Life, AFaultEndsWithTheProcessThatHeldIt) {
