@@ -6,6 +6,7 @@
 #include "app/commands.h"
 #include "app/engine_command.h"
 #include "app/ledger_command.h"
+#include "app/rules_command.h"
 #include "app/serve.h"
 #include "app/values_process.h"
 
@@ -42,6 +43,7 @@ int main(int argc, char** argv) {
 
   hs::app::add_ledger(app, common, code);
   hs::app::add_chaos(app, common, code);
+  hs::app::add_rules(app, code);
 
   bool reference = false;
   CLI::App* check = app.add_subcommand("check-config", "check a configuration, or print the reference of all keys");

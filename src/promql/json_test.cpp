@@ -26,6 +26,8 @@ TEST(Json, FloatsAreGoTexts) {
   EXPECT_EQ(written(write_json_float, 1e21), "\"1e+21\"");
   EXPECT_EQ(written(write_json_float, 1e-7), "\"1e-07\"");
   EXPECT_EQ(format_g(1e21), "1e+21");
+  EXPECT_EQ(format_g(123456), "123456");
+  EXPECT_EQ(format_g(1234567), "1.234567e+06");
   EXPECT_EQ(format_g(0.00001), "1e-05");
   EXPECT_EQ(format_g(123.456), "123.456");
   EXPECT_EQ(format_g(0.123456, 2), "0.12");

@@ -106,7 +106,7 @@ std::string general(double v, int precision) {
     while (digits.size() > 1 && digits.back() == '0') digits.pop_back();
   }
   const std::string sign = std::signbit(v) ? "-" : "";
-  const int limit = precision < 0 ? 21 : std::max(precision, static_cast<int>(digits.size()));
+  const int limit = precision < 0 ? 6 : std::max(precision, static_cast<int>(digits.size()));
   return sign + (exponent < -4 || exponent >= limit ? scientific(digits, exponent) : fixed(digits, exponent));
 }
 
