@@ -86,6 +86,29 @@ def test_a_kill_after_a_promotion(config):
         assert state_of_entry(h, promoted) == "promoted"
 
 
+def test_a_fault_that_ends_while_nobody_looks(config):
+    with Homeostat(config=config) as h, SmallApp(h) as app:
+        incident, candidate = broken_until(h, app, "candidate")
+        app.error_share["primary"] = 0
+        app.values_now()
+        back = time.time()
+        h.start()
+        wait_for("the loop", lambda: incidents(h))
+        wait_for("a restored incident", lambda: incidents(h)[0]["restored"])
+        assert [i["id"] for i in incidents(h)] == [incident]
+        assert incidents(h)[0]["restored_ns"] / 1e9 > back, "nobody saw it end: the first second that we know of"
+        assert all(s["ended"] for s in incidents(h)[0]["symptoms"])
+        assert state_of(h, candidate) == "reverted" and all(c["state"] == "reverted" for c in changes(h))
+        h.stop()
+        for name in ("baselines", "stream"):
+            assert (h.data / "loop" / name).read_bytes().startswith(b"homeostat-%s/" % name.encode())
+        for name in ("baselines", "stream", "state.json"):  # torn in the middle, as a file system may after a crash
+            path = h.data / "loop" / name
+            path.write_bytes(path.read_bytes()[:-20])
+        h.start()
+        wait_for("three complaints", lambda: h.tail(400).count("not used") + h.tail(400).count("without its memory") == 3)
+
+
 def state_of(h, change):
     return next((c["state"] for c in changes(h) if c["id"] == change), None)
 

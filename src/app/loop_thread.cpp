@@ -138,10 +138,20 @@ void LoopThread::run(const std::stop_token& stop) {
     next = std::max(next + tick_ms * nanos_per_ms, outside_.clock.mono());
   }
   save();
-  save_baselines();
+  save_learned();
+}
+
+// The stream is not part of what is replayed: its frames are.
+void LoopThread::recall_stream() {
+  const auto bytes = io::read_file(outside_.stream_file, state_bytes_max);
+  if (!bytes) return;
+  const std::lock_guard lock(stream_mutex_);
+  if (const Status ok = stream_.restore(*bytes, outside_.clock.wall()); !ok)
+    log::warn("who calls whom is learned anew: what the stream had saved is not used", {{"why", ok.error().message}});
 }
 
 void LoopThread::start() {
+  recall_stream();
   begin_run(io::read_file(outside_.state_file, state_bytes_max).value_or(""),
             io::read_file(outside_.baselines_file, state_bytes_max).value_or(""));
   handle(loop::ConfigChanged{outside_.clock.wall(), config_->declarations});
@@ -200,7 +210,7 @@ void LoopThread::tick() {
   if (outside_.ledger != nullptr && !outside_.ledger->tick()) ledger_failures.add();
   outside_.publish(machine_, code_defaults_, at);
   if (dirty_ || at / nanos_per_s >= saved_s_ + snapshot_every_s) save();
-  if (at / nanos_per_s >= learned_s_ + snapshot_every_s) save_baselines();
+  if (at / nanos_per_s >= learned_s_ + snapshot_every_s) save_learned();
 }
 
 // One event, and the receipts that follow from it.
@@ -302,9 +312,15 @@ void LoopThread::save() {
   saver_.save(outside_.state_file, machine_.snapshot());
 }
 
-void LoopThread::save_baselines() {
+void LoopThread::save_learned() {
   learned_s_ = outside_.clock.wall() / nanos_per_s;
   saver_.save(outside_.baselines_file, machine_.baselines());
+  std::string stream;
+  {
+    const std::lock_guard lock(stream_mutex_);
+    stream = stream_.memory(outside_.clock.wall());
+  }
+  saver_.save(outside_.stream_file, std::move(stream));
 }
 
 }  // namespace hs::app

@@ -38,6 +38,7 @@ class LoopThread {
     Observer& observer;
     std::string state_file;      // <data>/loop/state.json
     std::string baselines_file;  // <data>/loop/baselines
+    std::string stream_file;     // <data>/loop/stream
     Recorder& recorder;
     // Called on the loop's thread after each frame, with the loop as it stands now.
     std::function<void(const loop::Machine&, const CodeDefaults&, UnixNanos)> publish;
@@ -73,7 +74,8 @@ class LoopThread {
   Status commit();
   void record(std::string_view kind, std::string_view json);
   void save();
-  void save_baselines();
+  void save_learned();
+  void recall_stream();
 
   Outside outside_;
   std::shared_ptr<const config::Snapshot> config_;

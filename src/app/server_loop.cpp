@@ -73,6 +73,7 @@ Status Server::open_loop() {
                           .observer = *observer_,
                           .state_file = data() + "/loop/state.json",
                           .baselines_file = data() + "/loop/baselines",
+                          .stream_file = data() + "/loop/stream",
                           .recorder = *recorder_,
                           .publish = [this](const auto& machine, const auto& defaults,
                                             UnixNanos at) { publish(machine, defaults, at); }},

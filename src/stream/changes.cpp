@@ -81,6 +81,13 @@ void Changes::see(const ConfigSeen& seen, int64_t revision, int64_t second, std:
 std::vector<RecentChange> Changes::take_changes() { return std::exchange(changes_, {}); }
 std::vector<ConfigSeen> Changes::take_seen() { return std::exchange(seen_, {}); }
 
+void Changes::restore(uint64_t instance, const Process& process) {
+  if (processes_.size() < instances_max) processes_.at(instance) = process;
+}
+void Changes::restore(uint64_t service, uint64_t version) {
+  if (versions_.size() < instances_max) versions_.at(service) = version;
+}
+
 void Changes::clear() {
   processes_.clear();
   versions_.clear();

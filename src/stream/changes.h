@@ -24,11 +24,17 @@ class Changes {
   std::vector<ConfigSeen> take_seen();
   void clear();
 
- private:
-  static constexpr size_t per_tick_max = 256;  // a rolling deploy of hundreds is told by its first
   struct Process {
     uint64_t version = 0, process = 0;
   };
+  // What runs where, by hashes of names: with it a deploy is noticed that happened while nobody looked.
+  const FlatTable<Process>& processes() const { return processes_; }
+  const FlatTable<uint64_t>& versions() const { return versions_; }
+  void restore(uint64_t instance, const Process& process);
+  void restore(uint64_t service, uint64_t version);
+
+ private:
+  static constexpr size_t per_tick_max = 256;  // a rolling deploy of hundreds is told by its first
   void report(int64_t second, std::string service, std::string kind, std::string detail, std::string_view credential);
 
   FlatTable<Process> processes_;

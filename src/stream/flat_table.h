@@ -37,6 +37,11 @@ class FlatTable {
     for (Slot& slot : slots_)
       if (slot.key != 0) f(slot.key, slot.value);
   }
+  template <class F>
+  void each(F&& f) const {
+    for (const Slot& slot : slots_)
+      if (slot.key != 0) f(slot.key, slot.value);
+  }
 
  private:
   struct Slot {

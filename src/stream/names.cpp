@@ -43,6 +43,7 @@ Names::Names(size_t names_max) : names_max_(names_max) { clear(); }
 void Names::clear() {
   ids_.clear();
   texts_.assign({"", "other"});
+  hashes_.assign({hash64(""), hash64("other")});
 }
 
 NameId Names::id(std::string_view text) {
@@ -55,6 +56,7 @@ NameId Names::id(std::string_view text) {
   }
   const auto id = static_cast<NameId>(texts_.size());
   texts_.push_back(printable(text, name_bytes_max));
+  hashes_.push_back(hash);
   return ids_.at(hash) = id;
 }
 

@@ -23,6 +23,7 @@ class Names {
   explicit Names(size_t names_max);
   NameId id(std::string_view text);
   const std::string& text(NameId id) const { return texts_[id]; }
+  uint64_t hash(NameId id) const { return hashes_[id]; }  // of the text as it came: the same in every run
   bool full() const { return texts_.size() >= names_max_; }
   uint64_t refused() const { return refused_; }
   void clear();
@@ -31,6 +32,7 @@ class Names {
   size_t names_max_;
   FlatTable<NameId> ids_;
   std::vector<std::string> texts_;
+  std::vector<uint64_t> hashes_;
   uint64_t refused_ = 0;
 };
 

@@ -21,7 +21,7 @@ std::string peer_name(const Facts& facts, std::string_view span_name) {
   return std::string(facts.rpc_service.empty() ? span_name : facts.rpc_service);
 }
 
-uint64_t Peers::key_of(NameId caller, const Facts& facts, std::string_view span_name) {
+uint64_t Peers::key_of(uint64_t caller, const Facts& facts, std::string_view span_name) {
   uint64_t key = mix(caller, hash64(span_name));
   key = mix(key, hash64(facts.address.empty() ? authority_of(facts.url) : facts.address));
   key = mix(key, hash64(facts.port));
@@ -38,6 +38,10 @@ void Peers::learn(uint64_t key, NameId service, NameId operation) {
   if (known->callee.service != service) ++known->service_flips;
   if (known->callee.operation != operation) ++known->operation_flips;
   known->callee = {service, operation};
+}
+
+void Peers::restore(uint64_t key, const Learned& learned) {
+  if (learned_.size() < learned_max) learned_.at(key) = learned;
 }
 
 Peers::Callee Peers::callee_of(uint64_t key) {

@@ -21,17 +21,20 @@ class Peers {
   struct Callee {
     NameId service = no_name, operation = no_name;  // operation: no_name when several answer
   };
-  static uint64_t key_of(NameId caller, const Facts& facts, std::string_view span_name);
-  void learn(uint64_t key, NameId service, NameId operation);
-  Callee callee_of(uint64_t key);
-  void clear() { learned_.clear(); }
-
- private:
-  static constexpr uint32_t flips_max = 4;  // a deploy may move a callee; more often it is a gateway
   struct Learned {
     Callee callee;
     uint32_t service_flips = 0, operation_flips = 0;
   };
+  // `caller`: a hash of its name, the same in every run.
+  static uint64_t key_of(uint64_t caller, const Facts& facts, std::string_view span_name);
+  void learn(uint64_t key, NameId service, NameId operation);
+  Callee callee_of(uint64_t key);
+  const FlatTable<Learned>& learned() const { return learned_; }
+  void restore(uint64_t key, const Learned& learned);
+  void clear() { learned_.clear(); }
+
+ private:
+  static constexpr uint32_t flips_max = 4;  // a deploy may move a callee; more often it is a gateway
   FlatTable<Learned> learned_;
 };
 

@@ -187,7 +187,7 @@ NameId Stream::State::peer_of(const model::Batch& batch, size_t row, const Arriv
 }
 
 void Stream::State::add_call(const model::Batch& batch, size_t row, const Arrived& span) {
-  const uint64_t learned = Peers::key_of(span.service, span.facts, batch.spans.name[row]);
+  const uint64_t learned = Peers::key_of(names.hash(span.service), span.facts, batch.spans.name[row]);
   const SeriesId id = series_of({.service = span.service,
                                  .operation = operations.id(span.service, batch.spans.name[row], span.second),
                                  .instance = span.instance,
@@ -308,7 +308,7 @@ void Stream::State::add_log(const model::Batch& batch, size_t row) {
     return;
   }
   kpis.add_log(batch, row, second);
-  const Templates::Template* found = templates.match(service + 1, all.body[row]);
+  const Templates::Template* found = templates.match(names.hash(service), all.body[row]);
   const uint64_t id = found == nullptr ? 0 : found->id;
   uint64_t key = mix(mix(service, instance), mix(id, static_cast<uint64_t>(second)));
   key = mix(key, (static_cast<uint64_t>(credential_id) << 8) | all.severity[row]);

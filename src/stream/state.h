@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "stream/changes.h"
 #include "stream/facts.h"
 #include "stream/joins.h"
@@ -61,6 +63,8 @@ struct Stream::State {
   void add_logs(const model::Batch& batch);
   void add_points(const model::Batch& batch);
   Frame tick(UnixNanos now);
+  std::string memory(UnixNanos now) const;
+  Status restore(std::string_view bytes, UnixNanos now);
 
   Kpis kpis;
   Shed shed;

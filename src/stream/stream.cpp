@@ -18,6 +18,9 @@ void Stream::add(const model::Batch& batch, UnixNanos received_at, std::string_v
 
 Frame Stream::tick(UnixNanos now) { return state_->tick(now); }
 
+std::string Stream::memory(UnixNanos now) const { return state_->memory(now); }
+Status Stream::restore(std::string_view bytes, UnixNanos now) { return state_->restore(bytes, now); }
+
 const Shed& Stream::shed() const { return state_->shed; }
 
 }  // namespace hs::stream

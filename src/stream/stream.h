@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "base/time.h"
 #include "config/declarations.h"
 #include "model/batch.h"
@@ -47,6 +48,10 @@ class Stream {
   // What arrived since the last tick. probes and served stay empty: the caller fills in what it observed itself.
   Frame tick(UnixNanos now);
   const Shed& shed() const;
+  // What it has learned, as bytes, for the time after a restart; restore() before the first batch: all of it, or
+  // nothing when the bytes are damaged, of another version, or too old.
+  std::string memory(UnixNanos now) const;
+  Status restore(std::string_view bytes, UnixNanos now);
 
  private:
   struct State;

@@ -72,6 +72,7 @@ Templates::Template* Templates::best_of(const std::vector<uint32_t>& leaf, const
   size_t most = 0;
   for (const uint32_t index : leaf) {
     Template& candidate = all_[index];
+    if (candidate.words.size() != words.size()) continue;  // of a file that says otherwise
     size_t equal = 0;
     for (size_t i = 0; i < words.size(); ++i) equal += candidate.words[i] == words[i];
     if (equal > most) most = equal, best = &candidate;
@@ -90,17 +91,28 @@ const Templates::Template* Templates::match(uint64_t service, std::string_view l
       if (found->words[i] != words[i] && found->words[i] != variable) found->words[i] = variable;
     return found;
   }
-  uint32_t& mine = per_service_.at(service);
-  if ((leaf != nullptr && leaf->size() >= leaf_max) || mine >= per_service_max || all_.size() >= total_max) {
+  if (!has_room(service, key)) {
     ++refused_;
     return nullptr;
   }
-  ++mine;
-  leaves_.at(key).push_back(static_cast<uint32_t>(all_.size()));
-  Template& made = all_.emplace_back();
+  Template made{.service = service, .leaf = key};
   for (const std::string_view word : words) made.words.push_back(printable(word, 64));
   made.id = hash64(made.text(), service);
-  return &made;
+  restore(std::move(made));
+  return &all_.back();
+}
+
+bool Templates::has_room(uint64_t service, uint64_t leaf) {
+  const std::vector<uint32_t>* known = leaves_.find(leaf);
+  return (known == nullptr || known->size() < leaf_max) && per_service_.at(service) < per_service_max &&
+         all_.size() < total_max;
+}
+
+void Templates::restore(Template known) {
+  if (!has_room(known.service, known.leaf)) return;
+  ++per_service_.at(known.service);
+  leaves_.at(known.leaf).push_back(static_cast<uint32_t>(all_.size()));
+  all_.push_back(std::move(known));
 }
 
 }  // namespace hs::stream

@@ -21,17 +21,22 @@ class Templates {
 
   struct Template {
     uint64_t id = 0;  // stays when the pattern grows more variables
+    uint64_t service = 0, leaf = 0;
     std::vector<std::string> words;
     std::string text() const;
   };
-  // The template of a line of `service` (any hash that names it), nothing at a bound. Valid until the next call.
+  // The template of a line of `service` (a hash of its name, so that ids are the same in every run), nothing at a
+  // bound. Valid until the next call.
   const Template* match(uint64_t service, std::string_view line);
+  const std::vector<Template>& all() const { return all_; }
+  void restore(Template known);
   uint64_t refused() const { return refused_; }
   void clear();
 
  private:
   static constexpr size_t leaf_max = 24;     // candidates that one line is compared with
   static constexpr double similar_at = 0.5;  // share of equal words; Drain's default
+  bool has_room(uint64_t service, uint64_t leaf);
   Template* best_of(const std::vector<uint32_t>& leaf, const std::vector<std::string_view>& words);
 
   std::vector<Template> all_;

@@ -14,6 +14,8 @@ struct Alert {
 constexpr Alert alerts[] = {
     {"page", 60, 5, 14.4}, {"page", 360, 30, 6}, {"ticket", 1'440, 120, 3}, {"ticket", 4'320, 360, 1}};
 
+constexpr int64_t exact_minutes = 360;  // the longest short window
+
 constexpr double requests_needed = 50;  // in the short window: fewer say little about a share
 
 }  // namespace
@@ -50,6 +52,27 @@ std::string Burn::severity(double allowed) const {
       return a.severity;
   }
   return "";
+}
+
+std::vector<Burn::Minute> Burn::saved() const {
+  std::vector<Minute> out;
+  for (int64_t m = std::max<int64_t>(0, newest_ - minutes_max + 1); m <= newest_ && !ring_.empty(); ++m) {
+    const Minute& at = ring_[static_cast<size_t>(m % minutes_max)];
+    if (at.minute != m || !(at.n > 0)) continue;
+    const bool single = m > newest_ - exact_minutes;
+    if (!single && !out.empty() && out.back().minute / 60 == m / 60)
+      out.back().bad += at.bad, out.back().n += at.n;
+    else
+      out.push_back(at);
+  }
+  return out;
+}
+
+void Burn::restore(const std::vector<Minute>& saved, int64_t second) {
+  const int64_t now = second / 60;
+  for (const Minute& m : saved)
+    if (m.minute > now - minutes_max && m.minute <= now) add(m.minute * 60, m.bad, m.n);
+  newest_ = std::max(newest_, now);  // the windows end now: what was down meanwhile burned nothing that we know of
 }
 
 }  // namespace hs::loop

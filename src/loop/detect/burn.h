@@ -18,11 +18,17 @@ class Burn {
   // "page", "ticket" or "".
   std::string severity(double allowed) const;
 
- private:
   struct Minute {
     int64_t minute = -1;
     double bad = 0, n = 0;
   };
+  // For the time after a restart, the oldest first: single minutes where the short windows need them, hours before, so
+  // that three days are about 400 numbers.
+  std::vector<Minute> saved() const;
+  void restore(const std::vector<Minute>& saved, int64_t second);
+  bool empty() const { return ring_.empty(); }
+
+ private:
   std::vector<Minute> ring_;
   int64_t newest_ = 0;
 };

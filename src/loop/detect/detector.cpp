@@ -158,6 +158,13 @@ void Detector::drop_watches() {
     w.symptom->ended = now_ * nanos_per_s;
     turns_.push_back({*w.symptom, false});
   });
+  for (const auto& [key, watches] : operation_watches_)
+    if (const auto track = history_.operations.find(key); track != history_.operations.end())
+      for (const Watch& w : watches) remember({key.service, key.operation, ""}, track->second, w, remembered_);
+  for (auto& [name, watched] : kpis_) {
+    for (const Watch& w : watched.watches) remember(watched.place, watched.track, w, remembered_);
+    remembered_tracks_["kpi/" + name] = std::move(watched.track);
+  }
   operation_watches_.clear();
   for (auto& [key, track] : history_.operations) track.slow_limits[2] = track.slow_limits[3] = 0;
   kpis_.clear();
@@ -187,11 +194,15 @@ void Detector::equip() {
   std::erase_if(edge_watches_, [&](const auto& item) { return !history_.edges.contains(item.first); });
   for (auto& [key, track] : history_.operations) {
     std::vector<Watch>& watches = operation_watches_[key];
-    if (watches.empty()) watches = watches_for(key, track);
+    if (!watches.empty()) continue;
+    watches = watches_for(key, track);
+    recall({key.service, key.operation, ""}, track, watches);
   }
   for (auto& [key, track] : history_.edges) {
     std::vector<Watch>& watches = edge_watches_[key];
-    if (watches.empty()) watches = {make(Measured::errors), make(Measured::slow, 0), make(Measured::slow, 1)};
+    if (!watches.empty()) continue;
+    watches = {make(Measured::errors), make(Measured::slow, 0), make(Measured::slow, 1)};
+    recall({key.service, "", key.peer}, track, watches);
   }
   declared_watches_ = learned_watches_ = 0;
   each_watch(*this,

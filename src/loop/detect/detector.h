@@ -8,7 +8,9 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/declarations.h"
@@ -43,8 +45,11 @@ class Detector {
   };
   std::vector<Burning> burning() const;
   const History& history() const { return history_; }
-  // Before the first step: what another run had learned (History::baselines). `now`: the second.
-  Status restore(std::string_view baselines, int64_t now) { return history_.restore(baselines, now); }
+  // What was learned, for the time after a restart: what is usual, how error budgets were used up, how large healthy
+  // clusters of errors are, and what repairs in force may cost. restore() before the first step; `now`: the second. An
+  // error when the bytes are not ours, damaged, or too old, of which only the error budgets are taken then.
+  std::string baselines() const;
+  Status restore(std::string_view baselines, int64_t now);
   int64_t now() const { return now_; }  // the second of the last frame
   // What a test must pass, as log(c): depends on the number of watches that share the budget.
   double threshold(bool declared) const;
@@ -56,6 +61,16 @@ class Detector {
     Track track;
     std::vector<Watch> watches;
   };
+  // Of a watch that another run, or another configuration, had; waits for the watch to be made again.
+  struct Remembered {
+    double cluster = 0, usual = 0;
+    std::vector<Burn::Minute> burn;
+    std::optional<Symptom> accepted;
+  };
+  void remember(const Place& place, const Track& track, const Watch& watch,
+                std::map<std::string, Remembered>& in) const;
+  void recall(const Place& place, const Track& track, std::vector<Watch>& watches);
+  void recall(const std::string& kind, const std::string& name, Watched& watched);
   void declare(const config::Declarations& declarations);
   void declare_kpi(const config::Kpi& kpi);
   void note_kpis(const stream::Frame& frame);
@@ -82,6 +97,8 @@ class Detector {
   std::map<OperationKey, std::vector<Watch>> operation_watches_;
   std::map<EdgeKey, std::vector<Watch>> edge_watches_;
   std::map<std::string, Watched> kpis_, probes_, warnings_;  // by name, name, service
+  std::map<std::string, Remembered> remembered_;             // by what is watched
+  std::map<std::string, Track> remembered_tracks_;           // "kpi/orders", "warnings/login"
   config::Declarations declared_;
   FailingUsers users_;
   std::vector<Turn> turns_, accepted_;      // of this step; for the next

@@ -42,19 +42,27 @@ Sums sums_of(const config::Kpi& kpi, const stream::KpiPoint& point) {
 
 }  // namespace
 
+namespace {
+
+std::vector<Watch> watches_of(const config::Kpi& kpi) {
+  const bool higher = kpi.direction == config::KpiDirection::higher_is_better;
+  if (kpi.kind == config::KpiKind::ratio) {
+    const double allowed = !kpi.target ? 0.01 : higher ? 1 - *kpi.target : *kpi.target;
+    return {watch_of(Measured::kpi, kpi.name, std::clamp(allowed, 0.0, 0.9))};
+  }
+  if (!kpi.target) return {};  // how many orders there are is the customers' business, unless the team says otherwise
+  if (kpi.kind == config::KpiKind::counter)
+    return {watch_of(higher ? Measured::kpi_drop : Measured::kpi_surge, kpi.name, *kpi.target / 60)};
+  return {watch_of(Measured::kpi, kpi.name, higher ? kpi.quantile : 1 - kpi.quantile)};
+}
+
+}  // namespace
+
 void Detector::declare_kpi(const config::Kpi& kpi) {
   Watched& w = kpis_[kpi.name];
   w.place = {kpi.service, kpi.operation, ""};
-  const bool higher = kpi.direction == config::KpiDirection::higher_is_better;
-  if (kpi.kind == config::KpiKind::counter) {
-    if (!kpi.target) return;  // how many orders there are is the customers' business, unless the team says otherwise
-    w.watches.push_back(watch_of(higher ? Measured::kpi_drop : Measured::kpi_surge, kpi.name, *kpi.target / 60));
-  } else if (kpi.kind == config::KpiKind::ratio) {
-    const double allowed = !kpi.target ? 0.01 : higher ? 1 - *kpi.target : *kpi.target;
-    w.watches.push_back(watch_of(Measured::kpi, kpi.name, std::clamp(allowed, 0.0, 0.9)));
-  } else if (kpi.target) {
-    w.watches.push_back(watch_of(Measured::kpi, kpi.name, higher ? kpi.quantile : 1 - kpi.quantile));
-  }
+  w.watches = watches_of(kpi);
+  recall("kpi", kpi.name, w);
 }
 
 void Detector::note_kpis(const stream::Frame& frame) {
@@ -75,6 +83,7 @@ void Detector::note_probes(const stream::Frame& frame) {
     if (w.watches.empty()) {
       w.place = {probe.service, "", ""};
       w.watches.push_back(watch_of(Measured::probe, probe.name, probe_may_fail));
+      recall("probe", probe.name, w);
     }
     Sums one;
     one.n = one.spans = 1;
@@ -90,7 +99,10 @@ void Detector::note_warnings(const stream::Frame& frame) {
     if (log.second <= now_ - remembered_s || log.second > now_ + 10 || log.severity < warn_severity) continue;
     if (warnings_.size() >= warnings_max && !warnings_.contains(log.service)) continue;
     Watched& w = warnings_[log.service];
-    w.place.service = log.service;
+    if (w.place.service.empty()) {
+      w.place.service = log.service;
+      recall("warnings", log.service, w);
+    }
     Sums more;
     more.n = more.spans = log.count;
     more.subjects = static_cast<double>(log.subjects);

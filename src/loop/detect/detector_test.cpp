@@ -98,7 +98,7 @@ TEST(Detector, what_was_learned_survives_a_restart) {
   Trial trial({.seed = 5, .services = 4, .edges = 4, .requests_per_s = 10, .bursts_per_hour = 0, .surges_per_hour = 0});
   trial.system.set(4, 30, 25);
   trial.run(300);
-  const std::string learned = trial.detector.history().baselines(trial.detector.now());
+  const std::string learned = trial.detector.baselines();
   const int64_t now = trial.system.second();
   Detector knows_nothing;
   EXPECT_FALSE(knows_nothing.restore(learned, now + baselines_age_max_s + 60)) << "too old";

@@ -8,13 +8,16 @@
 #include <deque>
 #include <map>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "base/error.h"
 #include "loop/detect/sequential.h"
 #include "stream/frame.h"
 #include "stream/sketch.h"
+
+namespace hs::archive {
+class Writer;
+class Reader;
+}  // namespace hs::archive
 
 namespace hs::loop {
 
@@ -159,9 +162,8 @@ class History {
   int64_t settled(const std::string& service, int64_t now) const;
 
   // What is usual, for the time after a restart; without single seconds, so nothing of before is judged again.
-  // restore() replaces everything or, when the bytes are not ours or too old, changes nothing.
-  std::string baselines(int64_t now) const;
-  Status restore(std::string_view bytes, int64_t now);
+  void save(archive::Writer& to) const;
+  void load(archive::Reader& from, int64_t now);  // false bytes: the reader is not good, or not done, afterwards
 
   std::map<OperationKey, Track> operations;  // with one of operation "" for each service
   std::map<EdgeKey, Track> edges;

@@ -159,6 +159,22 @@ json to_json(const InjectedFault& f) {
           {"ended_ns", f.ended}};
 }
 
+json to_json(const stream::RecentChange& c) {
+  return {{"second", c.second},
+          {"service", c.service},
+          {"kind", c.kind},
+          {"detail", c.detail},
+          {"credential", c.credential}};
+}
+
+stream::RecentChange recent_change_from(const json& from) {
+  return {.second = field(from, "second", int64_t{0}),
+          .service = field(from, "service", std::string()),
+          .kind = field(from, "kind", std::string()),
+          .detail = field(from, "detail", std::string()),
+          .credential = field(from, "credential", std::string())};
+}
+
 InjectedFault fault_from(const json& from) {
   return {.id = field(from, "id", std::string()),
           .service = field(from, "service", std::string()),

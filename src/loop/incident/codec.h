@@ -5,6 +5,7 @@
 
 #include "loop/incident/understanding.h"
 #include "loop/types.h"
+#include "stream/frame.h"
 
 namespace hs::loop {
 
@@ -12,8 +13,10 @@ nlohmann::json to_json(const Symptom& symptom);
 nlohmann::json to_json(const Cause& cause);
 nlohmann::json to_json(const Incident& incident);
 nlohmann::json to_json(const InjectedFault& fault);
+nlohmann::json to_json(const stream::RecentChange& change);
 Incident incident_from(const nlohmann::json& from);
 InjectedFault fault_from(const nlohmann::json& from);
+stream::RecentChange recent_change_from(const nlohmann::json& from);
 // The few fields that a list needs.
 nlohmann::json summary(const Incident& incident);
 

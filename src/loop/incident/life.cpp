@@ -1,6 +1,7 @@
 #include "loop/incident/life.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include <fmt/format.h>
 
@@ -12,6 +13,30 @@ constexpr int64_t injection_slack = 15 * seconds;  // after a fault's end its ef
 
 // What a symptom is about, without the episode: "errors checkout POST /orders".
 std::string watched(const Symptom& symptom) { return symptom.id.substr(0, symptom.id.rfind('@')); }
+
+// As it is now. Noticed anew after a restart, it still began when it began.
+void update(Symptom& known, const Symptom& now) {
+  const UnixNanos started = std::min(known.started, now.started), detected = std::min(known.detected, now.detected);
+  known = now;
+  known.started = started;
+  known.detected = detected;
+}
+
+// It departed when a restart came, and was not seen since: its id tells when this episode of it was noticed.
+bool is_unseen(const Symptom& symptom, UnixNanos back_at) {
+  int64_t noticed_ms = 0;
+  const std::string_view at = std::string_view(symptom.id).substr(symptom.id.rfind('@') + 1);
+  std::from_chars(at.data(), at.data() + at.size(), noticed_ms);
+  return symptom.ended == 0 && noticed_ms < back_at / nanos_per_ms;
+}
+
+// A watch that departed when a restart came departs after it: whatever seems to be the cause now.
+bool goes_on(const Incident& incident, const Explanation& explanation, UnixNanos back_at) {
+  return std::any_of(incident.symptoms.begin(), incident.symptoms.end(), [&](const Symptom& s) {
+    const auto same = [&](const std::string& id) { return id.substr(0, id.rfind('@')) == watched(s); };
+    return is_unseen(s, back_at) && std::any_of(explanation.symptoms.begin(), explanation.symptoms.end(), same);
+  });
+}
 
 bool has_symptom(const Incident& incident, const std::string& id) {
   return std::any_of(incident.symptoms.begin(), incident.symptoms.end(), [&](const Symptom& s) { return s.id == id; });
@@ -51,7 +76,7 @@ std::vector<News> Life::step(const std::vector<const Symptom*>& active, const st
                              const std::vector<Explanation>& explanations, UnixNanos now) {
   std::vector<News> news;
   if (restored_) {
-    grace_until_ = now + restart_grace_s * seconds;
+    back_at_ = now;
     for (InjectedFault& fault : faults_)  // the process that held it is gone, and the fault with it
       if (fault.ended == 0) fault.ended = now;
   }
@@ -66,6 +91,7 @@ std::vector<News> Life::step(const std::vector<const Symptom*>& active, const st
     if (taken.insert(incident.id).second) explain(incident, explanation, now, news);
     mark_injected(incident);
   }
+  if (back_at_ != 0 && now >= back_at_ + restart_grace_s * seconds) end_unseen(by_id);
   for (Incident& incident : incidents_) end(incident, by_id, now, news);
   forget();
   return news;
@@ -119,7 +145,9 @@ Incident* Life::reopened(const Explanation& explanation, UnixNanos now, std::vec
     if (incident.state == IncidentState::closed ||
         (incident.restored != 0 && incident.restored + reopen_hold_s * seconds < now))
       continue;
-    if (!same_cause(incident, explanation) && !(is_guess(explanation) && same_watch(incident, explanation))) continue;
+    if (!goes_on(incident, explanation, back_at_) && !same_cause(incident, explanation) &&
+        !(is_guess(explanation) && same_watch(incident, explanation)))
+      continue;
     if (incident.state == IncidentState::restored) {
       incident.state = incident.acted != 0 ? IncidentState::acting : IncidentState::explained;
       incident.restored = 0;
@@ -164,13 +192,18 @@ void Life::give(Incident& incident, const Explanation& explanation,
     const auto owner = owners_.find(id);
     if (owner != owners_.end() && owner->second != incident.id && find(owner->second) != nullptr) continue;
     owners_[id] = incident.id;
+    const Symptom& symptom = *found->second;
     const auto known =
         std::find_if(incident.symptoms.begin(), incident.symptoms.end(), [&](const Symptom& s) { return s.id == id; });
-    if (known == incident.symptoms.end())
-      incident.symptoms.push_back(*found->second);
+    const auto before = std::find_if(incident.symptoms.begin(), incident.symptoms.end(), [&](const Symptom& s) {
+      return is_unseen(s, back_at_) && watched(s) == watched(symptom);
+    });
+    if (known != incident.symptoms.end())
+      update(*known, symptom);
+    else if (before != incident.symptoms.end())
+      update(*before, symptom);
     else
-      *known = *found->second;
-    const Symptom& symptom = *found->second;
+      incident.symptoms.push_back(symptom);
     if (incident.started == 0 || symptom.started < incident.started) incident.started = symptom.started;
     incident.security |= symptom.kind == SymptomKind::security;
   }
@@ -196,7 +229,7 @@ void Life::end(Incident& incident, const std::map<std::string, const Symptom*>& 
   if (incident.state == IncidentState::closed) return;
   const bool going_on = std::any_of(incident.symptoms.begin(), incident.symptoms.end(),
                                     [&](const Symptom& s) { return active.contains(s.id); });
-  if (going_on || (incident.detected < grace_until_ - restart_grace_s * seconds && now < grace_until_)) return;
+  if (going_on || incident.detected < back_at_) return;
   if (is_open(incident)) {
     UnixNanos last = 0;
     for (const Symptom& symptom : incident.symptoms) last = std::max(last, symptom.ended);
@@ -217,8 +250,16 @@ void Life::note_ended(const std::vector<Symptom>& ended) {
     Incident* incident = owner == owners_.end() ? nullptr : mutable_find(owner->second);
     if (incident == nullptr) continue;
     for (Symptom& known : incident->symptoms)
-      if (known.id == symptom.id) known = symptom;
+      if (known.id == symptom.id) update(known, symptom);
   }
+}
+
+// Departures from before the restart that were not seen again: they ended while nobody looked.
+void Life::end_unseen(const std::map<std::string, const Symptom*>& active) {
+  for (Incident& incident : incidents_)
+    for (Symptom& symptom : incident.symptoms)
+      if (is_unseen(symptom, back_at_) && !active.contains(symptom.id)) symptom.ended = back_at_;
+  back_at_ = 0;
 }
 
 void Life::injected(const InjectedFault& fault) {

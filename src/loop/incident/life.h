@@ -33,7 +33,8 @@ class Life {
   const Incident* find(std::string_view id) const;
   const std::deque<InjectedFault>& faults() const { return faults_; }
 
-  // After a restart the detectors have to see a departure anew: open incidents are kept open for restart_grace_s.
+  // After a restart the detectors have to see a departure anew: open incidents are kept open for restart_grace_s. What
+  // they see again takes the place of what was known; what they do not had ended, at the latest when we were back.
   void restore(std::deque<Incident> incidents, std::deque<InjectedFault> faults);
 
  private:
@@ -52,6 +53,7 @@ class Life {
            std::vector<News>& news);
   void mark_injected(Incident& incident) const;
   void note_ended(const std::vector<Symptom>& ended);
+  void end_unseen(const std::map<std::string, const Symptom*>& active);
   void forget();
 
   std::deque<Incident> incidents_;
@@ -59,8 +61,8 @@ class Life {
   std::map<std::string, std::string> owners_;  // symptom id -> incident id
   std::map<std::string, int64_t> apart_;       // "incident/service" -> steps in a row that it was a second cause
   uint64_t ids_ = 0;
-  bool restored_ = false;      // from a snapshot, and not stepped since
-  UnixNanos grace_until_ = 0;  // nothing from before the restart ends until then
+  bool restored_ = false;  // from a snapshot, and not stepped since
+  UnixNanos back_at_ = 0;  // the first step after a restart; 0: there was none, or its grace is over
 };
 
 bool is_open(const Incident& incident);

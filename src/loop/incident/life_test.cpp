@@ -150,6 +150,41 @@ TEST(Life, ARestartDoesNotEndWhatTheDetectorsHaveNotSeenYet) {
   EXPECT_EQ(after.all().front().reopened, 0);
 }
 
+TEST(Life, WhatIsSeenAgainAfterARestartTakesThePlaceOfWhatWasKnown) {
+  Life before;
+  const Symptom a = symptom("errors shop", "shop", 100 * s);
+  before.step({&a}, {}, {because("shop", {a.id})}, 100 * s);
+  Life after;
+  after.restore({incident_from(to_json(before.all().front()))}, {});
+  after.step({}, {}, {}, 110 * s);
+  const Symptom again = symptom("errors shop", "shop", 115 * s);
+  // Another cause seems likelier at first: with the same watch it is the same incident all the same.
+  for (int64_t t = 115; t < 150; ++t) after.step({&again}, {}, {because("pay", {again.id})}, t * s);
+  ASSERT_EQ(after.all().size(), 1U);
+  const Incident& incident = after.all().front();
+  ASSERT_EQ(incident.symptoms.size(), 1U) << "one that nobody follows any more would go on for ever";
+  EXPECT_EQ(incident.symptoms[0].id, again.id);
+  EXPECT_EQ(incident.symptoms[0].started, a.started);
+  Symptom over = again;
+  over.ended = 150 * s;
+  EXPECT_EQ(kinds(after.step({}, {over}, {}, 158 * s)), std::vector{K::restored});
+  EXPECT_EQ(incident.restored, 150 * s);
+}
+
+TEST(Life, WhatEndedWhileNobodyLookedEndedWhenWeWereBack) {
+  Life before;
+  const Symptom a = symptom("errors shop", "shop", 100 * s), b = symptom("slow pay", "pay", 101 * s);
+  before.step({&a}, {}, {because("shop", {a.id})}, 100 * s);
+  before.step({&a, &b}, {}, {because("shop", {a.id, b.id})}, 101 * s);
+  Life after;
+  after.restore({incident_from(to_json(before.all().front()))}, {});
+  std::vector<News> news;
+  for (int64_t t = 160; t < 200 && news.empty(); ++t) news = after.step({}, {}, {}, t * s);
+  EXPECT_EQ(kinds(news), std::vector{K::restored});
+  EXPECT_EQ(after.all().front().restored, 160 * s) << "the first second that we know of";
+  EXPECT_EQ(after.all().front().symptoms[1].ended, 160 * s);
+}
+
 TEST(Life, InjectedFaultsOnlyMark) {
   Life life;
   life.injected({.id = "f", .service = "shop", .kind = "down", .started = 99 * s, .ended = 0});

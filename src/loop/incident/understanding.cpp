@@ -166,10 +166,11 @@ void Understanding::samples(std::vector<metrics::Sample>& out) const {
 }
 
 std::string Understanding::snapshot() const {
-  json incidents = json::array(), faults = json::array();
+  json incidents = json::array(), faults = json::array(), recent = json::array();
   for (const Incident& incident : state_->life.all()) incidents.push_back(to_json(incident));
   for (const InjectedFault& fault : state_->life.faults()) faults.push_back(to_json(fault));
-  return json{{"version", 1}, {"incidents", incidents}, {"faults", faults}}.dump();
+  for (const stream::RecentChange& change : state_->recent) recent.push_back(to_json(change));
+  return json{{"version", 1}, {"incidents", incidents}, {"faults", faults}, {"recent", recent}}.dump();
 }
 
 Status Understanding::restore(std::string_view snapshot) {
@@ -180,11 +181,14 @@ Status Understanding::restore(std::string_view snapshot) {
   std::deque<InjectedFault> faults;
   for (const json& incident : list(from, "incidents")) incidents.push_back(incident_from(incident));
   for (const json& fault : list(from, "faults")) faults.push_back(fault_from(fault));
+  state_->recent.clear();
+  for (const json& change : list(from, "recent"))
+    if (state_->recent.size() < recent_max) state_->recent.push_back(recent_change_from(change));
   state_->life.restore(std::move(incidents), std::move(faults));
   return {};
 }
 
-std::string Understanding::baselines() const { return state_->detector.history().baselines(state_->detector.now()); }
+std::string Understanding::baselines() const { return state_->detector.baselines(); }
 
 Status Understanding::restore_baselines(std::string_view baselines, UnixNanos at) {
   return state_->detector.restore(baselines, at / nanos_per_s);

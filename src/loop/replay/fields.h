@@ -2,13 +2,14 @@
 // What is recorded of each value that the loop is fed: every field, in order. A field that is added to a struct is
 // added here, and the version in recording.h goes up; the round-trip test notices a forgotten one.
 
+#include "base/archive.h"
 #include "config/declarations.h"
-#include "loop/archive.h"
 #include "loop/events.h"
 #include "loop/incident/understanding.h"
 #include "stream/frame.h"
+#include "stream/sketch_archive.h"
 
-namespace hs::loop::archive {
+namespace hs::archive {
 
 #define HS_FIELDS(type, ...)   \
   template <class A>           \
@@ -43,14 +44,14 @@ HS_FIELDS(config::Probe, name, url, service, interval_ms, timeout_ms)
 HS_FIELDS(config::Proxy, name, listen, upstream, protocol)
 HS_FIELDS(config::Declarations, objectives, kpis, knobs, probes, proxies)
 
-HS_FIELDS(KnobState, knob, settled, promoted, candidate)
-HS_FIELDS(Started, at, knobs)
-HS_FIELDS(ConfigChanged, at, declarations)
-HS_FIELDS(Operator, at, order, knob, who, why)
-HS_FIELDS(Tick, at)
-HS_FIELDS(Receipt, deed, change, revision, ok, error, previous, at)
-HS_FIELDS(InjectedFault, id, service, kind, started, ended)
+HS_FIELDS(loop::KnobState, knob, settled, promoted, candidate)
+HS_FIELDS(loop::Started, at, knobs)
+HS_FIELDS(loop::ConfigChanged, at, declarations)
+HS_FIELDS(loop::Operator, at, order, knob, who, why)
+HS_FIELDS(loop::Tick, at)
+HS_FIELDS(loop::Receipt, deed, change, revision, ok, error, previous, at)
+HS_FIELDS(loop::InjectedFault, id, service, kind, started, ended)
 
 #undef HS_FIELDS
 
-}  // namespace hs::loop::archive
+}  // namespace hs::archive

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "loop/archive.h"
+#include "base/archive.h"
 
 namespace hs::loop::replay {
 namespace {

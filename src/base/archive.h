@@ -13,9 +13,10 @@
 #include <variant>
 #include <vector>
 
-#include "stream/sketch.h"
+#include "base/error.h"
+#include "base/hash.h"
 
-namespace hs::loop::archive {
+namespace hs::archive {
 
 class Writer {
  public:
@@ -132,14 +133,6 @@ void put_alternative(A& a, std::variant<T...>& v, uint64_t index) {
   }
 }
 
-template <class A>
-void put_sketch(A& a, stream::Sketch& v) {
-  stream::Sketch::Buckets buckets = v.buckets();
-  double zeros = v.zeros(), sum = v.sum(), count = v.count();
-  all(a, buckets, zeros, sum, count);
-  if constexpr (A::reads) v = stream::Sketch::from(std::move(buckets), zeros, sum, count);
-}
-
 // Whatever is none of the known forms has its fields listed in a `fields` of its own.
 template <class A, class T>
 void put(A& a, T& v) {
@@ -153,8 +146,6 @@ void put(A& a, T& v) {
     a.number(bits);
     if constexpr (std::is_same_v<T, int64_t> || std::is_same_v<T, int32_t>) bits = (bits >> 1) ^ (~(bits & 1) + 1);
     if constexpr (A::reads) v = static_cast<T>(bits);
-  } else if constexpr (std::is_same_v<T, stream::Sketch>) {
-    put_sketch(a, v);
   } else if constexpr (IsVector<T>::value) {
     put_items(a, v);
   } else if constexpr (IsOptional<T>::value) {
@@ -170,4 +161,22 @@ void put(A& a, T& v) {
   }
 }
 
-}  // namespace hs::loop::archive
+// A file of such bytes: what it is and its version (a line), XXH64 of the rest, the rest. Half a file, or another one,
+// is told from a whole one.
+inline std::string sealed(std::string_view magic, std::string_view body) {
+  const uint64_t hash = hash64(body);
+  std::string out(magic);
+  out.append(reinterpret_cast<const char*>(&hash), sizeof hash);
+  return out.append(body);
+}
+inline Result<std::string_view> unsealed(std::string_view magic, std::string_view bytes) {
+  uint64_t hash = 0;
+  if (!bytes.starts_with(magic) || bytes.size() < magic.size() + sizeof hash)
+    return fail(Code::invalid_argument, "they are not of a known version");
+  std::memcpy(&hash, bytes.data() + magic.size(), sizeof hash);
+  const std::string_view body = bytes.substr(magic.size() + sizeof hash);
+  if (hash64(body) != hash) return fail(Code::invalid_argument, "they are damaged");
+  return body;
+}
+
+}  // namespace hs::archive
