@@ -1,18 +1,25 @@
-# ./dev bench NAME [ARG ...]: build one benchmark of bench/, optimised, and run it
+# ./dev bench NAME [ARG ...]: build one benchmark of bench/, optimised, and run it. NAME without "_bench"; `values` is given
+# the binary that it measures.
 
 cmd_bench() {
   local name=${1:-}
   if [ -z "$name" ]; then
-    echo "usage: ./dev bench NAME [ARG ...]; one of: promql" $(cd bench && ls *_bench.cpp | sed 's/\.cpp//') >&2
+    echo "usage: ./dev bench NAME [ARG ...]; one of: promql" $(cd bench && ls *_bench.cpp | sed 's/_bench\.cpp//') >&2
     return 2
   fi
   if [ "$name" = promql ]; then
     bench_promql "${@:2}"
     return
   fi
+  name=${name%_bench}_bench
   cmake --preset release -DHS_BENCH=ON >/dev/null
   cmake --build --preset release --target "$name"
-  "build/release/bench/$name" "${@:2}"
+  local measured=()
+  if [ "$name" = values_bench ]; then
+    build_preset release homeostat
+    measured=(build/release/homeostat)
+  fi
+  "build/release/bench/$name" "${measured[@]}" "${@:2}"
 }
 
 # Homeostat against a real Prometheus, built from its Go module without its service discoveries.
