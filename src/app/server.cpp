@@ -68,6 +68,7 @@ Result<std::unique_ptr<Server>> Server::start(const Common& common, std::shared_
 // Order matters: those who call are stopped before those who are called.
 Server::~Server() {
   if (grpc_) grpc_->stop(stop_deadline_ms);
+  log_sources_.reset();
   for (auto& listener : listeners_) listener->stop(stop_deadline_ms);
   values_keeper_ = {};
   proxies_.reset();
@@ -165,7 +166,9 @@ Status Server::open_chaos() {
 Status Server::open_listeners() {
   HS_TRY(listen("listen.otlp_http", api::otlp::with_status_errors(guarded("listen.otlp_http", otlp_http()))));
   HS_TRY(listen("listen.http", guarded("listen.http", net::Router(routes()))));
-  return listen_grpc();
+  HS_TRY(listen_grpc());
+  HS_ASSIGN(log_sources_, LogSources::start(settings(), clock_, sink()));
+  return {};
 }
 
 api::otlp::Sink Server::sink() {

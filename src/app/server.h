@@ -11,6 +11,7 @@
 #include "api/prometheus/routes.h"
 #include "app/commands.h"
 #include "app/freshness.h"
+#include "app/log_sources.h"
 #include "app/loop_thread.h"
 #include "app/observer.h"
 #include "app/storage.h"
@@ -110,6 +111,7 @@ class Server {
   std::unique_ptr<net::FaultProxies> proxies_;  // none unless chaos.enabled
   std::vector<std::unique_ptr<net::HttpServer>> listeners_;
   std::unique_ptr<net::GrpcServer> grpc_;
+  std::unique_ptr<LogSources> log_sources_;
 };
 
 }  // namespace hs::app

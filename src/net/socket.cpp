@@ -107,14 +107,6 @@ Result<Listener> listen_unix(const io::Endpoint& where) {
   return Listener(std::move(fd), where);
 }
 
-uint16_t port_of(int fd) {
-  sockaddr_storage raw{};
-  socklen_t size = sizeof raw;
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&raw), &size);
-  if (raw.ss_family == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6&>(raw).sin6_port);
-  return ntohs(reinterpret_cast<const sockaddr_in&>(raw).sin_port);
-}
-
 }  // namespace
 
 Fd& Fd::operator=(Fd&& other) noexcept {
@@ -155,6 +147,14 @@ Fd accept_one(int listener) {
   Fd fd(::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (fd) set_nodelay(fd.get());  // fails on a UNIX socket, which has no need of it
   return fd;
+}
+
+uint16_t port_of(int fd) {
+  sockaddr_storage raw{};
+  socklen_t size = sizeof raw;
+  ::getsockname(fd, reinterpret_cast<sockaddr*>(&raw), &size);
+  if (raw.ss_family == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6&>(raw).sin6_port);
+  return ntohs(reinterpret_cast<const sockaddr_in&>(raw).sin_port);
 }
 
 std::string peer_of(int fd) {

@@ -48,6 +48,8 @@ Result<Listener> listen_on(const io::Endpoint& where);
 Fd accept_one(int listener);
 // "127.0.0.1:5000" or "unix".
 std::string peer_of(int fd);
+// The port that an IP socket is bound to.
+uint16_t port_of(int fd);
 
 // When to give up, and who may ask us to before. All waiting of blocking code goes through here.
 class Waiter {

@@ -1,0 +1,53 @@
+#include "app/log_sources.h"
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "security/guard.h"
+#include "wire/syslog/message.h"
+
+namespace hs::app {
+namespace {
+
+// Syslog has no credentials: beyond loopback only the explicit word counts.
+Result<std::optional<io::Endpoint>> endpoint_of(const config::Settings& settings, const std::string& key) {
+  const std::string address = settings.text(key);
+  if (address.empty()) return std::optional<io::Endpoint>();
+  HS_TRY(security::check_bind(key, address, false, settings.flag("security.insecure_bind")));
+  HS_ASSIGN(io::Endpoint endpoint, io::parse_endpoint(address));
+  return std::optional(std::move(endpoint));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LogSources>> LogSources::start(const config::Settings& settings, io::Clock& clock,
+                                                      api::otlp::Sink sink) {
+  auto sources = std::make_unique<LogSources>();
+  HS_TRY(sources->open_syslog(settings, clock, sink));
+  return sources;
+}
+
+Status LogSources::open_syslog(const config::Settings& settings, io::Clock& clock, const api::otlp::Sink& sink) {
+  const auto offset = wire::syslog::parse_utc_offset(settings.text("syslog.utc_offset"));
+  if (!offset) return fail(Code::invalid_argument, fmt::format("syslog.utc_offset: {}", offset.error().message));
+  net::PushOptions options{.name = "syslog"};
+  HS_ASSIGN(options.tcp, endpoint_of(settings, "listen.syslog_tcp"));
+  HS_ASSIGN(options.udp, endpoint_of(settings, "listen.syslog_udp"));
+  if (!options.tcp && !options.udp) return {};
+  syslog_delivery_ = std::make_unique<sources::LogDelivery>(
+      sources::LogDelivery::Options{.tenant = settings.text("syslog.tenant"),
+                                    .body_bytes_max = static_cast<size_t>(settings.bytes("ingest.body_max"))},
+      sink);
+  syslog_ = std::make_unique<sources::SyslogReceiver>(sources::SyslogOptions{.utc_offset_s = *offset}, clock,
+                                                      *syslog_delivery_);
+  auto server = net::PushServer::start(std::move(options), syslog_->consumer());
+  if (!server) return fail(server.error().code, fmt::format("listen.syslog_*: {}", server.error().message));
+  syslog_server_ = std::move(*server);
+  if (const auto at = syslog_server_->tcp_address())
+    log::info("listening", {{"on", "listen.syslog_tcp"}, {"address", at->text()}});
+  if (const auto at = syslog_server_->udp_address())
+    log::info("listening", {{"on", "listen.syslog_udp"}, {"address", at->text()}});
+  return {};
+}
+
+}  // namespace hs::app
