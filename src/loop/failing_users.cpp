@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <set>
-#include <vector>
 
 namespace hs::loop {
 namespace {
@@ -11,69 +10,86 @@ constexpr size_t few = 2;            // users
 constexpr double again = 4;          // failed requests of one user: tried again and again
 constexpr size_t others_served = 8;  // users: so many are served meanwhile, or nothing is said
 constexpr size_t served_max = 32;    // of one operation: enough to know that there are others
-
-template <class Map, class Last>
-void forget(Map& users, int64_t before, Last last) {
-  std::erase_if(users, [&](const auto& user) { return last(user.second) < before; });
-}
+constexpr int64_t served_s = 15;     // "meanwhile"
+constexpr int64_t sampled_s = 3;     // one second in so many is looked at for users who are served
+constexpr int64_t forget_s = 5;      // how often the past is dropped
 
 }  // namespace
 
 void FailingUsers::add(const stream::Frame& frame, int64_t now) {
   for (const stream::Outcome& outcome : frame.outcomes)
-    if (!outcome.by_instance) add(outcome);
+    if (!outcome.by_instance && (outcome.error || outcome.second % sampled_s == 0)) add(outcome);
+  if (now % forget_s != 0) return;
   for (auto& [where, users] : operations_) {
-    forget(users.failing, now - failing_user_s, [](const User& u) { return u.last; });
-    forget(users.served, now - failing_user_s, [](int64_t last) { return last; });
+    for (auto& [unit, user] : users.failing)
+      while (!user.failed.empty() && user.failed.front().first < now - failing_remembered_s) user.failed.pop_front();
+    std::erase_if(users.failing, [](const auto& u) { return u.second.failed.empty(); });
+    std::erase_if(users.served, [&](const auto& u) { return u.second < now - served_s; });
   }
   std::erase_if(operations_, [](const auto& o) { return o.second.failing.empty() && o.second.served.empty(); });
 }
 
 void FailingUsers::add(const stream::Outcome& o) {
-  std::pair where{o.service, o.operation};
-  if (operations_.size() >= failing_operations_max && !operations_.contains(where)) return;
-  Users& users = operations_[std::move(where)];
+  auto found = operations_.find(
+      std::tuple<std::string_view, std::string_view, std::string_view>(o.service, o.knob, o.operation));
+  if (found == operations_.end()) {
+    if (operations_.size() >= failing_operations_max) return;
+    found = operations_.emplace(Key{o.service, o.knob, o.operation}, Users()).first;
+  }
+  Users& users = found->second;
+  users.newest = std::max(users.newest, o.second);
   if (!o.error) {
     if (users.served.size() < served_max || users.served.contains(o.unit))
       users.served[o.unit] = std::max(users.served[o.unit], o.second);
     return;
   }
-  if (users.failing.size() >= failing_users_max && !users.failing.contains(o.unit)) return;
-  User& user = users.failing[o.unit];
-  user.last = std::max(user.last, o.second);
-  if (user.failed > 0 && user.trace == o.trace) return;
-  user.failed += o.weight, user.trace = o.trace;
-}
-
-template <class Visit>
-void FailingUsers::visit(const std::string& service, const std::string& operation, Visit visit) const {
-  for (auto at = operations_.lower_bound({service, operation}); at != operations_.end(); ++at) {
-    if (at->first.first != service || (!operation.empty() && at->first.second != operation)) return;
-    visit(at->second);
+  if (users.failing.size() >= failing_users_max && !users.failing.contains(o.unit)) {
+    users.many_until = std::max(users.many_until, o.second + failing_remembered_s);
+    return;
   }
+  User& user = users.failing[o.unit];
+  if (!user.failed.empty() && user.trace == o.trace) return;
+  user.trace = o.trace;
+  if (user.failed.empty() || user.failed.back().first < o.second)
+    user.failed.emplace_back(o.second, o.weight);
+  else
+    user.failed.back().second += o.weight;
 }
 
-std::map<uint64_t, double> FailingUsers::failing(const std::string& service, const std::string& operation) const {
-  std::map<uint64_t, double> out;
-  visit(service, operation, [&](const Users& users) {
-    for (const auto& [unit, user] : users.failing) out[unit] += user.failed;
-  });
-  return out;
-}
-
-double FailingUsers::of_few(const std::string& service, const std::string& operation) const {
-  std::vector<double> failed;
-  for (const auto& [unit, n] : failing(service, operation)) failed.push_back(n);
+FailingUsers::Share FailingUsers::share_of(const std::vector<const Users*>& operations, int64_t from) {
+  std::map<uint64_t, double> failed;
   std::set<uint64_t> served;
-  visit(service, operation, [&](const Users& users) {
-    for (const auto& [unit, last] : users.served) served.insert(unit);
-  });
-  if (served.size() < others_served) return 0;
-  std::sort(failed.rbegin(), failed.rend());
-  double sum = 0;
-  for (size_t i = 0; i < std::min(few, failed.size()); ++i)
-    if (failed[i] >= again) sum += failed[i];
-  return sum;
+  Share share;
+  for (const Users* users : operations) {
+    if (users->many_until >= from + failing_remembered_s) return {0, 1};
+    for (const auto& [unit, user] : users->failing)
+      for (const auto& [second, n] : user.failed)
+        if (second >= from) failed[unit] += n, share.all += n;
+    for (const auto& [unit, last] : users->served)
+      if (last >= users->newest - served_s) served.insert(unit);
+  }
+  if (served.size() < others_served) return {};
+  std::vector<double> most;
+  for (const auto& [unit, n] : failed) most.push_back(n);
+  std::sort(most.rbegin(), most.rend());
+  for (size_t i = 0; i < std::min(few, most.size()); ++i)
+    if (most[i] >= again) share.few += most[i];
+  return share;
+}
+
+FailingUsers::Share FailingUsers::of_few(const std::string& service, const std::string& operation, int64_t from) const {
+  std::map<std::string, std::vector<const Users*>> by_knob;
+  for (auto at = operations_.lower_bound({service, "", ""}); at != operations_.end(); ++at) {
+    if (std::get<0>(at->first) != service) break;
+    if (operation.empty() || std::get<2>(at->first) == operation)
+      by_knob[std::get<1>(at->first)].push_back(&at->second);
+  }
+  Share best;
+  for (const auto& [knob, operations] : by_knob) {
+    const Share share = share_of(operations, from);
+    if (share.all > 0 && (best.all == 0 || share.few / share.all < best.few / best.all)) best = share;
+  }
+  return best;
 }
 
 }  // namespace hs::loop

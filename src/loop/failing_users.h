@@ -1,45 +1,55 @@
 #pragma once
 // Whose requests fail: many users', or again and again the same few's? One user's broken data, repeated, is neither an
 // outage nor a reason to change what everybody gets. Known as far as evaluations of knobs name users
-// (feature_flag.context.id), joined by trace with every service's answers. Pure; bounded in operations and in users.
+// (feature_flag.context.id), joined by trace with every service's answers.
+//
+// A knob tells only when it was seen with many names that are well served meanwhile: some applications evaluate one for
+// the whole service under a single name, and an outage spares nobody. Of several knobs the one that sees the failures
+// spread most is believed. Pure; bounded in operations, in users and in seconds.
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <string>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include "stream/frame.h"
 
 namespace hs::loop {
 
-inline constexpr size_t failing_operations_max = 4'000;  // beyond: nothing is known of a new operation's users
-inline constexpr size_t failing_users_max = 64;          // of one operation; more are "many"
-inline constexpr int64_t failing_user_s = 15;            // a user who did not fail for so long is forgotten
+inline constexpr size_t failing_operations_max = 1'000;  // operation and knob; beyond: nothing is known of a new one
+inline constexpr size_t failing_users_max = 32;          // of one operation and knob; more are many
+inline constexpr int64_t failing_remembered_s = 60;      // an incident's onset is looked for no further back
 
 class FailingUsers {
  public:
   void add(const stream::Frame& frame, int64_t now);  // now: the frame's second
 
-  // Failed requests by user (a hash). Operation "": all of the service's.
-  std::map<uint64_t, double> failing(const std::string& service, const std::string& operation) const;
-  // Failed requests of the two users who fail most and fail again and again, when others are served meanwhile; 0 else.
-  double of_few(const std::string& service, const std::string& operation) const;
+  struct Share {
+    double few = 0;  // failed requests of the two users who fail most, and fail again and again
+    double all = 0;  // of everybody who is named
+  };
+  // Of the seconds since `from`. Operation "": all of the service's. Nothing is known: zeros.
+  Share of_few(const std::string& service, const std::string& operation, int64_t from) const;
 
  private:
   struct User {
-    int64_t last = 0;  // second
-    double failed = 0;
-    uint64_t trace = 0;  // of the last one: a request that evaluates several knobs fails once
+    std::deque<std::pair<int64_t, double>> failed;  // by second
+    uint64_t trace = 0;                             // of the last one: its retries are one failure
   };
   struct Users {
     std::map<uint64_t, User> failing;
     std::map<uint64_t, int64_t> served;  // a sample of those who were served: last second
+    int64_t many_until = 0;              // more users failed than are kept
+    int64_t newest = 0;                  // second
   };
+  using Key = std::tuple<std::string, std::string, std::string>;  // service, knob, operation
   void add(const stream::Outcome& outcome);
-  template <class Visit>
-  void visit(const std::string& service, const std::string& operation, Visit visit) const;
+  static Share share_of(const std::vector<const Users*>& operations, int64_t from);
 
-  std::map<std::pair<std::string, std::string>, Users> operations_;
+  std::map<Key, Users, std::less<>> operations_;
 };
 
 }  // namespace hs::loop

@@ -252,16 +252,17 @@ void Detector::judge_share(const Place& place, Track& track, Watch& watch) {
   const double bad = bad_of(watch, since);
   if (bad <= 0 || bad < norm->smallest * since.n) return;  // certain, but too little to matter
   if (watch.measured != Measured::probe && bad * since.spans < events_needed(watch, place, track) * since.n) return;
-  if (watch.measured == Measured::errors && is_of_few(place, watch, since, *norm))
+  if (watch.measured == Measured::errors && is_of_few(place, watch, since, *norm, onset))
     return watch.reset();  // or it would be told when these users are forgotten
   start(place, track, watch, *norm, onset, settled);
 }
 
 // One or two users fail again and again, and without them nothing would be said. The burn rate counts them all the
 // same.
-bool Detector::is_of_few(const Place& place, const Watch& watch, const Sums& since, const Norm& norm) const {
-  double few = users_.of_few(place.service, place.operation);
-  if (!place.peer.empty()) few = std::max(few, users_.of_few(place.peer, ""));
+bool Detector::is_of_few(const Place& place, const Watch& watch, const Sums& since, const Norm& norm,
+                         int64_t onset) const {
+  double few = users_.of_few(place.service, place.operation, onset).few;
+  if (!place.peer.empty()) few = std::max(few, users_.of_few(place.peer, "", onset).few);
   const double bad = bad_of(watch, since), others = std::max(0.0, bad - few);
   return few > 0 && others < std::max(others_least, norm.smallest * (since.n - (bad - others)));
 }

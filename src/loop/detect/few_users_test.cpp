@@ -17,6 +17,7 @@ struct Shop {
   uint64_t users = 400;
   double user_one_per_s = 0;  // requests of user 1 beside those
   bool named = true;          // evaluations name users
+  bool whole = false;         // another knob is evaluated under one name for everybody
   std::function<bool(int, uint64_t)> fails = [](int, uint64_t) { return false; };
   Detector detector;
   std::mt19937_64 random{3};
@@ -29,6 +30,8 @@ struct Shop {
     cell.count += 1, cell.spans += 1, cell.errors += o.error;
     cell.duration_ms.add(10);
     if (named) f.outcomes.push_back(o);
+    o.knob = "other", o.unit = 77;
+    if (whole) f.outcomes.push_back(o);
   }
   void run(int until) {
     for (; second < until; ++second) {
@@ -72,6 +75,16 @@ TEST(FewUsers, what_many_suffer_is_noticed_beside_it) {
   EXPECT_TRUE(shop.said.empty());
   shop.run(175);
   EXPECT_FALSE(shop.said.empty());
+}
+
+TEST(FewUsers, a_name_that_stands_for_everybody_hides_nothing) {
+  for (const bool named : {true, false}) {
+    Shop shop{.named = named, .whole = true};
+    shop.run(150);
+    shop.fails = [](int, uint64_t user) { return user % 3 == 0; };
+    shop.run(160);
+    EXPECT_FALSE(shop.said.empty()) << named;
+  }
 }
 
 TEST(FewUsers, an_outage_for_everybody_is_one_however_few_they_are) {

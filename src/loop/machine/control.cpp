@@ -220,6 +220,7 @@ void Control::conclude(Trial& trial, Verdict verdict, Actions& out) {
     add(out, {Promote{change.id, change.knob}});
     holds_.emplace_back(trial.knob(), change, trial.goal(), verdict, trial.isolated(), policy_, now_);
     const std::string& kind = trial.cause_kind();
+    holds_.back().set_cause_kind(kind);
     if (kind == "load" || kind == "saturated") holds_.back().wait_for_calm(trial.usual_per_s());
     notes_.push_back({Note::Kind::verified, change.incident, change.id});
     return;
@@ -265,6 +266,10 @@ void Control::end_hold(const Hold& hold, const Hold::Out& how, Actions& out) {
     return;
   }
   known.failed++;
+  Effect key{.knob = change.knob, .to = direction_of(hold.knob(), change.from, change.to)};
+  key.cause_kind = hold.cause_kind(), key.measure = hold.goal().measure;
+  effects_.observe(key, false, 1, now_);
+  known.broken.emplace_back(key.knob, key.to);
 }
 
 }  // namespace hs::loop

@@ -68,6 +68,8 @@ class Control {
   };
   struct Case {  // what was done about one incident
     std::vector<Tried> tried;
+    // Knob and direction: passed its trial and then did not keep what it promised. More of the same would not either.
+    std::vector<std::pair<std::string, std::string>> broken;
     size_t failed = 0;
     bool given_up = false, corroborated = false;
     UnixNanos wait_until = 0, last_seen = 0;

@@ -1,7 +1,6 @@
 // Control: what to do about each incident, or why nothing.
 
 #include <algorithm>
-#include <numeric>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -17,7 +16,6 @@ namespace {
 using nlohmann::json;
 constexpr size_t options_told = 5;
 constexpr int64_t growing_s = 3, growing_s_max = 16;
-constexpr size_t few_users_max = 6;  // a user who fails, and the few who always do
 constexpr double few_users_share = 0.75;
 constexpr int64_t own_doing_s = 60;                  // a symptom that begins so soon after our change may be its doing
 constexpr int64_t onset_slack_ns = 3 * nanos_per_s;  // of the estimated onset
@@ -148,14 +146,12 @@ std::string Control::unsettled(const Goal& goal) const {
 // One user's broken data, repeated, is no reason to change what everybody gets; nor could two arms tell anything of it.
 std::string Control::few_users(const Goal& goal) const {
   if (goal.measure != "errors") return "";
-  std::vector<double> failed;  // by user
-  for (const auto& [where, bad] : goal.requests)
-    for (const auto& [unit, n] : history_.users().failing(where.first, where.second)) failed.push_back(n);
-  if (failed.empty() || failed.size() > few_users_max) return "";  // none: no evaluations, nothing is known of users
-  std::sort(failed.rbegin(), failed.rend());
-  double all = std::accumulate(failed.begin(), failed.end(), 0.0),
-         two = failed[0] + (failed.size() > 1 ? failed[1] : 0);
-  return two > few_users_share * all ? "nearly all failed requests are of one or two users" : "";
+  double few = 0, all = 0;
+  for (const auto& [where, bad] : goal.requests) {
+    const auto share = history_.users().of_few(where.first, where.second, goal.started / nanos_per_s);
+    few += share.few, all += share.all;
+  }
+  return few > few_users_share * all ? "nearly all failed requests are of one or two users" : "";
 }
 
 // The incident is repaired but for the few that keep the old value on purpose: their symptoms want no other change.
@@ -213,6 +209,9 @@ std::string Control::refusal(const Incident& incident, const config::Knob& knob,
   std::string text = config::to_text(to);
   for (const auto& tried : case_of(incident.id).tried)
     if (tried.knob == knob.key && tried.to == text && tried.ramp == ramp) return "tried for this incident";
+  const std::pair step{knob.key, direction_of(knob, settled(knob), to)};
+  const auto& broken = case_of(incident.id).broken;
+  if (std::find(broken.begin(), broken.end(), step) != broken.end()) return "it did not keep what it promised";
   std::string cause = incident.causes.empty() ? "" : incident.causes[0].entity;
   if (std::string why = permits_.refusal(knob.key, text + (ramp ? " ramp" : ""), cause, now_); !why.empty()) return why;
   for (const auto& hold : holds_)
@@ -332,6 +331,7 @@ nlohmann::json Control::snapshot() const {
     json tried = json::array();
     for (const auto& t : known.tried) tried.push_back({t.knob, t.to, static_cast<int>(t.kind), t.ramp});
     cases[id] = {{"tried", tried},
+                 {"broken", known.broken},
                  {"failed", known.failed},
                  {"given_up", known.given_up},
                  {"corroborated", known.corroborated},
@@ -370,6 +370,9 @@ Status Control::restore(const json& from, const config::Declarations& declaratio
           t[3].is_boolean())
         known.tried.push_back({t[0].get<std::string>(), t[1].get<std::string>(),
                                static_cast<VerdictKind>(t[2].get<int>()), t[3].get<bool>()});
+    for (const auto& b : list(c, "broken"))
+      if (b.is_array() && b.size() == 2 && b[0].is_string() && b[1].is_string())
+        known.broken.emplace_back(b[0].get<std::string>(), b[1].get<std::string>());
     known.failed = field(c, "failed", size_t{0}), known.given_up = field(c, "given_up", false);
     known.corroborated = field(c, "corroborated", false);
     known.reopened = field(c, "reopened", int64_t{0}), known.cause = field(c, "cause", std::string());

@@ -112,12 +112,14 @@ Hold::Out Hold::on_frame(const stream::Frame& frame, const View& view, bool may_
   if (!promoted_) return {};
   bool stuck = phase_ == Phase::asked && view.now - probe_since_ > policy_.receipt_ms * nanos_per_ms;
   if (stuck) return end_probe(view, "the actuator did not answer", false);
+  bool watched = phase_ == Phase::quiet || phase_ == Phase::held_back;
+  if (watched && benefit_gone(view)) {
+    Out out = phase_ == Phase::held_back ? end_probe(view, "over", false) : Out{};
+    out.actions.push_back(Revert{change_.id, knob_.key, "it does not help any more"});
+    return {std::move(out.actions), End::useless, "the objective is as bad as before"};
+  }
   if (phase_ == Phase::held_back) return watch_held_back(frame, view);
   if (phase_ == Phase::releasing) return isolated_ ? watch_release(frame, view) : watch_shared_release(view);
-  if (phase_ == Phase::quiet && benefit_gone(view))
-    return {{Revert{change_.id, knob_.key, "it does not help any more"}},
-            End::useless,
-            "the objective is as bad as before"};
   if (phase_ == Phase::quiet && may_probe && view.now >= next_probe_ && !(is_crowded(view) && !isolated_))
     return start_probe(view, isolated_ ? policy_.hold_back : 1);
   return {};
@@ -205,6 +207,8 @@ bool Hold::is_crowded(const View& view) const {
   return n / useless_s > crowd_factor * usual_per_s_;
 }
 
+// Those held back tell nothing here: when all queue for the same, what the treated win in a canary, the others lose,
+// and when everybody is treated, nobody wins.
 bool Hold::benefit_gone(const View& view) const {
   if (view.now - since_ < useless_after_ms * nanos_per_ms || !goal_.series.empty()) return false;
   int64_t to = view.history->last_second();
@@ -215,11 +219,17 @@ bool Hold::benefit_gone(const View& view) const {
 }
 
 nlohmann::json Hold::snapshot() const {
-  return {{"change", to_json(change_)},   {"goal", to_json(goal_)},
-          {"verdict", to_json(verdict_)}, {"isolated", isolated_},
-          {"promoted", promoted_},        {"since", since_},
-          {"next_probe", next_probe_},    {"wait_ms", wait_ms_},
-          {"usual_per_s", usual_per_s_},  {"probe", phase_ == Phase::quiet ? "" : probe_.id}};
+  return {{"change", to_json(change_)},
+          {"goal", to_json(goal_)},
+          {"verdict", to_json(verdict_)},
+          {"isolated", isolated_},
+          {"promoted", promoted_},
+          {"since", since_},
+          {"next_probe", next_probe_},
+          {"wait_ms", wait_ms_},
+          {"cause_kind", cause_kind_},
+          {"usual_per_s", usual_per_s_},
+          {"probe", phase_ == Phase::quiet ? "" : probe_.id}};
 }
 
 Result<Hold> Hold::restore(const nlohmann::json& from, const config::Declarations& declarations, const Policy& policy) {
@@ -232,6 +242,7 @@ Result<Hold> Hold::restore(const nlohmann::json& from, const config::Declaration
     hold.promoted_ = field(from, "promoted", false);
     hold.next_probe_ = field(from, "next_probe", int64_t{0});
     hold.wait_ms_ = field(from, "wait_ms", policy.hold_ms);
+    hold.cause_kind_ = field(from, "cause_kind", std::string());
     hold.usual_per_s_ = field(from, "usual_per_s", 0.0);
     return hold;
   }

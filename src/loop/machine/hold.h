@@ -36,6 +36,8 @@ class Hold {
   // The change took load off: it is not released while the goal's requests come at more than crowd_factor times this
   // rate (a second). 0: load does not matter.
   void wait_for_calm(double usual_per_s) { usual_per_s_ = usual_per_s; }
+  void set_cause_kind(std::string kind) { cause_kind_ = std::move(kind); }  // what was repaired, for what is learned
+  const std::string& cause_kind() const { return cause_kind_; }
   // Ends the probe, because another change wants its place.
   std::vector<Action> yield_place(const View& view);
 
@@ -80,6 +82,7 @@ class Hold {
   UnixNanos since_, probe_since_ = 0, epoch_since_ = 0, next_probe_;
   int64_t wait_ms_;
   double usual_per_s_ = 0;
+  std::string cause_kind_;
   std::optional<Arms> arms_;  // treated: those who have the old value again
   std::optional<Looks> looks_;
 };
