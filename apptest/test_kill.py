@@ -15,7 +15,7 @@ import threading
 import time
 
 from engine_process import Engine
-from harness import Homeostat
+from harness import PATIENCE_S, Homeostat
 
 KILLS = int(os.environ.get("HOMEOSTAT_KILLS", "20"))
 SEED = int(os.environ.get("HOMEOSTAT_SEED", "0")) or random.randrange(1 << 30)
@@ -107,7 +107,7 @@ def one_kill(homeostat, dice, counts):
             homeostat.kill("serve")
             homeostat.start(wait_engine=False)
     if dice.random() < 0.5:  # else the next one comes while it is still busy with this one
-        homeostat.wait_ready(60)
+        homeostat.wait_ready(PATIENCE_S)
 
 
 def stored_counts(homeostat):
@@ -128,7 +128,7 @@ def run(kills=KILLS, seed=SEED):
         for _ in range(kills):
             time.sleep(dice.uniform(0.05, 0.8))
             one_kill(homeostat, dice, counts)
-        homeostat.wait_ready(60)
+        homeostat.wait_ready(PATIENCE_S)
         for sender in senders:
             sender.stopping.set()
         for sender in senders:

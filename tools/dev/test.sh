@@ -25,25 +25,19 @@ sanitizer_tests() {
   done
 }
 
-# TSan for what owns threads. The crash tests are one thread and thousands of lives: nothing to see there.
+# TSan for what owns threads. Left out: the crash tests (one thread and thousands of lives), gRPC (Debian's library is not
+# compiled for TSan, which then takes what its atomics order for races), and names (glibc looks them up on threads of its
+# own, in which TSan's allocator crashes).
+threaded="base io ingest chaos security values ledger net store_engine promql_store"
 thread_tests() {
-  local module
-  build_preset tsan base_test io_test ingest_test
-  for module in base io ingest; do
-    TSAN_OPTIONS=halt_on_error=1 "build/tsan/src/${module}_test" --gtest_brief=1 --gtest_filter=-*Crash*
+  local module failed=0
+  build_preset tsan $(printf '%s_test ' $threaded)
+  for module in $threaded; do
+    say "threads: $module"
+    TSAN_OPTIONS=halt_on_error=1 "build/tsan/src/${module}_test" --gtest_brief=1 \
+      --gtest_filter="-*Crash*:Grpc*:HttpClient.ANameThatDoesNotExist" || failed=1
   done
-}
-
-# Each fuzz target for so many seconds.
-fuzz_all() {
-  local seconds=$1 target
-  build_preset fuzz fuzzers
-  for target in build/fuzz/src/*_fuzz; do
-    [ -x "$target" ] || continue
-    say "fuzzing $(basename "$target") for $seconds s"
-    "$target" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 -print_final_stats=0 -verbosity=0 \
-      -artifact_prefix=build/fuzz/
-  done
+  return $failed
 }
 
 cmd_test() {
