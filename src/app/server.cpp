@@ -60,6 +60,7 @@ Result<std::unique_ptr<Server>> Server::start(const Common& common, std::shared_
   HS_TRY(server->open_values());
   HS_TRY(server->open_loop());
   HS_TRY(server->open_storage());
+  HS_TRY(server->open_rules());
   HS_TRY(server->open_chaos());
   HS_TRY(server->open_listeners());
   return server;
@@ -74,6 +75,7 @@ Server::~Server() {
   proxies_.reset();
   experiments_.reset();
   query_pool_.reset();
+  ruler_.reset();
   retention_.reset();
   freshness_.reset();
   storage_.reset();
@@ -260,23 +262,31 @@ http::Routes Server::routes() {
   return all;
 }
 
-http::Routes Server::prometheus() {
+api::prometheus::WriteOptions Server::write_options() {
   const auto any_time = [this] {
     const store::RetentionPolicy policy = retention_policy(settings());
     return policy.max_age_ms == 0 && policy.metrics_max_age_ms == 0;
   };
-  const http::Handler write =
-      api::prometheus::write_receiver({.body_bytes_max = body_bytes_max(), .any_time = any_time}, clock_, sink());
-  // With a ClickHouse server of one's own, others may write to the store too.
-  std::function<uint64_t()> generation;
-  if (settings().text("engine.url").empty()) generation = [this] { return storage_->sink().series_generation(); };
-  http::Routes all = api::prometheus::read_routes({.client = storage_->client(),
-                                                   .clock = clock_,
-                                                   .pool = *query_pool_,
-                                                   .options = [this] { return prometheus_options(); },
-                                                   .refresh = [this] { freshness_->wait(); },
-                                                   .generation = std::move(generation),
-                                                   .ready = [this] { return storage_->state().ready; }});
+  return {.body_bytes_max = body_bytes_max(), .any_time = any_time};
+}
+
+// Empty with a ClickHouse server of one's own: others may write to the store too.
+std::function<uint64_t()> Server::series_generation() {
+  if (!settings().text("engine.url").empty()) return {};
+  return [this] { return storage_->sink().series_generation(); };
+}
+
+http::Routes Server::prometheus() {
+  const http::Handler write = api::prometheus::write_receiver(write_options(), clock_, sink());
+  http::Routes all =
+      api::prometheus::read_routes({.client = storage_->client(),
+                                    .clock = clock_,
+                                    .pool = *query_pool_,
+                                    .options = [this] { return prometheus_options(); },
+                                    .refresh = [this] { freshness_->wait(); },
+                                    .generation = series_generation(),
+                                    .ready = [this] { return storage_->state().ready; },
+                                    .rules = [this](const auto& tenant) { return ruler_->views(tenant); }});
   all.push_back({"POST", "/api/v1/write", write});
   all.push_back({"POST", "/prometheus/api/v1/write", write});
   return all;
@@ -286,12 +296,7 @@ api::prometheus::ReadOptions Server::prometheus_options() const {
   const auto config = config_.load();
   const config::Settings& s = config->settings;
   api::prometheus::ReadOptions options;
-  const std::string features = s.text("prometheus.features");
-  for (size_t at = 0; at < features.size();) {
-    const size_t end = std::min(features.find(',', at), features.size());
-    promql::enable(options.features, std::string_view(features).substr(at, end - at));
-    at = end + 1;
-  }
+  options.features = api::prometheus::features_of(s.text("prometheus.features"));
   options.limits.max_samples = static_cast<size_t>(s.integer("prometheus.max_samples"));
   options.limits.max_series = static_cast<size_t>(s.integer("prometheus.max_series"));
   options.naming = promql::store::naming_of(s.text("prometheus.translation"));
@@ -336,10 +341,12 @@ void Server::flush(const http::Done& done) {
 Status Server::reload() {
   HS_ASSIGN(const std::shared_ptr<const config::Snapshot> next, common_.load());
   HS_TRY(config::check_reload(*config_.load(), *next));
+  HS_ASSIGN(rules::ManagerSettings rules, ruler_->prepare(*next));
   HS_TRY(senders_->replace(next->settings.list("security.ingest_tokens")));
   config_.store(next);
   observer_->declare(next->declarations.probes);
   retention_->set_policy(retention_policy(next->settings));
+  ruler_->apply(*next, std::move(rules));
   if (!loop_->configure(next)) return fail(Code::unavailable, "the loop is busy; send SIGHUP again");
   return {};
 }

@@ -14,6 +14,7 @@
 #include "app/log_sources.h"
 #include "app/loop_thread.h"
 #include "app/observer.h"
+#include "app/ruler.h"
 #include "app/storage.h"
 #include "base/metrics.h"
 #include "base/worker_pool.h"
@@ -55,6 +56,8 @@ class Server {
   bool values_answers(const std::stop_token& stop);
   Status open_storage();
   Status open_chaos();
+  Status open_rules();
+  bool rules_ready();
   void open_ledger();
   Status open_loop();
   struct Mode {
@@ -73,6 +76,8 @@ class Server {
   api::otlp::Sink sink();  // what both receivers hand their requests to
   http::Routes routes();
   http::Routes prometheus();
+  std::function<uint64_t()> series_generation();
+  api::prometheus::WriteOptions write_options();
   api::prometheus::ReadOptions prometheus_options() const;
   http::Response readyz() const;
   void flush(const http::Done& done);
@@ -105,6 +110,8 @@ class Server {
   std::unique_ptr<Storage> storage_;
   std::unique_ptr<Freshness> freshness_;
   std::unique_ptr<store::RetentionKeeper> retention_;
+  std::unique_ptr<Ruler> ruler_;
+  MonoNanos engine_ready_at_ = 0;  // of rules_ready()
   std::unique_ptr<WorkerPool> query_pool_;
   chaos::Faults faults_{clock_, random_};
   std::unique_ptr<chaos::Experiments> experiments_;

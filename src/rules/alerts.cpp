@@ -133,14 +133,14 @@ Result<std::vector<Sample>> Group::alert(const RuleSpec& rule, State& state, int
   return out;
 }
 
-std::vector<Alert> Group::to_send(int64_t t_ms, int64_t resend_ms) {
-  std::vector<Alert> out;
-  for (State& state : states_)
-    for (auto& [labels, alert] : state.alerts) {
+std::vector<Note> Group::to_send(int64_t t_ms, int64_t resend_ms) {
+  std::vector<Note> out;
+  for (size_t i = 0; i < states_.size(); ++i)
+    for (auto& [labels, alert] : states_[i].alerts) {
       if (!needs_sending(alert, t_ms, resend_ms)) continue;
       alert.last_sent_ms = t_ms;
       alert.valid_until_ms = t_ms + valid_for * std::max(resend_ms, interval_ms_);
-      out.push_back(alert);
+      out.push_back({alert, spec_->rules[i].expr});
     }
   return out;
 }

@@ -36,6 +36,12 @@ struct Alert {
 
 inline constexpr int64_t resolved_kept_ms = 15 * 60'000;
 
+// An alert that somebody must be told of, and the expression of its rule.
+struct Note {
+  Alert alert;
+  std::string expr;
+};
+
 enum class Health : uint8_t { unknown, ok, err };
 std::string_view name_of(Health health);  // "unknown", "ok", "err"
 
@@ -98,9 +104,9 @@ class Group {
   // The group is gone: stale markers for all that it wrote.
   std::vector<promql::Sample> farewell(int64_t t_ms) const;
 
-  // Alerts that somebody must be told of at `t_ms`: those that fire or were resolved since, and again after
-  // `resend_ms`. They count as told.
-  std::vector<Alert> to_send(int64_t t_ms, int64_t resend_ms);
+  // What somebody must be told at `t_ms`: alerts that fire or were resolved since, and again after `resend_ms`. They
+  // count as told.
+  std::vector<Note> to_send(int64_t t_ms, int64_t resend_ms);
 
   // For a restart (state.h).
   struct Memory {

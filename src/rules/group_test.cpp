@@ -111,15 +111,15 @@ TEST(Alerts, PendFireAndAreResolved) {
   EXPECT_EQ(w.query("ALERTS{alertstate=\"pending\"}", t0 + 2 * minute)->size(), 0U);  // stale
   const auto sent = w.group.to_send(t0 + 2 * minute, minute);
   ASSERT_EQ(sent.size(), 1U);
-  EXPECT_EQ(sent[0].annotations.at(0).value, "is 0");
-  EXPECT_EQ(sent[0].valid_until_ms, t0 + 6 * minute);
+  EXPECT_EQ(sent[0].alert.annotations.at(0).value, "is 0");
+  EXPECT_EQ(sent[0].alert.valid_until_ms, t0 + 6 * minute);
   EXPECT_TRUE(w.group.to_send(t0 + 2 * minute + 1, minute).empty());
   EXPECT_EQ(w.group.to_send(t0 + 3 * minute + 1, minute).size(), 1U);  // again
   w.evaluate(t0 + 4 * minute);
   EXPECT_EQ(w.alert().state, AlertState::inactive);
   const auto resolved = w.group.to_send(t0 + 4 * minute, minute);
   ASSERT_EQ(resolved.size(), 1U);
-  EXPECT_EQ(resolved[0].resolved_at_ms, t0 + 4 * minute);
+  EXPECT_EQ(resolved[0].alert.resolved_at_ms, t0 + 4 * minute);
   // Told again for 15 minutes, then forgotten.
   w.evaluate(t0 + 19 * minute);
   EXPECT_EQ(w.group.to_send(t0 + 19 * minute, minute).size(), 1U);
@@ -163,7 +163,7 @@ TEST(Alerts, ARestartForgetsNothing) {
   later.evaluate(t0 + 10 * minute);
   const auto sent = later.group.to_send(t0 + 10 * minute, minute);
   ASSERT_EQ(sent.size(), 1U);
-  EXPECT_EQ(sent[0].resolved_at_ms, t0 + 10 * minute);
+  EXPECT_EQ(sent[0].alert.resolved_at_ms, t0 + 10 * minute);
   EXPECT_TRUE(promql::is_stale(later.written.at(0).f));
 }
 

@@ -99,6 +99,16 @@ promql::store::StoreSource Asking::source() const {
            .generation = outside.generation ? outside.generation() : 0}};
 }
 
+promql::Features features_of(std::string_view names) {
+  promql::Features out;
+  for (size_t at = 0; at < names.size();) {
+    const size_t end = std::min(names.find(',', at), names.size());
+    promql::enable(out, names.substr(at, end - at));
+    at = end + 1;
+  }
+  return out;
+}
+
 http::Routes read_routes(ReadOutside given) {
   const auto shared = std::make_shared<Shared>(std::move(given));
   http::Routes out;

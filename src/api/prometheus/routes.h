@@ -3,12 +3,14 @@
 // https://prometheus.io/docs/prometheus/latest/querying/api/
 
 #include <functional>
+#include <string_view>
 
 #include "base/http_message.h"
 #include "base/worker_pool.h"
 #include "io/clock.h"
 #include "promql/engine.h"
 #include "promql/store/naming.h"
+#include "rules/group.h"
 #include "store/client.h"
 
 namespace hs::api::prometheus {
@@ -25,6 +27,9 @@ struct ReadOptions {
   std::string version;           // of Homeostat
 };
 
+// Of the names of features, separated by commas; unknown ones are left out.
+promql::Features features_of(std::string_view names);
+
 struct ReadOutside {
   store::Client& client;
   io::Clock& clock;
@@ -35,6 +40,9 @@ struct ReadOutside {
   // store::IngestSink::series_generation; empty: others write to the store too, nothing is remembered of its series.
   std::function<uint64_t()> generation;
   std::function<bool()> ready;  // for /-/ready
+  // A tenant's groups of rules, by file and name, and where alerts go; empty: none. Thread-safe.
+  std::function<std::vector<rules::GroupViewPtr>(const std::string& tenant)> rules = {};
+  std::function<std::vector<std::string>()> alertmanagers = {};
 };
 
 // All below /api/v1 and /-/, bare and with the prefix /prometheus. Must not outlive what `outside` refers to.

@@ -85,9 +85,6 @@ Reply tsdb(Asking& asking) {
                             {"seriesCountByLabelValuePair", counts_json(c.by_pair)}})};
 }
 
-Reply rules(Asking&) { return Answer{R"({"groups":[]})"}; }
-Reply alerts(Asking&) { return Answer{R"({"alerts":[]})"}; }
-Reply alertmanagers(Asking&) { return Answer{R"({"activeAlertmanagers":[],"droppedAlertmanagers":[]})"}; }
 Reply targets(Asking&) { return Answer{R"({"activeTargets":[],"droppedTargets":[],"droppedTargetCounts":{}})"}; }
 Reply empty_list(Asking&) { return Answer{"[]"}; }
 

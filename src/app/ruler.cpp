@@ -1,0 +1,132 @@
+#include "app/ruler.h"
+
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "io/files.h"
+#include "rules/files.h"
+
+namespace hs::app {
+namespace {
+
+constexpr size_t request_bytes = 2 << 20;      // of results: a group that makes more is appended in parts
+constexpr int64_t append_timeout_ms = 10'000;  // a journal that takes longer is in trouble; it is tried again
+
+// NAME=VALUE
+Result<promql::Labels> labels_of(const std::vector<std::string>& items, std::string_view setting) {
+  std::vector<promql::Label> out;
+  for (const std::string& item : items) {
+    const size_t eq = item.find('=');
+    if (eq == std::string::npos || eq == 0)
+      return fail(Code::invalid_argument, fmt::format("{}: '{}' is not of the form NAME=VALUE", setting, item));
+    out.push_back({item.substr(0, eq), item.substr(eq + 1)});
+  }
+  return promql::Labels::from(std::move(out));
+}
+
+std::vector<std::string> patterns_of(const config::Snapshot& config, const std::string& configuration) {
+  std::vector<std::string> out;
+  const std::filesystem::path directory = std::filesystem::path(configuration).parent_path();
+  for (const std::string& pattern : config.settings.list("rules.files"))
+    out.push_back(std::filesystem::path(pattern).is_absolute() ? pattern : (directory / pattern).string());
+  return out;
+}
+
+std::string external_url(const config::Settings& settings) {
+  const std::string url = settings.text("rules.external_url");
+  return url.empty() ? fmt::format("http://{}/prometheus", settings.text("listen.http")) : url;
+}
+
+wire::prometheus::WriteEncoder::Histogram encoded(const promql::Histogram& h, int64_t t_ms) {
+  wire::prometheus::WriteEncoder::Histogram out;
+  out.time_ms = t_ms;
+  out.count = h.count;
+  out.sum = h.sum;
+  out.zero_count = h.zero_count;
+  out.zero_threshold = h.zero_threshold;
+  out.schema = h.schema;
+  out.reset_hint = static_cast<uint8_t>(h.hint);
+  for (const promql::BucketSpan& span : h.positive_spans) out.positive_spans.push_back({span.offset, span.length});
+  for (const promql::BucketSpan& span : h.negative_spans) out.negative_spans.push_back({span.offset, span.length});
+  out.positive = h.positive;
+  out.negative = h.negative;
+  out.custom_values = h.custom_values;
+  return out;
+}
+
+}  // namespace
+
+Ruler::Ruler(Outside outside) : outside_(std::move(outside)) {}
+Ruler::~Ruler() = default;
+
+Result<rules::ManagerSettings> Ruler::prepare(const config::Snapshot& config) const {
+  const config::Settings& s = config.settings;
+  rules::RuleFile files = rules::load_rules(patterns_of(config, outside_.configuration),
+                                            {.features = api::prometheus::features_of(s.text("prometheus.features"))});
+  if (!files.problems.empty())
+    return fail(Code::invalid_argument, fmt::format("rules.files: {}", fmt::join(files.problems, "\n")));
+  rules::ManagerSettings out;
+  out.groups = std::move(files.groups);
+  HS_ASSIGN(out.group.external_labels, labels_of(s.list("rules.external_labels"), "rules.external_labels"));
+  out.group.external_url = external_url(s);
+  out.group.default_interval_ms = s.ms("rules.evaluation_interval");
+  out.group.default_query_offset_ms = s.ms("rules.query_offset");
+  out.query.features = api::prometheus::features_of(s.text("prometheus.features"));
+  out.query.limits.max_samples = static_cast<size_t>(s.integer("prometheus.max_samples"));
+  out.query.limits.max_series = static_cast<size_t>(s.integer("prometheus.max_series"));
+  out.query.lookback_ms = s.ms("prometheus.lookback");
+  out.query_timeout_ms = s.ms("prometheus.timeout");
+  out.catch_up_ms = s.ms("rules.catch_up");
+  return out;
+}
+
+void Ruler::apply(const config::Snapshot& config, rules::ManagerSettings prepared) {
+  if (manager_) return manager_->configure(std::move(prepared));
+  tenant_ = config.settings.text("rules.tenant");
+  const auto source = [this](int64_t timeout_ms, std::stop_token cancel) -> std::unique_ptr<promql::Source> {
+    promql::store::SourceOptions options{.tenant = tenant_, .naming = outside_.options().naming};
+    options.timeout_ms = timeout_ms;
+    options.cancel = std::move(cancel);
+    if (outside_.generation) options.cache = &cache_, options.generation = outside_.generation();
+    return std::make_unique<promql::store::StoreSource>(outside_.client, std::move(options));
+  };
+  manager_ = std::make_unique<rules::Manager>(
+      std::move(prepared), rules::ManagerOutside{.clock = outside_.clock,
+                                                 .source = source,
+                                                 .ready = outside_.ready,
+                                                 .refresh = outside_.refresh,
+                                                 .write = [this](const auto& samples) { return write(samples); },
+                                                 .notify = {},
+                                                 .state_file = outside_.data_directory + "/state.json"});
+}
+
+Status Ruler::write(const std::vector<promql::Sample>& samples) const {
+  wire::prometheus::WriteEncoder encoder;
+  const auto append = [&] {
+    return outside_.samples.append_and_wait(api::prometheus::Origin::rules, tenant_,
+                                            std::exchange(encoder, wire::prometheus::WriteEncoder()),
+                                            append_timeout_ms);
+  };
+  std::vector<model::Attribute> labels;
+  for (const promql::Sample& sample : samples) {
+    labels.clear();
+    for (const promql::Label& label : sample.labels) labels.push_back({label.name, label.value});
+    if (sample.h)
+      encoder.histogram(labels, encoded(*sample.h, sample.t_ms));
+    else
+      encoder.sample(labels, sample.t_ms, sample.f);
+    if (encoder.size() >= request_bytes) HS_TRY(append());
+  }
+  return encoder.empty() ? Status{} : append();
+}
+
+std::vector<rules::GroupViewPtr> Ruler::views(const std::string& tenant) const {
+  return manager_ && tenant == tenant_ ? manager_->views() : std::vector<rules::GroupViewPtr>{};
+}
+
+void Ruler::metrics(std::vector<metrics::Sample>& out) const {
+  if (manager_) manager_->metrics(out);
+}
+
+}  // namespace hs::app

@@ -1,0 +1,52 @@
+#pragma once
+// The rules of `serve`: the configuration's files, evaluated over the store, results through the journal.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/prometheus/own_samples.h"
+#include "api/prometheus/routes.h"
+#include "config/config.h"
+#include "promql/store/source.h"
+#include "rules/manager.h"
+
+namespace hs::app {
+
+class Ruler {
+ public:
+  struct Outside {
+    store::Client& client;
+    io::Clock& clock;
+    api::prometheus::OwnSamples samples;
+    std::function<api::prometheus::ReadOptions()> options;  // of PromQL queries
+    std::function<void()> refresh;
+    std::function<uint64_t()> generation;  // empty: others write to the store too
+    std::function<bool()> ready;
+    std::string configuration;   // its file, "" when there is none: relative names of rule files start there
+    std::string data_directory;  // of this: <data>/rules
+  };
+
+  // Nothing is evaluated before the first apply().
+  explicit Ruler(Outside outside);
+  ~Ruler();
+
+  // The rules of a configuration, read and checked; an error names everything that is wrong.
+  Result<rules::ManagerSettings> prepare(const config::Snapshot& config) const;
+  void apply(const config::Snapshot& config, rules::ManagerSettings prepared);
+
+  // Thread-safe, as the rest below.
+  std::vector<rules::GroupViewPtr> views(const std::string& tenant) const;
+  void metrics(std::vector<metrics::Sample>& out) const;
+
+ private:
+  Status write(const std::vector<promql::Sample>& samples) const;
+
+  Outside outside_;
+  std::string tenant_;
+  mutable promql::store::SeriesCache cache_;
+  std::unique_ptr<rules::Manager> manager_;
+};
+
+}  // namespace hs::app
