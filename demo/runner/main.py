@@ -59,6 +59,7 @@ class World:
     """What a trial needs: the shop, its load, Homeostat, and a way to show things."""
 
     def __init__(self, options):
+        self.options = options
         self.live = live.Live()
         self.names = settings.names(options.rename)
         self.ports = places.Ports()

@@ -5,6 +5,7 @@ from . import live
 from .product import Refused, unix_seconds
 
 ON_SECONDS_MAX = 75
+BLIND_SECONDS_MAX = 150  # nothing is known of what the knobs do: one after the other has to be tried
 OFF_SECONDS = 40
 UNREPAIRABLE_SECONDS = 60
 SETTLE_SECONDS_MAX = 150
@@ -135,7 +136,9 @@ class Trial:
     def _length(self):
         if not self.loop_on:
             return OFF_SECONDS
-        return ON_SECONDS_MAX if self.fault["repairable"] else UNREPAIRABLE_SECONDS
+        if not self.fault["repairable"]:
+            return UNREPAIRABLE_SECONDS
+        return BLIND_SECONDS_MAX if self.world.options.blind else ON_SECONDS_MAX
 
     def _follow(self, watch, start):
         broken = restored = None

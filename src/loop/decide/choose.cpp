@@ -26,6 +26,8 @@ constexpr double crowded = 0.5;        // bad share from which treated and contr
 constexpr double size_cost = 0.08;     // of each doubling: a small step is a small risk
 constexpr double relief_size_max = 4;  // doublings up to which more relief is better
 constexpr double other_dependency = 0.3;
+constexpr double unknown_cost = 1;     // to try on everybody what nobody said anything about: after all canaries
+constexpr double unknown_near = 0.35;  // and only that near the cause
 constexpr int64_t reading_s = 6;
 constexpr double reading_n_min = 15, reading_share = 0.1;
 constexpr double rest_cost = 0.5;      // no expectation names the suffering operation, only the service
@@ -144,14 +146,16 @@ void judge(const Situation& s, Option& option) {
     option.reasons.push_back("undoes the most recent change");
   }
   option.learning = promised <= 0 && known <= 0 && !option.undo;
+  option.unknown = option.learning && option.knob->expect.empty() && near >= unknown_near;
   option.score = option.log_odds - size_cost * option.move.size;
   // Retries feed themselves, and attackers do not tire: a little less of them ends nothing. What goes too far hurts
   // others.
   const std::string& kind = s.incident->causes[0].kind;
   double size = option.move.size, too_far = std::max(0.0, size - relief_size_max);
-  if (option.relief && (kind == "retries" || kind == "security"))
+  if ((option.relief || option.unknown) && (kind == "retries" || kind == "security"))
     option.score = option.log_odds + size_cost * (size - 3 * too_far);
   if (option.ramp) option.score -= contained(*option.knob) ? retry_cost : shared_cost;
+  if (option.ramp && option.unknown) option.score -= unknown_cost;
 }
 
 // Those that fail before they come to the knob: what it says does not matter to them.
@@ -172,10 +176,11 @@ bool reaches(const Situation& s, const Knob& knob) {
                      [&](const auto& r) { return s.history->reads(r.first.first, r.first.second, knob.key); });
 }
 
-// A change of which nothing is known may be explored only where a canary can contain it.
-bool allowed(const Option& option) {
+// A change that promises nothing may be explored only where a canary can contain it. One of which nothing was said may
+// be tried on everybody when an objective is missed and it is near the cause: a part has it first, and harm ends it.
+bool allowed(const Situation& s, const Option& option) {
   if (option.knob->applies != Applies::live) return false;
-  return !option.learning || !option.ramp;
+  return !option.learning || !option.ramp || (option.unknown && s.goal->owed);
 }
 
 // In an overload a canary shows no contrast: the treated queue behind the others.
@@ -183,7 +188,7 @@ bool overloaded(const Situation& s) { return is_overload(s.incident->causes[0]) 
 
 void add_option(const Situation& s, Option option, Choice& choice) {
   judge(s, option);
-  if (!allowed(option)) return;
+  if (!allowed(s, option)) return;
   if (std::string why = s.refusal(*option.knob, option.move.to, option.ramp); why.empty()) {
     choice.ranked.push_back(std::move(option));
     return;

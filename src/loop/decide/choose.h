@@ -22,6 +22,7 @@ struct Option {  // one change that could be tried
   bool undo = false;      // takes back the most recent change to the failing service
   bool ramp = false;      // judged against the incident's own continuation, without a control group
   bool learning = false;  // nothing speaks for it: tried to find out
+  bool unknown = false;   // and its declaration says nothing at all
   bool relief = false;    // declared to take load off what is overloaded
   double log_odds = 0;    // of repairing the incident
   double score = 0;       // log odds less the cost of trying

@@ -114,6 +114,19 @@ TEST_F(Fixture, explores_only_where_a_canary_contains_it) {
   EXPECT_EQ(best(), "pool raised");
 }
 
+TEST_F(Fixture, tries_the_unknown_on_everybody_only_for_a_missed_objective_and_last) {
+  Knob pool = number("pool", 8, 1, 64);
+  pool.effect = KnobEffect::shared, pool.dependency = "pay";
+  declarations.knobs = {pool};
+  goal.owed = true;
+  EXPECT_NE(best(), "");
+  EXPECT_TRUE(run().ranked[0].unknown);
+  declarations.knobs[0].expect = {{.service = "shop", .operation = "buy", .when = "raised", .improves = false}};
+  EXPECT_EQ(best(), "") << "known not to help";
+  declarations.knobs = {pool, flag("fallback", "shop", "pay")};
+  EXPECT_EQ(best(), "fallback enabled") << "a canary first";
+}
+
 TEST_F(Fixture, tries_without_a_control_what_a_queue_may_hide) {
   declarations.knobs = {flag("fallback", "shop", "pay")};
   declarations.knobs[0].expect = {{.service = "shop", .operation = "buy", .when = "enabled"}};
