@@ -54,7 +54,8 @@ class Homeostat:
         self.data = pathlib.Path(data or tempfile.mkdtemp(prefix="homeostat-test-"))
         self.own_data = data is None
         self.ports = dict(zip(LISTENERS, free_ports(len(LISTENERS))))
-        self.settings = dict(settings or {})
+        # What Homeostat records of itself would come and go in what tests count; who tests it sets the intervals.
+        self.settings = {"metrics.own_interval": "0s", "metrics.spans_interval": "0s", **(settings or {})}
         self.config = config
         self.process = None
         self.log = self.data / "serve.log"

@@ -205,6 +205,7 @@ void LoopThread::tick() {
   }
   outside_.observer.fill(frame);
   const UnixNanos at = frame.tick;
+  outside_.seen(frame);
   code_defaults_.see(frame.seen, config_->declarations.knobs, at);
   handle(std::move(frame));
   if (outside_.ledger != nullptr && !outside_.ledger->tick()) ledger_failures.add();

@@ -40,6 +40,8 @@ class LoopThread {
     std::string baselines_file;  // <data>/loop/baselines
     std::string stream_file;     // <data>/loop/stream
     Recorder& recorder;
+    // Called on the loop's thread with each frame, before the loop sees it.
+    std::function<void(const stream::Frame&)> seen;
     // Called on the loop's thread after each frame, with the loop as it stands now.
     std::function<void(const loop::Machine&, const CodeDefaults&, UnixNanos)> publish;
   };

@@ -78,6 +78,7 @@ Server::~Server() {
   ruler_.reset();
   retention_.reset();
   freshness_.reset();
+  if (own_series_) own_series_->stop();
   storage_.reset();
   loop_.reset();
 }
@@ -137,14 +138,37 @@ bool Server::values_answers(const std::stop_token& stop) {
 Status Server::open_storage() {
   const auto tee = [this](const std::shared_ptr<const model::Batch>& batch, const ingest::Incoming& incoming) {
     // The loop watches the application that Homeostat is for: what other tenants send is stored for them alone.
-    const bool told_before = api::prometheus::is_derived(incoming.credential);
-    if (incoming.tenant.empty() && !told_before) loop_->add(*batch, incoming.received_at, incoming.credential);
+    if (!incoming.tenant.empty() || api::prometheus::is_derived(incoming.credential)) return;
+    loop_->add(*batch, incoming.received_at, incoming.credential);
+    own_series_->add(*batch, incoming.received_at);
   };
+  own_series_ =
+      std::make_unique<OwnSeries>(OwnSeries::Options{.own_every_ms = settings().ms("metrics.own_interval"),
+                                                     .spans_every_ms = settings().ms("metrics.spans_interval"),
+                                                     .instance = settings().text("listen.http")},
+                                  clock_);
   HS_ASSIGN(storage_, Storage::open(common_, settings(), http_, clock_, random_, tee));
   freshness_ = std::make_unique<Freshness>(storage_->ingest(), clock_);
   query_pool_ = std::make_unique<WorkerPool>(query_threads, queries_waiting_max);
   retention_ = std::make_unique<store::RetentionKeeper>(storage_->client(), clock_, retention_policy(settings()));
+  open_own_series();
   return {};
+}
+
+void Server::open_own_series() {
+  metrics::add_collector([this](std::vector<metrics::Sample>& out) {
+    const ingest::Health in = storage_->ingest().health();
+    out.push_back({"homeostat_ingest_lag_seconds",
+                   "Age of the oldest acknowledged request that the engine does not have", "gauge", "",
+                   static_cast<double>(in.oldest_waiting_ms) / 1e3});
+    out.push_back({"homeostat_ingest_in_flight_requests", "Requests that wait for the journal", "gauge", "",
+                   static_cast<double>(in.in_flight_requests)});
+    out.push_back({"homeostat_ingest_in_flight_bytes", "Memory of the requests that wait for the journal", "gauge", "",
+                   static_cast<double>(in.in_flight_bytes)});
+  });
+  own_samples_ = std::make_unique<api::prometheus::OwnSamples>(
+      api::prometheus::WriteOptions{.body_bytes_max = body_bytes_max(), .any_time = {}}, clock_, sink());
+  own_series_->start(*own_samples_);
 }
 
 // Faults reach the KPIs through their markers, and nothing that detects or explains.

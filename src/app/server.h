@@ -14,6 +14,7 @@
 #include "app/log_sources.h"
 #include "app/loop_thread.h"
 #include "app/observer.h"
+#include "app/own_series.h"
 #include "app/ruler.h"
 #include "app/storage.h"
 #include "base/metrics.h"
@@ -24,6 +25,7 @@
 #include "io/clock.h"
 #include "io/files.h"
 #include "io/random.h"
+#include "loop/series/series.h"
 #include "net/fault_proxy.h"
 #include "net/grpc_server.h"
 #include "net/http_client.h"
@@ -55,6 +57,7 @@ class Server {
   void keep_values(const std::stop_token& stop);
   bool values_answers(const std::stop_token& stop);
   Status open_storage();
+  void open_own_series();
   Status open_chaos();
   Status open_rules();
   bool rules_ready();
@@ -105,9 +108,12 @@ class Server {
   std::mutex samples_mutex_;
   std::vector<metrics::Sample> samples_;  // of the loop, for /metrics
   metrics::Gauge ledger_size_{"homeostat_ledger_entries", "entries under the newest signed head"};
+  loop::TeamKpis team_kpis_;  // the loop's thread
   std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<LoopThread> loop_;
+  std::unique_ptr<OwnSeries> own_series_;  // outlives storage_, whose tee it listens to
   std::unique_ptr<Storage> storage_;
+  std::unique_ptr<api::prometheus::OwnSamples> own_samples_;
   std::unique_ptr<Freshness> freshness_;
   std::unique_ptr<store::RetentionKeeper> retention_;
   std::unique_ptr<Ruler> ruler_;

@@ -75,6 +75,7 @@ Status Server::open_loop() {
                           .baselines_file = data() + "/loop/baselines",
                           .stream_file = data() + "/loop/stream",
                           .recorder = *recorder_,
+                          .seen = [this](const stream::Frame& frame) { team_kpis_.add(frame); },
                           .publish = [this](const auto& machine, const auto& defaults,
                                             UnixNanos at) { publish(machine, defaults, at); }},
       config_.load());
@@ -104,14 +105,22 @@ void Server::publish(const loop::Machine& machine, const CodeDefaults& defaults,
     next->changes.push_back(std::make_shared<api::loop::Item>(api::loop::Item{
         it->change.id, it->state, loop::to_json(*it, live == in_flight.end() ? nullptr : &*live).dump()}));
   }
-  if (const auto state = actuator_->state()) next->knobs = knobs_page(*state, defaults);
+  std::vector<metrics::Sample> samples;
+  const auto config = config_.load();
+  if (const auto state = actuator_->state()) {
+    next->knobs = knobs_page(*state, defaults);
+    loop::knob_samples(*state, config->declarations.knobs, clock_.mono(), io::boot_id(), samples);
+  }
   next->kpis = machine.understanding().kpis_json(at);
   next->objectives = machine.understanding().objectives_json();
   const Mode now = mode(machine.control().stopped());
   acting_.set(now.name == "acting" ? 1 : 0);
   next->status = json{{"mode", now.name}, {"why", now.why}}.dump();
-  std::vector<metrics::Sample> samples;
   machine.understanding().samples(samples);
+  loop::loop_samples(machine, config->declarations, at, samples);
+  team_kpis_.samples(config->declarations.kpis, at, samples);
+  samples.push_back({"homeostat_changes_per_hour_max", "What loop.changes_per_hour allows", "gauge", "",
+                     static_cast<double>(config->settings.integer("loop.changes_per_hour"))});
   {
     const std::lock_guard lock(samples_mutex_);
     samples_ = std::move(samples);

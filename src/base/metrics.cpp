@@ -1,9 +1,9 @@
 #include "base/metrics.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <mutex>
-#include <tuple>
 
 #include <fmt/format.h>
 
@@ -39,19 +39,65 @@ Gauge::Gauge(std::string_view name, std::string_view help, std::string_view labe
   });
 }
 
-std::string exposition() {
+std::string Sample::family() const {
+  if (type != "histogram") return name;
+  for (const std::string_view suffix : {"_bucket", "_sum", "_count"})
+    if (name.ends_with(suffix)) return name.substr(0, name.size() - suffix.size());
+  return name;
+}
+
+std::vector<Sample> collect() {
   std::vector<Sample> samples;
   {
     const std::lock_guard lock(registry().mutex);
     for (const auto& collector : registry().collectors) collector(samples);
   }
-  std::sort(samples.begin(), samples.end(),
-            [](const Sample& a, const Sample& b) { return std::tie(a.name, a.labels) < std::tie(b.name, b.labels); });
+  std::map<std::string, std::vector<Sample>> by_name;
+  for (Sample& s : samples) by_name[s.name].push_back(std::move(s));
+  samples.clear();
+  for (auto& [name, of_name] : by_name) {
+    if (of_name.front().type != "histogram")
+      std::sort(of_name.begin(), of_name.end(), [](const auto& a, const auto& b) { return a.labels < b.labels; });
+    std::move(of_name.begin(), of_name.end(), std::back_inserter(samples));
+  }
+  return samples;
+}
+
+std::string escape_label(std::string_view value) {
   std::string out;
-  std::string_view family;
-  for (const Sample& s : samples) {
-    if (s.name != family) out += fmt::format("# HELP {} {}\n# TYPE {} {}\n", s.name, s.help, s.name, s.type);
-    family = s.name;
+  for (const char c : value) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (c == '\n')
+      out += "\\n";
+    else
+      out += c;
+  }
+  return out;
+}
+
+std::vector<std::pair<std::string, std::string>> parse_labels(std::string_view labels) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (size_t at = 0; at < labels.size();) {
+    const size_t equals = labels.find("=\"", at);
+    if (equals == labels.npos) break;
+    std::string value;
+    size_t end = equals + 2;
+    for (; end < labels.size() && labels[end] != '"'; ++end) {
+      const bool escaped = labels[end] == '\\' && end + 1 < labels.size();
+      if (escaped) ++end;
+      value += escaped && labels[end] == 'n' ? '\n' : labels[end];
+    }
+    out.emplace_back(labels.substr(at, equals - at), std::move(value));
+    at = end + 2;  // the quote and the comma
+  }
+  return out;
+}
+
+std::string exposition() {
+  std::string out, family;
+  for (const Sample& s : collect()) {
+    if (s.family() != family) out += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", s.family(), s.help, s.type);
+    family = s.family();
     out += s.labels.empty() ? fmt::format("{} {}\n", s.name, s.value)
                             : fmt::format("{}{{{}}} {}\n", s.name, s.labels, s.value);
   }

@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace hs::metrics {
@@ -35,12 +36,20 @@ class Gauge {
 
 // One line of the exposition, produced at scrape time.
 struct Sample {
-  std::string name, help, type, labels;  // type: counter or gauge
+  std::string name, help, type, labels;  // type: counter, gauge, or histogram (name_bucket, name_sum, name_count)
   double value = 0;
+  std::string family() const;  // the name without a histogram's suffix
 };
 // Adds a source of samples that are computed at scrape time (KPIs, per-service figures). It must outlive the process's
 // use of /metrics.
 void add_collector(std::function<void(std::vector<Sample>&)> collector);
+
+// Everything at this moment, sorted by name; a histogram's buckets in the order of their collector.
+std::vector<Sample> collect();
+// A label's value as it stands between the quotes of Sample::labels.
+std::string escape_label(std::string_view value);
+// Sample::labels, taken apart.
+std::vector<std::pair<std::string, std::string>> parse_labels(std::string_view labels);
 
 // The whole exposition, families sorted by name. Counters and gauges above must never be destroyed before this is last
 // called.

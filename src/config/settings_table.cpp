@@ -170,6 +170,18 @@ constexpr Setting table[] = {
      .live = true,
      .help = "Longest query of the own API."},
 
+    {.name = "metrics.own_interval",
+     .type = duration,
+     .fallback = "15s",
+     .max = 60000,
+     .help = "How often what /metrics shows is recorded as ordinary series (job=\"homeostat\"); 0: never."},
+    {.name = "metrics.spans_interval",
+     .type = duration,
+     .fallback = "15s",
+     .max = 60000,
+     .help = "How often span metrics and the service graph, counted from the traces that arrive, are recorded as "
+             "ordinary series; 0: never."},
+
     {.name = "prometheus.timeout",
      .type = duration,
      .fallback = "2m",

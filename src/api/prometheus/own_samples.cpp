@@ -33,12 +33,15 @@ std::string_view credential_of(Origin origin) {
       return "homeostat/rules";
     case Origin::span_metrics:
       return "homeostat/span_metrics";
+    case Origin::own_metrics:
+      return "homeostat/own_metrics";
   }
   return "";
 }
 
 bool is_derived(std::string_view credential) {
-  return credential == credential_of(Origin::rules) || credential == credential_of(Origin::span_metrics);
+  return credential == credential_of(Origin::rules) || credential == credential_of(Origin::span_metrics) ||
+         credential == credential_of(Origin::own_metrics);
 }
 
 OwnSamples::OwnSamples(WriteOptions options, io::Clock& clock, Sink sink)

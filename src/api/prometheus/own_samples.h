@@ -11,11 +11,12 @@
 
 namespace hs::api::prometheus {
 
-// Who made them. Derived ones tell nothing that was not told before, so the loop does not see them.
+// Who made them. Derived ones tell nothing of the application that was not told before: the loop does not see them.
 enum class Origin : uint8_t {
   scrape,        // asked of the application
   rules,         // derived: results of rules
   span_metrics,  // derived from spans
+  own_metrics,   // what this process says of itself: nothing of the application
 };
 
 // What the journal and the loop see as the credential: "homeostat/rules".

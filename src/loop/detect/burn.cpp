@@ -21,6 +21,8 @@ constexpr double requests_needed = 50;  // in the short window: fewer say little
 }  // namespace
 
 void Burn::add(int64_t second, double bad, double n) {
+  bad_ += bad;
+  n_ += n;
   const int64_t minute = second / 60;
   if (ring_.empty()) ring_.resize(minutes_max);
   Minute& at = ring_[static_cast<size_t>(minute % minutes_max)];

@@ -17,6 +17,8 @@ class Burn {
   double rate(int64_t minutes, double allowed) const;
   // "page", "ticket" or "".
   std::string severity(double allowed) const;
+  double bad() const { return bad_; }  // since the start
+  double n() const { return n_; }
 
   struct Minute {
     int64_t minute = -1;
@@ -31,6 +33,7 @@ class Burn {
  private:
   std::vector<Minute> ring_;
   int64_t newest_ = 0;
+  double bad_ = 0, n_ = 0;
 };
 
 }  // namespace hs::loop

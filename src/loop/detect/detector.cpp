@@ -109,7 +109,7 @@ std::vector<Detector::Burning> Detector::burning() const {
   each_watch(*this, [&](const Watch& w, const std::string&) {
     if (w.learned() || w.is_rate() || w.measured == Measured::probe) return;
     all.push_back({w.objective, w.burn.rate(5, w.bad_allowed), w.burn.rate(60, w.bad_allowed),
-                   w.burn.rate(360, w.bad_allowed), w.burn.severity(w.bad_allowed)});
+                   w.burn.rate(360, w.bad_allowed), w.burn.severity(w.bad_allowed), w.burn.bad(), w.burn.n()});
   });
   return all;
 }

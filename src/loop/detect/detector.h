@@ -41,7 +41,8 @@ class Detector {
   struct Burning {  // how fast an objective (or a KPI with a target) uses up its error budget: 1 lasts the period
     std::string objective;
     double last_5m = 0, last_1h = 0, last_6h = 0;
-    std::string severity;  // "page", "ticket" or ""
+    std::string severity;   // "page", "ticket" or ""
+    double bad = 0, n = 0;  // requests since the start
   };
   std::vector<Burning> burning() const;
   const History& history() const { return history_; }

@@ -18,7 +18,9 @@ using nlohmann::json;
 struct Times {
   std::vector<Duration> to_detect, to_repair, to_restore, between;
 };
-using Group = std::tuple<std::string, std::string, bool>;  // service, kind, injected
+// service, kind, injected, and whether the loop acted ("": not told apart)
+using Group = std::tuple<std::string, std::string, bool, std::string>;
+enum class Apart : uint8_t { no, by_action };
 
 double between(UnixNanos from, UnixNanos to) { return std::max(0.0, static_cast<double>(to - from) / 1e9); }
 
@@ -51,12 +53,13 @@ bool was_merged(const Incident& incident) {
 }
 
 std::map<Group, Times> group(const std::deque<Incident>& incidents, const std::deque<InjectedFault>& faults,
-                             UnixNanos now) {
+                             UnixNanos now, Apart apart) {
+  const auto acted = [&](const Incident& i) { return apart == Apart::no ? "" : i.acted != 0 ? "true" : "false"; };
   std::map<Group, Times> groups;
   std::map<std::pair<std::string, bool>, UnixNanos> last_restored;
   for (const Incident& incident : incidents) {
     if (was_merged(incident)) continue;
-    Times& times = groups[{incident.service, incident.kind, incident.injected}];
+    Times& times = groups[{incident.service, incident.kind, incident.injected, acted(incident)}];
     add(incident, faults, now, times);
     UnixNanos& last = last_restored[{incident.service, incident.injected}];
     if (last != 0) times.between.push_back({between(last, incident.started), false});
@@ -77,6 +80,34 @@ void append(std::vector<Duration>& to, const std::vector<Duration>& from) {
   to.insert(to.end(), from.begin(), from.end());
 }
 
+// One distribution: its median, its n, and all of it as a histogram. What has not ended is in none of them.
+void time_samples(const std::string& name, const std::string& labels, const std::vector<Duration>& durations,
+                  std::vector<metrics::Sample>& out) {
+  const Distribution d = describe(durations);
+  if (d.n == 0) return;
+  out.push_back({fmt::format("homeostat_{}_seconds", name), "median over the incidents that ended", "gauge",
+                 labels + ",quantile=\"0.5\"", d.p50});
+  out.push_back({fmt::format("homeostat_{}_incidents", name), "how many the median is of", "gauge", labels,
+                 static_cast<double>(d.n)});
+  const std::string histogram = fmt::format("homeostat_incident_{}_seconds", name);
+  const auto add = [&](const char* suffix, const std::string& with, double value) {
+    out.push_back(
+        {histogram + suffix, "of the incidents that ended, the last 2,000 at most", "histogram", with, value});
+  };
+  const std::vector<double>& bounds = histogram_bounds_s();
+  size_t total = 0;
+  for (size_t i = 0; i < d.histogram.size(); ++i) {
+    total += d.histogram[i];
+    const std::string bound = i < bounds.size() ? fmt::format("{}", bounds[i]) : "+Inf";
+    add("_bucket", fmt::format("{},le=\"{}\"", labels, bound), static_cast<double>(total));
+  }
+  double sum = 0;
+  for (const Duration& one : durations)
+    if (!one.censored) sum += one.seconds;
+  add("_sum", labels, sum);
+  add("_count", labels, static_cast<double>(total));
+}
+
 json times_json(const Times& times) {
   return {
       {"time_to_detect",
@@ -95,11 +126,11 @@ json times_json(const Times& times) {
 }  // namespace
 
 json kpis(const std::deque<Incident>& incidents, const std::deque<InjectedFault>& faults, UnixNanos now) {
-  const auto groups = group(incidents, faults, now);
+  const auto groups = group(incidents, faults, now, Apart::no);
   Times natural, injected;
   json out = {{"at", format_rfc3339(now)}, {"groups", json::array()}};
   for (const auto& [key, times] : groups) {
-    const auto& [service, kind, is_injected] = key;
+    const auto& [service, kind, is_injected, acted] = key;
     Times& all = is_injected ? injected : natural;
     append(all.to_detect, times.to_detect);
     append(all.to_repair, times.to_repair);
@@ -119,27 +150,15 @@ json kpis(const std::deque<Incident>& incidents, const std::deque<InjectedFault>
 
 void kpi_samples(const std::deque<Incident>& incidents, const std::deque<InjectedFault>& faults, UnixNanos now,
                  std::vector<metrics::Sample>& out) {
-  const auto escape = [](const std::string& text) {
-    std::string safe;
-    for (const char c : text) {
-      if (c == '"' || c == '\\') safe += '\\';
-      safe += c;
-    }
-    return safe;
-  };
-  for (const auto& [key, times] : group(incidents, faults, now)) {
-    const auto& [service, kind, is_injected] = key;
+  for (const auto& [key, times] : group(incidents, faults, now, Apart::by_action)) {
+    const auto& [service, kind, is_injected, acted] = key;
     const std::string labels =
-        fmt::format(R"(service="{}",kind="{}",injected="{}")", escape(service), escape(kind), is_injected);
-    const std::pair<const char*, const std::vector<Duration>*> kinds[] = {
-        {"detect", &times.to_detect}, {"repair", &times.to_repair}, {"restore", &times.to_restore}};
-    for (const auto& [name, durations] : kinds) {
-      const Distribution d = describe(*durations);
-      out.push_back({fmt::format("homeostat_time_to_{}_seconds", name), "median over the incidents that ended", "gauge",
-                     labels + ",quantile=\"0.5\"", d.p50});
-      out.push_back({fmt::format("homeostat_time_to_{}_incidents", name), "how many the median is of", "gauge", labels,
-                     static_cast<double>(d.n)});
-    }
+        fmt::format(R"(service="{}",kind="{}",injected="{}",acted="{}")", metrics::escape_label(service),
+                    metrics::escape_label(kind), is_injected, acted);
+    time_samples("time_to_detect", labels, times.to_detect, out);
+    time_samples("time_to_repair", labels, times.to_repair, out);
+    time_samples("time_to_restore", labels, times.to_restore, out);
+    time_samples("time_between_failures", labels, times.between, out);
   }
   const auto open = std::count_if(incidents.begin(), incidents.end(), is_open);
   out.push_back(

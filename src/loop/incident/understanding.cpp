@@ -97,6 +97,19 @@ std::vector<const Incident*> Understanding::current() const {
 const Incident* Understanding::find(std::string_view id) const { return state_->life.find(id); }
 std::vector<const Symptom*> Understanding::symptoms() const { return state_->detector.active(); }
 
+const std::deque<InjectedFault>& Understanding::faults() const { return state_->life.faults(); }
+
+std::vector<Understanding::Judged> Understanding::judged() const {
+  std::vector<Judged> out;
+  const auto departs = [&](const std::string& name) {
+    const std::vector<const Symptom*> active = state_->detector.active();
+    return std::any_of(active.begin(), active.end(), [&](const Symptom* s) { return s->objective == name; });
+  };
+  for (const Detector::Burning& b : state_->detector.burning())
+    out.push_back({b.objective, !departs(b.objective), b.last_5m, b.last_1h, b.last_6h, b.bad, b.n});
+  return out;
+}
+
 std::string Understanding::incidents_json(size_t limit, std::string_view cursor, std::string_view state) const {
   const auto& all = state_->life.all();
   json page = json::array();

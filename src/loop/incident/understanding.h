@@ -3,6 +3,7 @@
 // loop, and as pure as the rest: no clock, no IO, no randomness; the same events give the same incidents. One thread.
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -58,6 +59,14 @@ class Understanding {
   const Incident* find(std::string_view id) const;  // also closed ones
   // The symptoms that are going on now.
   std::vector<const Symptom*> symptoms() const;
+  const std::deque<InjectedFault>& faults() const;  // the oldest first
+  struct Judged {                                   // an objective, or a KPI with a target, by what was counted
+    std::string name;
+    bool holds = true;  // no symptom of it is going on
+    double burn_5m = 0, burn_1h = 0, burn_6h = 0;
+    double bad = 0, n = 0;  // requests since the start
+  };
+  std::vector<Judged> judged() const;
 
   // JSON for /v1/incidents (newest first; `cursor` is the last id of the page before), one incident, /v1/kpis and
   // /v1/objectives.
