@@ -26,7 +26,7 @@ constexpr double crowded = 0.5;        // bad share from which treated and contr
 constexpr double size_cost = 0.08;     // of each doubling: a small step is a small risk
 constexpr double relief_size_max = 4;  // doublings up to which more relief is better
 constexpr double other_dependency = 0.3;
-constexpr double unknown_cost = 1;     // to try on everybody what nobody said anything about: after all canaries
+constexpr double unknown_cost = 0.3;   // to try on everybody what nobody said anything about: after canaries as near
 constexpr double unknown_near = 0.35;  // and only that near the cause
 constexpr int64_t reading_s = 6;
 constexpr double reading_n_min = 15, reading_share = 0.1;
@@ -146,6 +146,7 @@ void judge(const Situation& s, Option& option) {
     option.reasons.push_back("undoes the most recent change");
   }
   option.learning = promised <= 0 && known <= 0 && !option.undo;
+  if (option.learning && option.reasons.empty()) option.reasons.push_back("nothing is known of it: tried to find out");
   option.unknown = option.learning && option.knob->expect.empty() && near >= unknown_near;
   option.score = option.log_odds - size_cost * option.move.size;
   // Retries feed themselves, and attackers do not tire: a little less of them ends nothing. What goes too far hurts
