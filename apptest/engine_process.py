@@ -10,7 +10,7 @@ import tempfile
 import time
 import urllib.parse
 
-from harness import binary, free_ports
+from harness import PATIENCE_S, binary, free_ports
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -58,7 +58,7 @@ class Engine:
             args += ["--set", f"{key}={value}"]
         return args
 
-    def start(self, wait_s=30):
+    def start(self, wait_s=PATIENCE_S):
         self.data.mkdir(parents=True, exist_ok=True)
         with open(self.data / "engine.log", "ab") as log:
             self.process = subprocess.Popen(self.command(), stdin=subprocess.PIPE if self.child else subprocess.DEVNULL,
@@ -67,7 +67,7 @@ class Engine:
             self.wait_ready(wait_s)
         return self
 
-    def wait_ready(self, wait_s=30):
+    def wait_ready(self, wait_s=PATIENCE_S):
         end = time.monotonic() + wait_s
         while time.monotonic() < end:
             if self.process.poll() is not None:
@@ -77,7 +77,7 @@ class Engine:
             time.sleep(0.02)
         raise RuntimeError(f"the engine does not answer: {self.log()}")
 
-    def wait_for_answer(self, wait_s=30):
+    def wait_for_answer(self, wait_s=PATIENCE_S):
         """Of whichever engine serves the directory now."""
         end = time.monotonic() + wait_s
         while not self.answers():

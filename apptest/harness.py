@@ -86,14 +86,14 @@ class Homeostat:
             args += ["--set", f"{key}={value}"]
         return args
 
-    def start(self, wait_engine=True, timeout_s=30):
+    def start(self, wait_engine=True, timeout_s=PATIENCE_S):
         self.data.mkdir(parents=True, exist_ok=True)
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(self.command("serve"), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         if wait_engine:
             self.wait_ready(timeout_s)
 
-    def wait_ready(self, timeout_s=30):
+    def wait_ready(self, timeout_s=PATIENCE_S):
         end = time.monotonic() + timeout_s
         status = None
         while time.monotonic() < end:
@@ -145,7 +145,12 @@ class Homeostat:
         return self.request("POST", path, {} if body is None else body, **more)
 
     def flush(self):
-        status, body = self.post("/v1/flush")
+        """Until everything that was acknowledged is stored. A busy engine may need longer than `serve` waits for it."""
+        end = time.monotonic() + PATIENCE_S
+        status, body = self.post("/v1/flush", timeout_s=PATIENCE_S)
+        while status in (503, 504) and time.monotonic() < end:
+            time.sleep(0.5)
+            status, body = self.post("/v1/flush", timeout_s=PATIENCE_S)
         assert status == 200, (status, body)
 
     def engine_pid(self):
@@ -165,7 +170,7 @@ class Homeostat:
             self.process.wait(10)
         return pid
 
-    def stop(self, timeout_s=15):
+    def stop(self, timeout_s=PATIENCE_S):
         """SIGTERM, as an operator would; returns the seconds it took."""
         if not self.process or self.process.poll() is not None:
             return 0.0

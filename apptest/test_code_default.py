@@ -70,11 +70,11 @@ def test_a_code_default_that_differs_is_reported(tmp_path):
         served = event_of_an_evaluation(h.url("values"), "backup")
         send(h, served)
         send(h, event_of_an_evaluation(nobody, "primary"))
-        wait_for("the default that is the base", lambda: defaults(h), 20)
+        wait_for("the default that is the base", lambda: defaults(h))
         assert [(d["value"], d["differs"]) for d in defaults(h)] == [("primary", False)], json.dumps(served)
         assert differing(h) == 0
         send(h, event_of_an_evaluation(nobody, "backup"))
-        wait_for("the default that differs", lambda: defaults(h)[0]["differs"], 20)
+        wait_for("the default that differs", lambda: defaults(h)[0]["differs"])
         assert defaults(h)[0]["value"] == "backup" and defaults(h)[0]["service"] == "pay"
         assert differing(h) == 1
         assert "a code default differs from the knob's base" in h.tail()

@@ -7,6 +7,7 @@ import clickhouse_connect
 import pytest
 
 from engine_process import Engine, Refused
+from harness import PATIENCE_S
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +108,7 @@ def running(engine):
                          "WHERE query LIKE '%sipHash64%' AND query NOT LIKE '%processes%'")
 
 
-def wait_until(condition, timeout_s=10):
+def wait_until(condition, timeout_s=PATIENCE_S):
     end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end

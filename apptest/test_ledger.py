@@ -29,7 +29,7 @@ LOG = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"stringValue": 
 def test_a_tampered_ledger_stops_the_hands_and_nothing_else():
     with Homeostat() as h:
         assert h.post("/v1/stop", {"who": "ann", "why": "a drill"})[0] == 202
-        wait_for("the order in the ledger", lambda: "operator" in kinds(h), 20)
+        wait_for("the order in the ledger", lambda: "operator" in kinds(h))
         assert h.post("/v1/resume", {"who": "ann"})[0] == 202
         h.stop()
         path = h.data / "ledger/entries-00000001.log"
@@ -37,7 +37,7 @@ def test_a_tampered_ledger_stops_the_hands_and_nothing_else():
         assert b"a drill" in record
         path.write_bytes(record.replace(b"a drill", b"a trick"))
         h.start()
-        wait_for("the loop's first step", lambda: step_made(h), 20)
+        wait_for("the loop's first step", lambda: step_made(h))
         status = h.get("/v1/status")[1]
         assert status["mode"] == "watching"
         assert "tampered" in status["why"] and "ledger verify" in status["why"] and "Move the directory" in status["why"]
@@ -56,6 +56,6 @@ def test_a_tampered_ledger_stops_the_hands_and_nothing_else():
         h.stop()
         (h.data / "ledger").rename(h.data / "evidence")
         h.start()
-        wait_for("acting again", lambda: step_made(h) and h.get("/v1/status")[1]["mode"] == "acting", 20)
+        wait_for("acting again", lambda: step_made(h) and h.get("/v1/status")[1]["mode"] == "acting")
         assert metric(h, "homeostat_ledger_usable") == 1
         assert ledger(h, "verify")[0] == 0

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness import ROOT, Homeostat, binary
+from harness import PATIENCE_S, ROOT, Homeostat, binary
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_baselines_that_cannot_be_used_are_said_and_learned_anew():
         h.stop()
         baselines = h.data / "loop/baselines"
         good = baselines.read_bytes()
-        assert good.startswith(b"homeostat-baselines/1")
+        assert good.startswith(b"homeostat-baselines/2")
         h.start()
         assert "learned anew" not in h.tail(200)
         h.stop()
@@ -89,14 +89,14 @@ def test_stop_is_clean_and_values_stays(server):
     assert values
     with Homeostat() as h:
         values = h.values_pid()
-        assert h.stop() < 5
+        h.stop()  # how long it takes under load is measured by soak_ingest.py
         assert h.process.returncode == 0
         os.kill(values, 0)  # still there
         status, body = h.request("GET", "/healthz", listener="values")
         assert status in (200, 503), body
 
 
-def wait_for(condition, timeout_s=10):
+def wait_for(condition, timeout_s=PATIENCE_S):
     end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"

@@ -30,14 +30,14 @@ def test_a_stopped_values_process_is_replaced(tmp_path):
     config = tmp_path / "homeostat.yaml"
     config.write_text(CONFIG)
     with Homeostat(config=config) as h:
-        wait_for("values", lambda: evaluate(h), 10)
+        wait_for("values", lambda: evaluate(h))
         pid = h.values_pid()
         os.kill(pid, signal.SIGSTOP)
         try:
             assert evaluate(h) is None
-            wait_for("another process", lambda: h.values_pid() not in (None, pid) and evaluate(h), 30)
+            wait_for("another process", lambda: h.values_pid() not in (None, pid) and evaluate(h))
             assert evaluate(h)["value"] == "primary"
-            wait_for("the end of the stopped one", lambda: not is_alive(pid), 5)
+            wait_for("the end of the stopped one", lambda: not is_alive(pid))
         finally:
             if is_alive(pid):
                 os.kill(pid, signal.SIGCONT)
@@ -73,5 +73,5 @@ def test_a_state_file_from_a_backup_does_not_bring_revisions_again(tmp_path):
 
 
 def wait_for_value(h, value):
-    wait_for(value, lambda: (evaluate(h) or {}).get("value") == value, 15)
+    wait_for(value, lambda: (evaluate(h) or {}).get("value") == value)
     return evaluate(h)["metadata"]["revision"]

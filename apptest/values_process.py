@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import binary, free_ports
+from harness import PATIENCE_S, binary, free_ports
 from node_packages import node_program
 
 BOOT = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -61,7 +61,7 @@ class Values:
             self.process.send_signal(sig)
             self.process.wait(10)
 
-    def wait(self, condition, timeout_s=10):
+    def wait(self, condition, timeout_s=PATIENCE_S):
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
             try:
