@@ -22,7 +22,7 @@
 namespace hs::app {
 namespace {
 
-constexpr int start_timeout_ms = 5'000;  // a process that binds one socket; a loaded machine may take a second
+constexpr int start_timeout_ms = 30'000;  // a process that binds one socket; a starved machine has taken five seconds
 constexpr int stop_timeout_ms = 3'000;
 
 std::string values_directory(const std::string& data) { return data + "/values"; }

@@ -139,7 +139,10 @@ struct EngineSupervisor::Parts {
   bool stopping = false;
   std::thread thread;
 
-  Parts(SupervisorOptions o, io::Http& h) : options(std::move(o)), http(h) {}
+  int64_t start_patience_ms;  // of the thread
+
+  Parts(SupervisorOptions o, io::Http& h)
+      : options(std::move(o)), http(h), start_patience_ms(options.start_timeout_ms) {}
 
   void note(bool ready, pid_t pid, std::string reason) {
     const std::lock_guard lock(mutex);
@@ -184,14 +187,16 @@ EngineSupervisor::Parts::Event EngineSupervisor::Parts::attend(const Child& chil
       note(true, child.pid, "");
       ready = true;
       heard = clock.mono();
+      start_patience_ms = options.start_timeout_ms;
       continue;
     }
     note(false, child.pid, ready ? "the engine does not answer" : "the engine is starting");
-    const int64_t patience_ms = ready ? silence_max_ms : options.start_timeout_ms;
+    const int64_t patience_ms = ready ? silence_max_ms : start_patience_ms;
     if (clock.mono() - heard > patience_ms * nanos_per_ms) {
       log::error("the engine does not answer and is ended", {{"pid", child.pid}, {"after_ms", patience_ms}});
       kill(child.pid, SIGKILL);
       heard = clock.mono();
+      if (!ready) start_patience_ms = std::min(2 * start_patience_ms, options.start_timeout_max_ms);
     }
   }
 }

@@ -20,8 +20,10 @@ struct SupervisorOptions {
   io::Endpoint endpoint;             // where it answers /ping
   int64_t backoff_min_ms = 100;      // after a death; doubles with each that follows within a minute
   int64_t backoff_max_ms = 5'000;    // so that it is back within 10 s
-  int64_t start_timeout_ms =
-      60'000;                       // a child that does not answer by then is killed: it may wait for an orphan's lock
+  // A child that does not answer by then is killed: it may wait for an orphan's lock. The next one gets twice the time,
+  // up to start_timeout_max_ms: a starved machine must not be given up on for ever just before it would be there.
+  int64_t start_timeout_ms = 60'000;
+  int64_t start_timeout_max_ms = 600'000;
   int64_t stop_timeout_ms = 3'000;  // between SIGTERM and SIGKILL
 };
 
