@@ -9,6 +9,7 @@ partitions to drop, and the store must come back below the bound; without it eve
 import argparse
 import http.client
 import json
+import os
 import pathlib
 import sys
 import threading
@@ -75,11 +76,12 @@ def resident_mib(pid):
 
 def size_mib(folder):
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_blocks * 512
-        except OSError:
-            pass  # merged away meanwhile
+    for place, _, names in os.walk(folder):  # what is merged away meanwhile is passed over
+        for name in names:
+            try:
+                total += os.stat(os.path.join(place, name)).st_blocks * 512
+            except OSError:
+                pass
     return total // (1 << 20)
 
 

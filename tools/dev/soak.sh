@@ -37,7 +37,7 @@ soak_sim() {
 
 # Each target for so many seconds; corpora that grew stay in build/ for the next time.
 soak_fuzz() {
-  local target name count seconds
+  local target name count seconds failed=0
   build_preset fuzz fuzzers
   count=$(find build/fuzz/src -maxdepth 1 -name '*_fuzz' -type f | wc -l)
   seconds=$(($1 / count))
@@ -45,11 +45,15 @@ soak_fuzz() {
     name=$(basename "$target")
     mkdir -p "build/corpus/$name"
     say "$name for $seconds s"
-    "$target" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=20 -print_final_stats=1 -verbosity=0 \
-      -artifact_prefix=build/fuzz/ "build/corpus/$name" 2>&1 |
-      grep -E "Done|stat::number_of_executed|ERROR|SUMMARY|Test unit" || true
-    [ "${PIPESTATUS[0]}" = 0 ] || return 1
+    if "$target" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=20 -print_final_stats=1 -verbosity=0 \
+      -artifact_prefix=build/fuzz/ "build/corpus/$name" >"build/soak-$name.log" 2>&1; then
+      grep -E "^Done|number_of_executed|peak_rss" "build/soak-$name.log" || true
+    else
+      tail -n 40 "build/soak-$name.log"
+      failed=1
+    fi
   done
+  return $failed
 }
 
 cmd_soak() {
