@@ -57,16 +57,17 @@ wire::prometheus::WriteEncoder::Histogram encoded(const promql::Histogram& h, in
 
 }  // namespace
 
-Ruler::Ruler(Outside outside) : outside_(std::move(outside)) {}
+Ruler::Ruler(Outside outside) : outside_(std::move(outside)), notifier_(outside_.http, outside_.clock) {}
 Ruler::~Ruler() = default;
 
-Result<rules::ManagerSettings> Ruler::prepare(const config::Snapshot& config) const {
+Result<Ruler::Prepared> Ruler::prepare(const config::Snapshot& config) const {
   const config::Settings& s = config.settings;
   rules::RuleFile files = rules::load_rules(patterns_of(config, outside_.configuration),
                                             {.features = api::prometheus::features_of(s.text("prometheus.features"))});
   if (!files.problems.empty())
     return fail(Code::invalid_argument, fmt::format("rules.files: {}", fmt::join(files.problems, "\n")));
-  rules::ManagerSettings out;
+  Prepared prepared;
+  rules::ManagerSettings& out = prepared.rules;
   out.groups = std::move(files.groups);
   HS_ASSIGN(out.group.external_labels, labels_of(s.list("rules.external_labels"), "rules.external_labels"));
   out.group.external_url = external_url(s);
@@ -78,11 +79,21 @@ Result<rules::ManagerSettings> Ruler::prepare(const config::Snapshot& config) co
   out.query.lookback_ms = s.ms("prometheus.lookback");
   out.query_timeout_ms = s.ms("prometheus.timeout");
   out.catch_up_ms = s.ms("rules.catch_up");
-  return out;
+  out.resend_ms = s.ms("alerts.resend_delay");
+  prepared.notify = {.alertmanagers = s.list("alerts.alertmanagers"),
+                     .webhooks = s.list("alerts.webhooks"),
+                     .origin = {out.group.external_labels, out.group.external_url},
+                     .grouping = {.by = s.list("alerts.group_by"),
+                                  .wait_ms = s.ms("alerts.group_wait"),
+                                  .interval_ms = s.ms("alerts.group_interval"),
+                                  .repeat_ms = s.ms("alerts.repeat_interval")}};
+  HS_TRY(notify::check(prepared.notify));
+  return prepared;
 }
 
-void Ruler::apply(const config::Snapshot& config, rules::ManagerSettings prepared) {
-  if (manager_) return manager_->configure(std::move(prepared));
+void Ruler::apply(const config::Snapshot& config, Prepared prepared) {
+  notifier_.configure(prepared.notify);
+  if (manager_) return manager_->configure(std::move(prepared.rules));
   tenant_ = config.settings.text("rules.tenant");
   const auto source = [this](int64_t timeout_ms, std::stop_token cancel) -> std::unique_ptr<promql::Source> {
     promql::store::SourceOptions options{.tenant = tenant_, .naming = outside_.options().naming};
@@ -92,13 +103,13 @@ void Ruler::apply(const config::Snapshot& config, rules::ManagerSettings prepare
     return std::make_unique<promql::store::StoreSource>(outside_.client, std::move(options));
   };
   manager_ = std::make_unique<rules::Manager>(
-      std::move(prepared), rules::ManagerOutside{.clock = outside_.clock,
-                                                 .source = source,
-                                                 .ready = outside_.ready,
-                                                 .refresh = outside_.refresh,
-                                                 .write = [this](const auto& samples) { return write(samples); },
-                                                 .notify = {},
-                                                 .state_file = outside_.data_directory + "/state.json"});
+      std::move(prepared.rules), rules::ManagerOutside{.clock = outside_.clock,
+                                                       .source = source,
+                                                       .ready = outside_.ready,
+                                                       .refresh = outside_.refresh,
+                                                       .write = [this](const auto& samples) { return write(samples); },
+                                                       .notify = [this](const auto& notes) { notifier_.add(notes); },
+                                                       .state_file = outside_.data_directory + "/state.json"});
 }
 
 Status Ruler::write(const std::vector<promql::Sample>& samples) const {
@@ -127,6 +138,7 @@ std::vector<rules::GroupViewPtr> Ruler::views(const std::string& tenant) const {
 
 void Ruler::metrics(std::vector<metrics::Sample>& out) const {
   if (manager_) manager_->metrics(out);
+  notifier_.metrics(out);
 }
 
 }  // namespace hs::app

@@ -9,6 +9,7 @@
 #include "api/prometheus/own_samples.h"
 #include "api/prometheus/routes.h"
 #include "config/config.h"
+#include "notify/notifier.h"
 #include "promql/store/source.h"
 #include "rules/manager.h"
 
@@ -19,6 +20,7 @@ class Ruler {
   struct Outside {
     store::Client& client;
     io::Clock& clock;
+    io::Http& http;  // for whoever is told of alerts
     api::prometheus::OwnSamples samples;
     std::function<api::prometheus::ReadOptions()> options;  // of PromQL queries
     std::function<void()> refresh;
@@ -32,12 +34,17 @@ class Ruler {
   explicit Ruler(Outside outside);
   ~Ruler();
 
+  struct Prepared {
+    rules::ManagerSettings rules;
+    notify::Settings notify;
+  };
   // The rules of a configuration, read and checked; an error names everything that is wrong.
-  Result<rules::ManagerSettings> prepare(const config::Snapshot& config) const;
-  void apply(const config::Snapshot& config, rules::ManagerSettings prepared);
+  Result<Prepared> prepare(const config::Snapshot& config) const;
+  void apply(const config::Snapshot& config, Prepared prepared);
 
   // Thread-safe, as the rest below.
   std::vector<rules::GroupViewPtr> views(const std::string& tenant) const;
+  std::vector<std::string> alertmanagers() const { return notifier_.alertmanagers(); }
   void metrics(std::vector<metrics::Sample>& out) const;
 
  private:
@@ -46,6 +53,7 @@ class Ruler {
   Outside outside_;
   std::string tenant_;
   mutable promql::store::SeriesCache cache_;
+  notify::Notifier notifier_;
   std::unique_ptr<rules::Manager> manager_;
 };
 

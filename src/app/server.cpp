@@ -310,7 +310,8 @@ http::Routes Server::prometheus() {
                                     .refresh = [this] { freshness_->wait(); },
                                     .generation = series_generation(),
                                     .ready = [this] { return storage_->state().ready; },
-                                    .rules = [this](const auto& tenant) { return ruler_->views(tenant); }});
+                                    .rules = [this](const auto& tenant) { return ruler_->views(tenant); },
+                                    .alertmanagers = [this] { return ruler_->alertmanagers(); }});
   all.push_back({"POST", "/api/v1/write", write});
   all.push_back({"POST", "/prometheus/api/v1/write", write});
   return all;
@@ -365,7 +366,7 @@ void Server::flush(const http::Done& done) {
 Status Server::reload() {
   HS_ASSIGN(const std::shared_ptr<const config::Snapshot> next, common_.load());
   HS_TRY(config::check_reload(*config_.load(), *next));
-  HS_ASSIGN(rules::ManagerSettings rules, ruler_->prepare(*next));
+  HS_ASSIGN(Ruler::Prepared rules, ruler_->prepare(*next));
   HS_TRY(senders_->replace(next->settings.list("security.ingest_tokens")));
   config_.store(next);
   observer_->declare(next->declarations.probes);

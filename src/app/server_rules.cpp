@@ -24,6 +24,7 @@ Status Server::open_rules() {
   HS_TRY(io::make_directories(directory));
   ruler_ = std::make_unique<Ruler>(Ruler::Outside{.client = storage_->client(),
                                                   .clock = clock_,
+                                                  .http = http_,
                                                   .samples = {write_options(), clock_, sink()},
                                                   .options = [this] { return prometheus_options(); },
                                                   .refresh = [this] { freshness_->wait(); },
@@ -32,7 +33,7 @@ Status Server::open_rules() {
                                                   .configuration = common_.source.file,
                                                   .data_directory = directory});
   const auto config = config_.load();
-  HS_ASSIGN(rules::ManagerSettings prepared, ruler_->prepare(*config));
+  HS_ASSIGN(Ruler::Prepared prepared, ruler_->prepare(*config));
   ruler_->apply(*config, std::move(prepared));
   metrics::add_collector([this](std::vector<metrics::Sample>& out) {
     if (ruler_) ruler_->metrics(out);
