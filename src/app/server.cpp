@@ -75,10 +75,10 @@ Server::~Server() {
   proxies_.reset();
   experiments_.reset();
   query_pool_.reset();
+  if (own_series_) own_series_->stop();  // it reads what the collectors of the others tell
   ruler_.reset();
   retention_.reset();
   freshness_.reset();
-  if (own_series_) own_series_->stop();
   storage_.reset();
   loop_.reset();
 }
