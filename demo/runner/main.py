@@ -127,6 +127,8 @@ class World:
 def stay(world):
     world.live.say("everything stays running; Ctrl-C ends it")
     world.live.say(f"knobs     curl {world.ports.url('http')}/v1/knobs    logs {world.processes.logs}")
+    world.live.say("look      http://GRAFANA after: homeostat grafana install --url http://GRAFANA --token TOKEN "
+                   f"--homeostat {world.ports.url('http')}")
     world.live.say(f"break it  the token is in {world.homeostat.data / 'token'}; faults: POST /v1/chaos/faults")
     watch = trial.Watch(world, time.time())
     while True:

@@ -5,6 +5,7 @@
 #include "app/chaos_command.h"
 #include "app/commands.h"
 #include "app/engine_command.h"
+#include "app/grafana_command.h"
 #include "app/ledger_command.h"
 #include "app/rules_command.h"
 #include "app/serve.h"
@@ -44,6 +45,7 @@ int main(int argc, char** argv) {
   hs::app::add_ledger(app, common, code);
   hs::app::add_chaos(app, common, code);
   hs::app::add_rules(app, code);
+  hs::app::add_grafana(app, code);
 
   bool reference = false;
   CLI::App* check = app.add_subcommand("check-config", "check a configuration, or print the reference of all keys");

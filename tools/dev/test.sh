@@ -43,6 +43,7 @@ thread_tests() {
 cmd_test() {
   cmd_setup
   cmd_tidy
+  cmd_grafana --check
   say "building (dev)"
   build_preset dev
   say "unit tests"
