@@ -1,5 +1,6 @@
 """Official OpenFeature clients against `homeostat values`: what they get, and what they see when it is lost."""
 import json
+import pathlib
 import shutil
 import signal
 import time
@@ -107,6 +108,12 @@ def test_a_candidate_ends_by_itself_and_a_promoted_value_stays(make_client):
         assert {value for at, value in seen if at < lease_ends - 0.5} == {0}
 
 
+def is_stopped(pid):
+    """Every thread of it."""
+    tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
+    return all((task / "stat").read_text().rsplit(")", 1)[1].split()[0] == "T" for task in tasks)
+
+
 def test_lost_and_back(make_client):
     """kill -9: the code default at once. SIGSTOP: the code default after the client's timeout. Then everything again."""
     with Values(KNOBS) as values:
@@ -124,6 +131,7 @@ def test_lost_and_back(make_client):
         values.start()
         values.wait(lambda: ask() == "south")
         values.process.send_signal(signal.SIGSTOP)
+        values.wait(lambda: is_stopped(values.process.pid))  # a signal takes its time to be felt
         assert [ask() for _ in range(5)] == ["code"] * 5
         # The clients' own timeouts are 5 s and more: far below means that ours was set, on however slow a machine.
         assert max(told) < 4000, told
