@@ -25,8 +25,9 @@ struct Incoming {
   std::string tenant;      // whose data; "" is the only tenant of a single-tenant set-up
   std::string credential;  // name of the credential that sent it (never the secret); "" when none was asked for
   UnixNanos received_at = 0;
-  bool any_time = false;  // metric points of any age were taken (retention had no bound); Prometheus only
-  std::string body;       // as received: the content encoding is not undone
+  bool any_time = false;    // metric points of any age were taken (retention had no bound); Prometheus only
+  bool parse_text = false;  // logs: what the text of a record tells was taken out of it (wire/logtext)
+  std::string body;         // as received: the content encoding is not undone
 };
 
 // A request of a cut, decoded.

@@ -15,7 +15,9 @@ constexpr uint32_t record_magic = 0x31525348;  // "HSR1"
 // Integers are little-endian, fixed width (the machines that we build for are; a static check keeps it honest).
 static_assert(std::endian::native == std::endian::little, "byte order of the journal");
 
-constexpr uint8_t flag_any_time = 1;  // of a request: Incoming::any_time
+// Of a request; persistent.
+constexpr uint8_t flag_any_time = 1;    // Incoming::any_time
+constexpr uint8_t flag_parse_text = 2;  // Incoming::parse_text
 
 template <class T>
 void put(std::string& out, T value) {
@@ -138,7 +140,7 @@ std::string encode_request_prefix(const Incoming& incoming, uint32_t rows, uint6
   put(out, static_cast<uint8_t>(incoming.signal));
   put(out, static_cast<uint8_t>(incoming.format));
   put(out, static_cast<uint8_t>(incoming.encoding));
-  put<uint8_t>(out, incoming.any_time ? flag_any_time : 0);
+  put<uint8_t>(out, (incoming.any_time ? flag_any_time : 0) | (incoming.parse_text ? flag_parse_text : 0));
   put(out, rows);
   put(out, memory_bytes);
   put(out, incoming.received_at);
@@ -155,7 +157,9 @@ Result<Request> parse_request(std::string_view payload) {
   request.incoming.signal = static_cast<model::Signal>(in.get<uint8_t>());
   request.incoming.format = static_cast<WireFormat>(in.get<uint8_t>());
   request.incoming.encoding = static_cast<Encoding>(in.get<uint8_t>());
-  request.incoming.any_time = (in.get<uint8_t>() & flag_any_time) != 0;
+  const auto flags = in.get<uint8_t>();
+  request.incoming.any_time = (flags & flag_any_time) != 0;
+  request.incoming.parse_text = (flags & flag_parse_text) != 0;
   request.rows = in.get<uint32_t>();
   request.memory_bytes = in.get<uint64_t>();
   request.incoming.received_at = in.get<int64_t>();

@@ -58,6 +58,7 @@ TEST(Record, PayloadsReadBack) {
   incoming.credential = "c1";
   incoming.received_at = 123;
   incoming.any_time = true;
+  incoming.parse_text = true;
   const std::string prefix = encode_request_prefix(incoming, 5, 600);
   const auto request = parse_request(prefix + "body");
   ASSERT_TRUE(request);
@@ -68,6 +69,7 @@ TEST(Record, PayloadsReadBack) {
   EXPECT_EQ(request->incoming.credential, "c1");
   EXPECT_EQ(request->incoming.received_at, 123);
   EXPECT_TRUE(request->incoming.any_time);
+  EXPECT_TRUE(request->incoming.parse_text);
   EXPECT_EQ(request->incoming.body, "body");
   EXPECT_EQ(request->rows, 5U);
   EXPECT_EQ(request->memory_bytes, 600U);

@@ -9,6 +9,7 @@
 #include "base/compress.h"
 #include "base/json.h"
 #include "base/metrics.h"
+#include "wire/logtext/parse.h"
 #include "wire/otlp/otlp.h"
 
 namespace hs::api::otlp {
@@ -80,6 +81,7 @@ struct Receiver {
 
   void take(Incoming incoming, std::function<void(Result<Accepted>)> done) const {
     Counters& counters = counters_of(incoming.signal);
+    incoming.parse_text = incoming.signal == Signal::logs && options.parse_text && options.parse_text();
     auto batch = decode(incoming, options.body_bytes_max);
     if (!batch) {
       counters.refused.add();
@@ -222,7 +224,9 @@ Result<model::Batch> decode(const Incoming& incoming, size_t body_bytes_max) {
   if (incoming.body.size() > body_bytes_max)
     return fail(Code::too_large, fmt::format("the body has more than {} bytes (ingest.body_max)", body_bytes_max));
   HS_ASSIGN(std::string body, decompress(coding_of(incoming.encoding), incoming.body, body_bytes_max));
-  return wire::otlp::decode(incoming.signal, format_of(incoming.format), std::move(body));
+  HS_ASSIGN(model::Batch batch, wire::otlp::decode(incoming.signal, format_of(incoming.format), std::move(body)));
+  if (incoming.parse_text) wire::logtext::parse(batch);
+  return batch;
 }
 
 http::Handler http_receiver(ReceiverOptions options, io::Clock& clock, Sink sink) {
