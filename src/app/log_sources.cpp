@@ -20,24 +20,28 @@ Result<std::optional<io::Endpoint>> endpoint_of(const config::Settings& settings
 
 }  // namespace
 
-Result<std::unique_ptr<LogSources>> LogSources::start(const config::Settings& settings, io::Clock& clock,
-                                                      api::otlp::Sink sink) {
+Result<std::unique_ptr<LogSources>> LogSources::start(const config::Settings& settings,
+                                                      const api::otlp::ReceiverOptions& options, io::Clock& clock,
+                                                      const api::otlp::Sink& sink) {
   auto sources = std::make_unique<LogSources>();
-  HS_TRY(sources->open_syslog(settings, clock, sink));
+  HS_TRY(sources->open_syslog(settings, options, clock, sink));
+  HS_TRY(sources->open_files(settings, options, clock, sink));
   return sources;
 }
 
-Status LogSources::open_syslog(const config::Settings& settings, io::Clock& clock, const api::otlp::Sink& sink) {
+Status LogSources::open_syslog(const config::Settings& settings, const api::otlp::ReceiverOptions& receiver,
+                               io::Clock& clock, const api::otlp::Sink& sink) {
   const auto offset = wire::syslog::parse_utc_offset(settings.text("syslog.utc_offset"));
   if (!offset) return fail(Code::invalid_argument, fmt::format("syslog.utc_offset: {}", offset.error().message));
   net::PushOptions options{.name = "syslog"};
   HS_ASSIGN(options.tcp, endpoint_of(settings, "listen.syslog_tcp"));
   HS_ASSIGN(options.udp, endpoint_of(settings, "listen.syslog_udp"));
   if (!options.tcp && !options.udp) return {};
-  syslog_delivery_ = std::make_unique<sources::LogDelivery>(
-      sources::LogDelivery::Options{.tenant = settings.text("syslog.tenant"),
-                                    .body_bytes_max = static_cast<size_t>(settings.bytes("ingest.body_max"))},
-      sink);
+  syslog_delivery_ =
+      std::make_unique<sources::LogDelivery>(sources::LogDelivery::Options{.tenant = settings.text("syslog.tenant"),
+                                                                           .body_bytes_max = receiver.body_bytes_max,
+                                                                           .parse_text = receiver.parse_text},
+                                             sink);
   syslog_ = std::make_unique<sources::SyslogReceiver>(sources::SyslogOptions{.utc_offset_s = *offset}, clock,
                                                       *syslog_delivery_);
   auto server = net::PushServer::start(std::move(options), syslog_->consumer());
@@ -47,6 +51,20 @@ Status LogSources::open_syslog(const config::Settings& settings, io::Clock& cloc
     log::info("listening", {{"on", "listen.syslog_tcp"}, {"address", at->text()}});
   if (const auto at = syslog_server_->udp_address())
     log::info("listening", {{"on", "listen.syslog_udp"}, {"address", at->text()}});
+  return {};
+}
+
+Status LogSources::open_files(const config::Settings& settings, const api::otlp::ReceiverOptions& receiver,
+                              io::Clock& clock, const api::otlp::Sink& sink) {
+  const std::vector<std::string> globs = settings.list("logs.files");
+  if (globs.empty()) return {};
+  file_delivery_ = std::make_unique<sources::LogDelivery>(
+      sources::LogDelivery::Options{.body_bytes_max = receiver.body_bytes_max, .parse_text = receiver.parse_text},
+      sink);
+  auto tailer = sources::Tailer::start({.globs = globs, .state_path = settings.text("data") + "/tail.state"}, clock,
+                                       *file_delivery_);
+  if (!tailer) return fail(tailer.error().code, fmt::format("logs.files: {}", tailer.error().message));
+  tailer_ = std::move(*tailer);
   return {};
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// Logs that come without OTLP: what is configured of syslog.
+// Logs that come without OTLP: what is configured of syslog and files.
 
 #include <memory>
 
@@ -9,22 +9,30 @@
 #include "net/push_server.h"
 #include "sources/log_delivery.h"
 #include "sources/syslog_receiver.h"
+#include "sources/tailer.h"
 
 namespace hs::app {
 
 class LogSources {
  public:
-  // Errors name the setting.
-  static Result<std::unique_ptr<LogSources>> start(const config::Settings& settings, io::Clock& clock,
-                                                   api::otlp::Sink sink);
+  // `options`: as of the receivers of OTLP. Errors name the setting.
+  static Result<std::unique_ptr<LogSources>> start(const config::Settings& settings,
+                                                   const api::otlp::ReceiverOptions& options, io::Clock& clock,
+                                                   const api::otlp::Sink& sink);
 
  private:
-  Status open_syslog(const config::Settings& settings, io::Clock& clock, const api::otlp::Sink& sink);
+  Status open_syslog(const config::Settings& settings, const api::otlp::ReceiverOptions& options, io::Clock& clock,
+                     const api::otlp::Sink& sink);
+
+  Status open_files(const config::Settings& settings, const api::otlp::ReceiverOptions& options, io::Clock& clock,
+                    const api::otlp::Sink& sink);
 
   // Those who call stand below those who are called.
   std::unique_ptr<sources::LogDelivery> syslog_delivery_;
   std::unique_ptr<sources::SyslogReceiver> syslog_;
   std::unique_ptr<net::PushServer> syslog_server_;
+  std::unique_ptr<sources::LogDelivery> file_delivery_;
+  std::unique_ptr<sources::Tailer> tailer_;
 };
 
 }  // namespace hs::app

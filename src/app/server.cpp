@@ -193,7 +193,7 @@ Status Server::open_listeners() {
   HS_TRY(listen("listen.otlp_http", api::otlp::with_status_errors(guarded("listen.otlp_http", otlp_http()))));
   HS_TRY(listen("listen.http", guarded("listen.http", net::Router(routes()))));
   HS_TRY(listen_grpc());
-  HS_ASSIGN(log_sources_, LogSources::start(settings(), clock_, sink()));
+  HS_ASSIGN(log_sources_, LogSources::start(settings(), receiver_options(), clock_, sink()));
   return {};
 }
 
@@ -203,8 +203,12 @@ api::otlp::Sink Server::sink() {
   };
 }
 
+api::otlp::ReceiverOptions Server::receiver_options() const {
+  return {.body_bytes_max = body_bytes_max(), .parse_text = [this] { return settings().flag("logs.parse"); }};
+}
+
 http::Handler Server::otlp_http() {
-  return api::otlp::http_receiver({.body_bytes_max = body_bytes_max()}, clock_, sink());
+  return api::otlp::http_receiver(receiver_options(), clock_, sink());
 }
 
 Status Server::listen_grpc() {
@@ -213,7 +217,7 @@ Status Server::listen_grpc() {
   HS_TRY(
       security::check_bind("listen.otlp_grpc", address, !senders_->empty(), settings().flag("security.insecure_bind")));
   HS_ASSIGN(io::Endpoint endpoint, io::parse_endpoint(address));
-  rpc::Methods methods = api::otlp::grpc_receiver({.body_bytes_max = body_bytes_max()}, clock_, sink());
+  rpc::Methods methods = api::otlp::grpc_receiver(receiver_options(), clock_, sink());
   auto server = net::GrpcServer::start(
       {.listen = std::move(endpoint), .name = "otlp_grpc", .message_bytes_max = body_bytes_max()},
       security::guard(std::move(methods), senders_));

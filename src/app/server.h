@@ -75,6 +75,7 @@ class Server {
   Status listen(const std::string& setting, http::Handler handler);
   Status listen_grpc();
   http::Handler guarded(const std::string& setting, http::Handler handler) const;
+  api::otlp::ReceiverOptions receiver_options() const;
   http::Handler otlp_http();
   api::otlp::Sink sink();  // what both receivers hand their requests to
   http::Routes routes();

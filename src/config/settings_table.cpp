@@ -85,6 +85,17 @@ constexpr Setting table[] = {
      .min = 1000,
      .max = 3600000,
      .help = "How long a retry of an acknowledged request is recognised by its hash."},
+    {.name = "logs.parse",
+     .type = boolean,
+     .fallback = "true",
+     .live = true,
+     .help =
+         "Read the text of log records: JSON and logfmt become attributes, and what the sender left open (severity, "
+         "trace and span id, time) is taken from the text. The body stays."},
+    {.name = "logs.files",
+     .type = list,
+     .help =
+         "Log files to read as they grow: paths with * ? [] (no **). Lines, Docker's json-file, CRI and syslog files."},
     {.name = "syslog.tenant",
      .fallback = "",
      .help = "The tenant that syslog messages belong to; empty: the only one."},

@@ -13,6 +13,10 @@ constexpr int64_t wait_min_ms = 50, wait_max_ms = 5'000;  // between two offers
 
 }  // namespace
 
+bool is_temporary(const Error& error) {
+  return error.code == Code::unavailable || error.code == Code::resource_exhausted;
+}
+
 LogDelivery::LogDelivery(Options options, api::otlp::Sink sink)
     : options_(std::move(options)), sink_(std::move(sink)) {}
 
@@ -21,6 +25,7 @@ Status LogDelivery::offer(const std::string& request, UnixNanos received_at) con
   incoming.signal = model::Signal::logs;
   incoming.tenant = options_.tenant;
   incoming.received_at = received_at;
+  incoming.parse_text = options_.parse_text && options_.parse_text();
   incoming.body = request;
   HS_ASSIGN(model::Batch batch, api::otlp::decode(incoming, options_.body_bytes_max));
   const auto answer = std::make_shared<std::promise<Status>>();
@@ -35,9 +40,7 @@ Status LogDelivery::deliver(const std::string& request, UnixNanos received_at, c
   std::unique_lock lock(mutex);
   while (true) {
     Status status = offer(request, received_at);
-    const bool later =
-        !status && (status.error().code == Code::unavailable || status.error().code == Code::resource_exhausted);
-    if (!later || stop.stop_requested()) return status;
+    if (status || !is_temporary(status.error()) || stop.stop_requested()) return status;
     const int64_t pause = std::clamp(status.error().retry_after_ms, wait_min_ms, wait_max_ms);
     wake.wait_for(lock, stop, std::chrono::milliseconds(pause), [] { return false; });
   }

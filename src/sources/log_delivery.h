@@ -1,6 +1,7 @@
 #pragma once
 // What listeners and files bring in: requests of log records that are kept until the journal has them.
 
+#include <functional>
 #include <stop_token>
 #include <string>
 
@@ -10,11 +11,15 @@
 
 namespace hs::sources {
 
+// An error that passes: the sink is full, or stops.
+bool is_temporary(const Error& error);
+
 class LogDelivery {
  public:
   struct Options {
     std::string tenant;  // whose data
     size_t body_bytes_max = 64 << 20;
+    std::function<bool()> parse_text;  // as of the receivers of OTLP
   };
   LogDelivery(Options options, api::otlp::Sink sink);
 
