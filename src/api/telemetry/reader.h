@@ -40,6 +40,7 @@ Result<std::string> list_logs(const Reader& reader, const http::Request& request
 Result<std::string> list_series(const Reader& reader, const http::Request& request);
 Result<std::string> list_names(const Reader& reader, const http::Request& request);
 Result<std::string> list_services(const Reader& reader, const http::Request& request);
+Result<std::string> list_lint(const Reader& reader, const http::Request& request);
 
 // The order and the bounds of a page of a list (Cursor): appended to `select` around the conditions that `filter` adds.
 // Rows need the columns ts, cut and row_hash.

@@ -63,7 +63,8 @@ http::Routes routes(Collect collect, io::Clock& clock, WorkerPool& pool) {
                        })};
   };
   return {on("/v1/traces/{id}", read_trace), on("/v1/spans", list_spans),        on("/v1/logs", list_logs),
-          on("/v1/series", list_series),     on("/v1/series/names", list_names), on("/v1/services", list_services)};
+          on("/v1/series", list_series),     on("/v1/series/names", list_names), on("/v1/services", list_services),
+          on("/v1/lint", list_lint)};
 }
 
 }  // namespace hs::api::telemetry
