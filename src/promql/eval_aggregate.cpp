@@ -132,12 +132,11 @@ struct Group {
 
 std::vector<Group> group_rows(const AggregateExpr& node, const Rows& input) {
   std::vector<Group> groups;
-  std::unordered_map<Labels, size_t, LabelsHash> index;
+  GroupIndex index(node.grouping, node.without);
   for (size_t i = 0; i < input.size(); ++i) {
-    Labels key = node.without ? input[i].labels.without(node.grouping) : input[i].labels.only(node.grouping);
-    const auto [at, inserted] = index.try_emplace(std::move(key), groups.size());
-    if (inserted) groups.push_back({at->first, {}});
-    groups[at->second].members.push_back(i);
+    const size_t at = index.of(input[i].labels);
+    if (at == groups.size()) groups.push_back({index.labels(input[i].labels), {}});
+    groups[at].members.push_back(i);
   }
   return groups;
 }
@@ -148,6 +147,7 @@ Rows Evaluator::eval_aggregate(const AggregateExpr& node) {
   if (node.op == Tok::count_values) return eval_count_values(node);
   std::vector<double> params(steps_);
   if (node.param) params = scalars(*node.param);
+  if (std::optional<Rows> folded = eval_folded(node)) return std::move(*folded);
   const Rows input = eval(*node.expr);
   bool nothing = false;
   if (state_.failed() || !check_parameter(node, params, nothing) || nothing) return {};

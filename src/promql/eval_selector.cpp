@@ -22,12 +22,23 @@ Rows Evaluator::eval_selector(const VectorSelector& node) {
   return eval_series(selection->series, node.time, false);
 }
 
-// The last point of each step's look-back; with `original_times` its own time instead of its value.
 Rows Evaluator::eval_series(const std::vector<Series>& all, const TimeModifier& time, bool original_times) {
   Rows rows;
+  each_selected(all, time, original_times, [&](Row& row) {
+    if (state_.take(sample_count(row))) rows.push_back(std::move(row));
+  });
+  return rows;
+}
+
+// The last point of each step's look-back; with `original_times` its own time instead of its value.
+void Evaluator::each_selected(const std::vector<Series>& all, const TimeModifier& time, bool original_times,
+                              const RowSink& sink) {
   const int64_t lookback = state_.options.lookback_ms;
+  Row row;
   for (const Series& series : all) {
-    Row row;
+    row.floats.clear();
+    row.histograms.clear();
+    row.drop_name = false;
     size_t f = 0;
     size_t h = 0;
     for (size_t i = 0; i < steps_; ++i) {
@@ -39,21 +50,20 @@ Rows Evaluator::eval_series(const std::vector<Series>& all, const TimeModifier& 
       if (has_histogram && (!has_float || series.histograms[h - 1].t_ms > series.floats[f - 1].t_ms)) {
         if (stale(series.histograms[h - 1])) continue;
         if (original_times)
-          return state_.fail("this should be an info metric, with float samples: " + series.labels.text()), rows;
+          return state_.fail("this should be an info metric, with float samples: " + series.labels.text());
         row.histograms.push_back({time_at(i), series.histograms[h - 1].h});
       } else if (has_float && !is_stale(series.floats[f - 1].v)) {
         const FloatPoint& p = series.floats[f - 1];
         row.floats.push_back({time_at(i), original_times ? static_cast<double>(p.t_ms) : p.v});
       }
     }
-    const int64_t count = sample_count(row);
-    state_.total += count;
-    if (!state_.take(count) || !state_.work(static_cast<int64_t>(steps_ + series.floats.size()))) return {};
+    state_.total += sample_count(row);
+    if (!state_.work(static_cast<int64_t>(steps_ + series.floats.size()))) return;
     if (row.empty()) continue;
     row.labels = series.labels;
-    rows.push_back(std::move(row));
+    sink(row);
+    if (state_.failed()) return;
   }
-  return rows;
 }
 
 Rows Evaluator::eval_smoothed(const VectorSelector& node, const std::vector<Series>& all) {

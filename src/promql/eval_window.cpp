@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <unordered_set>
 
 #include "promql/evaluator.h"
 #include "promql/histogram_math.h"
@@ -35,6 +36,15 @@ std::span<const int64_t> part(const std::vector<int64_t>& starts, size_t from, s
 bool ends_like_counter(std::string_view name) {
   static constexpr std::array<std::string_view, 4> endings = {"_total", "_sum", "_count", "_bucket"};
   return std::any_of(endings.begin(), endings.end(), [&](std::string_view e) { return name.ends_with(e); });
+}
+
+// How often a value was below the one before, up to each point: what tells ranges without a reset from others. Only for
+// functions that ask.
+std::vector<uint32_t> drops_before(const std::vector<FloatPoint>& points, const CallExpr& node) {
+  if (node.function->name != "rate" && node.function->name != "increase") return {};
+  std::vector<uint32_t> drops(points.size());
+  for (size_t i = 1; i < points.size(); ++i) drops[i] = drops[i - 1] + (points[i].v < points[i - 1].v ? 1 : 0);
+  return drops;
 }
 
 bool uses_starts(std::string_view name) {
@@ -89,44 +99,56 @@ bool Evaluator::extension_allowed(const CallExpr& node, const SelectedWindow& wi
 }
 
 Rows Evaluator::eval_window(const CallExpr& node, size_t matrix_argument) {
+  Rows out;
+  each_window(node, matrix_argument, [&](Row& row) {
+    if (state_.take(sample_count(row))) out.push_back(std::move(row));
+  });
+  if (state_.failed()) return {};
+  if (node.function->name == "absent_over_time") return absent_over_time(node, *node.arguments[matrix_argument], out);
+  return out;
+}
+
+// A rate of what does not look like a counter.
+void Evaluator::note_counter(const Series& series, int pos) {
+  const std::string_view metric = series.labels.get(metric_name_label);
+  if (metric.empty()) return;
+  if (state_.options.features.type_and_unit_labels) {
+    const std::string_view type = series.labels.get("__type__");
+    if (type != "counter" && type != "histogram") state_.note(note::possible_non_counter_label(metric, type), pos);
+  } else if (!ends_like_counter(metric)) {
+    state_.note(note::possible_non_counter(metric), pos);
+  }
+}
+
+void Evaluator::each_window(const CallExpr& node, size_t matrix_argument, const RowSink& sink) {
   const std::string_view name = node.function->name;
   SelectedWindow window;
-  if (!window_source(*node.arguments[matrix_argument], window)) return {};
+  if (!window_source(*node.arguments[matrix_argument], window)) return;
   std::vector<std::vector<double>> parameters;
   for (size_t i = 0; i < node.arguments.size(); ++i) {
     if (i != matrix_argument) parameters.push_back(scalars(*node.arguments[i]));
   }
-  if (state_.failed() || !extension_allowed(node, window)) return {};
+  if (state_.failed() || !extension_allowed(node, window)) return;
   if (matrix_argument > 0) window.pos = unwrap(*node.arguments[0]).range.start;
   const bool keeps_name = name == "last_over_time" || name == "first_over_time";
   const bool rate = name == "rate" || name == "increase";
+  const bool unique = !state_.delayed_names() && name != "absent_over_time";
   const WindowFunction function = find_window_function(name);
-  Rows out;
+  std::unordered_set<Labels, LabelsHash> seen;
+  Row row;
   for (size_t i = 0; i < window.series().size(); ++i) {
     const Series& series = window.series()[i];
-    Row row = window_row(node, window, series, function, parameters);
-    if (state_.failed() || !state_.take(sample_count(row))) return {};
+    window_row(node, window, series, function, parameters, row);
+    if (state_.failed()) return;
+    if (row.empty()) continue;
     row.drop_name = !keeps_name || (!window.drop_names.empty() && window.drop_names[i]);
     row.labels = row.drop_name ? named(series.labels) : series.labels;
-    const std::string_view metric = series.labels.get(metric_name_label);
-    if (rate && !metric.empty() && !row.floats.empty()) {
-      const std::string_view type = series.labels.get("__type__");
-      if (state_.options.features.type_and_unit_labels) {
-        if (type != "counter" && type != "histogram") {
-          state_.note(note::possible_non_counter_label(metric, type), window.pos);
-        }
-      } else if (!ends_like_counter(metric)) {
-        state_.note(note::possible_non_counter(metric), window.pos);
-      }
-    }
-    if (!row.empty()) out.push_back(std::move(row));
+    if (rate && !row.floats.empty()) note_counter(series, window.pos);
+    if (unique && !seen.insert(row.labels).second)
+      return state_.fail("vector cannot contain metrics with the same labelset");
+    sink(row);
+    if (state_.failed()) return;
   }
-  if (name == "absent_over_time") return absent_over_time(node, *node.arguments[matrix_argument], out);
-  if (!state_.delayed_names() && any_equal_labels(out)) {
-    state_.fail("vector cannot contain metrics with the same labelset");
-    return {};
-  }
-  return out;
 }
 
 Rows Evaluator::absent_over_time(const CallExpr&, const Expr& matrix, const Rows& rows) {
@@ -146,9 +168,11 @@ Rows Evaluator::absent_over_time(const CallExpr&, const Expr& matrix, const Rows
 }
 
 // The range slides over the points; each step only moves its two ends.
-Row Evaluator::window_row(const CallExpr& node, const SelectedWindow& window, const Series& series,
-                          const WindowFunction& function, const std::vector<std::vector<double>>& parameters) {
-  Row row;
+void Evaluator::window_row(const CallExpr& node, const SelectedWindow& window, const Series& series,
+                           const WindowFunction& function, const std::vector<std::vector<double>>& parameters,
+                           Row& row) {
+  row.floats.clear();
+  row.histograms.clear();
   const int64_t lookback = state_.options.lookback_ms;
   const bool starts = series.temporality == Temporality::delta ||
                       (state_.options.features.start_timestamps && uses_starts(node.function->name));
@@ -160,6 +184,7 @@ Row Evaluator::window_row(const CallExpr& node, const SelectedWindow& window, co
            .metric = series.labels.get(metric_name_label),
            .pos = window.pos,
            .state = &state_};
+  const std::vector<uint32_t> drops = starts ? std::vector<uint32_t>() : drops_before(series.floats, node);
   size_t f_low = 0, f_high = 0, h_low = 0, h_high = 0;
   for (size_t step = 0; step < steps_; ++step) {
     w.t_ms = time_at(step);
@@ -174,6 +199,7 @@ Row Evaluator::window_row(const CallExpr& node, const SelectedWindow& window, co
     w.floats = std::span(series.floats).subspan(f_low, f_high - f_low);
     w.histograms = std::span(series.histograms).subspan(h_low, h_high - h_low);
     if (w.floats.empty() && w.histograms.empty()) continue;
+    w.ascending = !drops.empty() && f_high > f_low && drops[f_low] == drops[f_high - 1];
     if (starts) {
       w.float_starts = part(series.float_starts_ms, f_low, f_high);
       w.histogram_starts = part(series.histogram_starts_ms, h_low, h_high);
@@ -182,7 +208,7 @@ Row Evaluator::window_row(const CallExpr& node, const SelectedWindow& window, co
     w.parameters = at_step;
     const auto count = static_cast<int64_t>(w.floats.size() + 8 * w.histograms.size());
     state_.total += count;
-    if (!state_.work(count + 1)) return row;
+    if (!state_.work((w.ascending ? 1 : count) + 1)) return;
     WindowValue value = function(w);
     if (!value.present) continue;
     if (value.h)
@@ -190,7 +216,6 @@ Row Evaluator::window_row(const CallExpr& node, const SelectedWindow& window, co
     else
       row.floats.push_back({w.t_ms, value.f});
   }
-  return row;
 }
 
 }  // namespace hs::promql

@@ -60,7 +60,9 @@ std::shared_ptr<const Selection> QueryState::select(Select select, bool tell_res
   }
   for (const std::string& warning : found->warnings) notes.add_plain(warning);
   int64_t samples = 0;
+  found->only_floats = true;
   for (Series& series : found->series) {
+    found->only_floats = found->only_floats && series.histograms.empty();
     if (series.temporality == Temporality::cumulative) derive_hints(series.histograms, tell_resets);
     samples += static_cast<int64_t>(series.floats.size());
     for (const HistogramPoint& p : series.histograms) samples += static_cast<int64_t>(size_in_samples(*p.h));

@@ -1,6 +1,7 @@
 #pragma once
 // Evaluates a prepared tree over a grid of steps; each node once for all steps, row by row.
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -8,6 +9,7 @@
 #include "promql/annotations.h"
 #include "promql/ast.h"
 #include "promql/engine.h"
+#include "promql/group_index.h"
 #include "promql/rows.h"
 #include "promql/window.h"
 
@@ -64,6 +66,8 @@ class Evaluator {
 
  private:
   struct SelectedWindow;
+  // Gets rows one by one and may take from them what it likes. A failure of the state ends it.
+  using RowSink = std::function<void(Row&)>;
 
   size_t steps() const { return steps_; }
   int64_t time_at(size_t step) const { return start_ms_ + static_cast<int64_t>(step) * step_ms_; }
@@ -85,6 +89,8 @@ class Evaluator {
   // eval_selector.cpp
   Rows eval_selector(const VectorSelector& node);
   Rows eval_series(const std::vector<Series>& series, const TimeModifier& time, bool original_times);
+  void each_selected(const std::vector<Series>& series, const TimeModifier& time, bool original_times,
+                     const RowSink& sink);
   Rows eval_smoothed(const VectorSelector& node, const std::vector<Series>& series);
   void smooth_floats(const VectorSelector& node, const Series& series, Row& out);
   void smooth_histograms(const VectorSelector& node, const Series& series, Row& out);
@@ -97,6 +103,12 @@ class Evaluator {
   Rows eval_vector_vector(const BinaryExpr& node);
   // eval_aggregate.cpp, eval_topk.cpp
   Rows eval_aggregate(const AggregateExpr& node);
+  // eval_fold.cpp
+  bool streams(const Expr& expr);
+  void each_row(const Expr& expr, const RowSink& sink);
+  template <class Cell>
+  Rows fold(const AggregateExpr& node);
+  std::optional<Rows> eval_folded(const AggregateExpr& node);
   Rows eval_count_values(const AggregateExpr& node);
   Rows eval_top(const AggregateExpr& node, const Rows& input, const std::vector<double>& params);
   void top_group(const AggregateExpr& node, const Rows& input, const std::vector<size_t>& members,
@@ -118,10 +130,12 @@ class Evaluator {
   Rows eval_histogram(const CallExpr& node);
   // eval_window.cpp
   Rows eval_window(const CallExpr& node, size_t matrix_argument);
+  void each_window(const CallExpr& node, size_t matrix_argument, const RowSink& sink);
+  void note_counter(const Series& series, int pos);
   Rows absent_over_time(const CallExpr& node, const Expr& matrix, const Rows& rows);
   bool window_source(const Expr& matrix, SelectedWindow& out);
-  Row window_row(const CallExpr& node, const SelectedWindow& window, const Series& series,
-                 const WindowFunction& function, const std::vector<std::vector<double>>& parameters);
+  void window_row(const CallExpr& node, const SelectedWindow& window, const Series& series,
+                  const WindowFunction& function, const std::vector<std::vector<double>>& parameters, Row& row);
   bool extension_allowed(const CallExpr& node, const SelectedWindow& window);
 
   QueryState& state_;

@@ -1,7 +1,11 @@
 #pragma once
 // The identity of a series: label names and values, sorted by name, without empty values.
 
+#include <atomic>
+#include <compare>
 #include <cstdint>
+#include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,6 +23,8 @@ struct Label {
 };
 
 // Sorted by name (bytewise), names unique, no empty value: an absent label and an empty one are the same thing.
+// Copies share what they hold, with its hash and what is left without the name: a query copies labels at every node,
+// and the store hands out the same ones to every query. Threads may share copies.
 class Labels {
  public:
   Labels() = default;
@@ -36,17 +42,21 @@ class Labels {
   // Without name, __type__ and __unit__: what an operation leaves that changes what the values mean.
   Labels without_metadata() const;
 
-  bool empty() const { return labels_.empty(); }
-  size_t size() const { return labels_.size(); }
-  auto begin() const { return labels_.begin(); }
-  auto end() const { return labels_.end(); }
+  bool empty() const { return body_ == nullptr; }
+  size_t size() const { return all().size(); }
+  auto begin() const { return all().begin(); }
+  auto end() const { return all().end(); }
   uint64_t hash() const;
   // {a="b", c="d"}, the form of Prometheus' messages.
   std::string text() const;
-  auto operator<=>(const Labels&) const = default;
+  bool operator==(const Labels& other) const;
+  std::strong_ordering operator<=>(const Labels& other) const;
 
  private:
-  std::vector<Label> labels_;
+  struct Body;
+  explicit Labels(std::vector<Label> sorted);  // and without empty values
+  const std::vector<Label>& all() const;
+  std::shared_ptr<const Body> body_;  // none: no labels
 };
 
 struct LabelsHash {

@@ -23,7 +23,7 @@ void check_overlap(const Window& w, std::span<const int64_t> starts, int64_t pre
 
 double float_increase(const Window& w, bool counter) {
   double increase = w.floats.back().v - w.floats[0].v;
-  if (!counter) return increase;
+  if (!counter || w.ascending) return increase;
   bool told = false;
   for (size_t i = 1; i < w.floats.size(); ++i) {
     const FloatPoint& before = w.floats[i - 1];

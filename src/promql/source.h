@@ -69,6 +69,7 @@ struct Select {
 struct Selection {
   std::vector<Series> series;         // in any order; label sets unique
   std::vector<std::string> warnings;  // handed on with the result (partial answers, say)
+  bool only_floats = false;           // no series has histograms; the evaluator finds out
 };
 
 class Source {

@@ -25,6 +25,7 @@ struct Window {
   double range_s = 0;
   bool anchored = false;  // points before (and after) the range are there too
   bool smoothed = false;
+  bool ascending = false;  // no float is below the one before, and starts do not matter: no counter was reset
   std::span<const double> parameters;  // the scalar arguments at this step
   // For messages.
   std::string_view metric;
