@@ -100,6 +100,7 @@ void Ruler::apply(const config::Snapshot& config, Prepared prepared) {
     options.timeout_ms = timeout_ms;
     options.cancel = std::move(cancel);
     if (outside_.generation) options.cache = &cache_, options.generation = outside_.generation();
+    options.recent = outside_.recent;
     return std::make_unique<promql::store::StoreSource>(outside_.client, std::move(options));
   };
   manager_ = std::make_unique<rules::Manager>(

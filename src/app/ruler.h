@@ -24,7 +24,8 @@ class Ruler {
     api::prometheus::OwnSamples samples;
     std::function<api::prometheus::ReadOptions()> options;  // of PromQL queries
     std::function<void()> refresh;
-    std::function<uint64_t()> generation;  // empty: others write to the store too
+    std::function<uint64_t()> generation;           // empty: others write to the store too
+    const promql::store::Recent* recent = nullptr;  // the newest samples in memory, if any
     std::function<bool()> ready;
     std::string configuration;   // its file, "" when there is none: relative names of rule files start there
     std::string data_directory;  // of this: <data>/rules

@@ -313,6 +313,7 @@ http::Routes Server::prometheus() {
                                     .options = [this] { return prometheus_options(); },
                                     .refresh = [this] { freshness_->wait(); },
                                     .generation = series_generation(),
+                                    .recent = storage_->recent(),
                                     .ready = [this] { return storage_->state().ready; },
                                     .rules = [this](const auto& tenant) { return ruler_->views(tenant); },
                                     .alertmanagers = [this] { return ruler_->alertmanagers(); }});

@@ -29,6 +29,7 @@ Status Server::open_rules() {
                                                   .options = [this] { return prometheus_options(); },
                                                   .refresh = [this] { freshness_->wait(); },
                                                   .generation = series_generation(),
+                                                  .recent = storage_->recent(),
                                                   .ready = [this] { return rules_ready(); },
                                                   .configuration = common_.source.file,
                                                   .data_directory = directory});

@@ -3,7 +3,10 @@
 #include "api/otlp/receiver.h"
 #include "api/prometheus/write.h"
 #include "app/engine_command.h"
+#include "base/assert.h"
 #include "base/log.h"
+#include "base/metrics.h"
+#include "promql/store/recent_filler.h"
 #include "store/schema.h"
 
 namespace hs::app {
@@ -11,6 +14,16 @@ namespace {
 
 constexpr int64_t schema_retry_ms = 200;    // while the engine starts
 constexpr int64_t engine_watch_ms = 2'000;  // afterwards: a restarted engine keeps its schema
+
+metrics::Gauge recent_bytes("homeostat_recent_samples_bytes",
+                            "Memory of the newest metric samples (prometheus.memory).");
+metrics::Gauge recent_from("homeostat_recent_samples_from_s", "Unix time since when they are complete; 0: never.");
+
+void tell(const promql::store::Recent& recent) {
+  const int64_t from_ms = recent.complete_from_ms();
+  recent_bytes.set(static_cast<int64_t>(recent.memory_bytes()));
+  recent_from.set(from_ms == INT64_MAX ? 0 : from_ms / 1000);
+}
 
 store::ClientOptions client_options(const config::Settings& settings) {
   const std::string url = settings.text("engine.url");
@@ -23,6 +36,15 @@ std::vector<std::string> engine_command(const Common& common, const config::Sett
   if (!common.source.file.empty()) command.insert(command.end(), {"--config", common.source.file});
   for (const std::string& text : common.source.overrides) command.insert(command.end(), {"--set", text});
   return command;
+}
+
+// With a ClickHouse server of one's own, others may write to the store too: nothing can be told from memory.
+std::unique_ptr<promql::store::Recent> make_recent(const config::Settings& settings, io::Clock& clock) {
+  const auto bytes = static_cast<size_t>(settings.bytes("prometheus.memory"));
+  if (bytes == 0 || !settings.text("engine.url").empty()) return nullptr;
+  return std::make_unique<promql::store::Recent>(
+      promql::store::Recent::Options{.bytes_max = bytes, .keep_ms = settings.ms("prometheus.memory_age")},
+      clock.wall() / nanos_per_ms);
 }
 
 ingest::Options ingest_options(const config::Settings& settings) {
@@ -61,12 +83,32 @@ Result<bool> GatedSink::has_cut(const std::string& table, const std::string& par
   return inner_.has_cut(table, partition, cut);
 }
 
-Storage::Storage(const config::Settings& settings, io::Http& http)
-    : client_(client_options(settings), http), store_sink_(client_), sink_(store_sink_) {}
+Storage::Storage(const config::Settings& settings, io::Http& http, io::Clock& clock)
+    : client_(client_options(settings), http),
+      clock_(clock),
+      recent_(make_recent(settings, clock)),
+      store_sink_(client_,
+                  recent_ ? [this](const ingest::Block& block) { remember(block); } : store::IngestSink::Stored()),
+      sink_(store_sink_) {}
+
+// What the engine has, the memory has too. A block of ours that cannot be read is a programmer error.
+void Storage::remember(const ingest::Block& block) {
+  const bool samples = block.table == "samples";
+  if (!samples && block.table != "distributions") return;
+  store::NativeReader reader;
+  std::vector<store::ResultBlock> rows;
+  Status read = reader.feed(block.bytes, rows);
+  if (read) read = reader.finish(rows);
+  HS_ASSERT(read.has_value(), block.table);
+  const int64_t now_ms = clock_.wall() / nanos_per_ms;
+  for (const store::ResultBlock& some : rows)
+    samples ? recent_->add_samples(some, now_ms) : recent_->add_distributions(some, now_ms);
+  tell(*recent_);
+}
 
 Result<std::unique_ptr<Storage>> Storage::open(const Common& common, const config::Settings& settings, io::Http& http,
                                                io::Clock& clock, io::Random& random, Tee tee) {
-  std::unique_ptr<Storage> storage(new Storage(settings, http));
+  std::unique_ptr<Storage> storage(new Storage(settings, http, clock));
   const auto body_max = static_cast<size_t>(settings.bytes("ingest.body_max"));
   HS_ASSIGN(storage->ingest_,
             ingest::Ingest::open(ingest_options(settings),
@@ -101,14 +143,25 @@ void Storage::keep_schema(const std::stop_token& stop) {
       ready = done.has_value();
       sink_.set_ready(ready);
       if (ready) log::info("the engine is ready");
-      const std::lock_guard lock(mutex_);
-      schema_ready_ = ready;
-      schema_problem_ = ready ? "" : done.error().message;
+      {
+        const std::lock_guard lock(mutex_);
+        schema_ready_ = ready;
+        schema_problem_ = ready ? "" : done.error().message;
+      }
+      if (ready && recent_) fill_recent(stop);
     }
     std::unique_lock lock(mutex_);
     wake_.wait_for(lock, stop, std::chrono::milliseconds(ready ? engine_watch_ms : schema_retry_ms),
                    [] { return false; });
   }
+}
+
+// What is not in memory is read from the engine, so that a failure here costs time alone.
+void Storage::fill_recent(const std::stop_token& stop) {
+  const Status done = promql::store::fill(*recent_, client_, clock_, stop);
+  if (!done && !stop.stop_requested())
+    log::warn("samples of the last hours are not all in memory", {{"why", done.error().message}});
+  tell(*recent_);
 }
 
 Storage::State Storage::state() const {

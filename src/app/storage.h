@@ -14,6 +14,7 @@
 #include "ingest/ingest.h"
 #include "io/disk.h"
 #include "io/http.h"
+#include "promql/store/recent.h"
 #include "store/client.h"
 #include "store/ingest_sink.h"
 #include "store/supervisor.h"
@@ -47,6 +48,8 @@ class Storage {
   ingest::Ingest& ingest() { return *ingest_; }
   store::Client& client() { return client_; }
   const store::IngestSink& sink() const { return store_sink_; }
+  // The newest samples in memory; nullptr when there shall be none.
+  const promql::store::Recent* recent() const { return recent_.get(); }
   struct State {
     bool ready = false;  // the engine answers and the schema is current
     pid_t pid = 0;
@@ -56,10 +59,14 @@ class Storage {
   State state() const;
 
  private:
-  Storage(const config::Settings& settings, io::Http& http);
+  Storage(const config::Settings& settings, io::Http& http, io::Clock& clock);
   void keep_schema(const std::stop_token& stop);
+  void remember(const ingest::Block& block);
+  void fill_recent(const std::stop_token& stop);
 
   store::Client client_;
+  io::Clock& clock_;
+  std::unique_ptr<promql::store::Recent> recent_;
   store::IngestSink store_sink_;
   GatedSink sink_;
   std::unique_ptr<store::EngineSupervisor> supervisor_;  // none with engine.url

@@ -221,6 +221,20 @@ constexpr Setting table[] = {
      .max = 1e9,
      .live = true,
      .help = "Series that one selector of a PromQL query may find; beyond it the query fails."},
+    {.name = "prometheus.memory",
+     .type = bytes,
+     .fallback = "128MiB",
+     .min = 0,
+     .max = 1e12,
+     .help =
+         "Memory for the newest metric samples, from which PromQL answers without the engine; 0: none. A counter takes "
+         "3 bytes a sample, a number with all digits 9. When it is full the oldest samples go."},
+    {.name = "prometheus.memory_age",
+     .type = duration,
+     .fallback = "3h",
+     .min = 60000,
+     .max = 604800000,
+     .help = "Samples older than this do not stay in prometheus.memory."},
     {.name = "prometheus.features",
      .fallback = "promql-experimental-functions,promql-duration-expr,promql-extended-range-selectors,"
                  "promql-binop-fill-modifiers,promql-delayed-name-removal",

@@ -19,6 +19,7 @@ Status IngestSink::insert(const ingest::Block& block) {
   if (block.table == "series" || block.table == "resources") ++series_generation_;
   // Whoever was described in it is described again: it may be a dictionary that did not arrive.
   if (!done) described_.forget();
+  if (done && stored_) stored_(block);
   return done;
 }
 

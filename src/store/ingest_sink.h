@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <stop_token>
 
 #include "ingest/incoming.h"
@@ -14,7 +15,9 @@ namespace hs::store {
 // Thread-safe. `client` must outlive it.
 class IngestSink final : public ingest::Sink {
  public:
-  explicit IngestSink(Client& client) : client_(client) {}
+  // Told of every block that the engine has, after each insert of it and before insert() returns; from several threads.
+  using Stored = std::function<void(const ingest::Block&)>;
+  explicit IngestSink(Client& client, Stored stored = {}) : client_(client), stored_(std::move(stored)) {}
   Result<std::vector<ingest::Block>> encode(const std::vector<ingest::StoredBatch>& batches, uint64_t cut) override;
   Status insert(const ingest::Block& block) override;
   void abandoned() override { described_.forget(); }
@@ -25,6 +28,7 @@ class IngestSink final : public ingest::Sink {
 
  private:
   Client& client_;
+  Stored stored_;
   Described described_;
   std::stop_source stop_;
   std::atomic<uint64_t> series_generation_{0};

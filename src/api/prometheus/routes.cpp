@@ -96,7 +96,8 @@ promql::store::StoreSource Asking::source() const {
            .timeout_ms = std::max(left_ms, question_timeout_ms),
            .cancel = request.gone,
            .cache = outside.generation ? cache : nullptr,
-           .generation = outside.generation ? outside.generation() : 0}};
+           .generation = outside.generation ? outside.generation() : 0,
+           .recent = outside.recent}};
 }
 
 promql::Features features_of(std::string_view names) {

@@ -10,6 +10,7 @@
 #include "io/clock.h"
 #include "promql/engine.h"
 #include "promql/store/naming.h"
+#include "promql/store/recent.h"
 #include "rules/group.h"
 #include "store/client.h"
 
@@ -39,7 +40,8 @@ struct ReadOutside {
   std::function<void()> refresh;
   // store::IngestSink::series_generation; empty: others write to the store too, nothing is remembered of its series.
   std::function<uint64_t()> generation;
-  std::function<bool()> ready;  // for /-/ready
+  const promql::store::Recent* recent = nullptr;  // the newest samples in memory, if any
+  std::function<bool()> ready;                    // for /-/ready
   // A tenant's groups of rules, by file and name, and where alerts go; empty: none. Thread-safe.
   std::function<std::vector<rules::GroupViewPtr>(const std::string& tenant)> rules = {};
   std::function<std::vector<std::string>()> alertmanagers = {};

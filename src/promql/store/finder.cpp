@@ -79,6 +79,8 @@ struct Key {
 
 }  // namespace
 
+bool has_parts(MetricKind kind) { return kind == MetricKind::histogram || kind == MetricKind::summary; }
+
 std::string name_of_part(const std::string& name, Part part) {
   if (part == part_plain) return name;
   return name + (part == part_bucket ? "_bucket" : part == part_sum ? "_sum" : "_count");
@@ -214,8 +216,8 @@ Status Finder::read_resources(Work& work) const {
   });
 }
 
-Result<std::vector<Found>> Finder::find(std::span<const Matcher> matchers, const Window& window, size_t series_max,
-                                        const InterruptCheck& interrupt) const {
+Result<FoundSeries> Finder::find(std::span<const Matcher> matchers, const Window& window, size_t series_max,
+                                 const InterruptCheck& interrupt) const {
   HS_ASSIGN(const std::vector<Descriptor> known, descriptors(window, interrupt));
   Work work{matchers, window, series_max, interrupt, {}, {}, {}, {}};
   std::set<std::string> metrics;
@@ -238,14 +240,18 @@ Result<std::vector<Found>> Finder::find(std::span<const Matcher> matchers, const
   HS_TRY(reader_.each(sql, interrupt, [&](const db::ResultBlock& block, size_t row) { return work.take(block, row); }));
   HS_TRY(read_resources(work));
   constexpr std::array<std::string_view, 3> later = {metric_name_label, "le", "quantile"};
-  std::vector<Found> out;
+  FoundSeries out;
+  out.plain = true;
+  std::unordered_set<Labels, LabelsHash> distinct;
   for (size_t i = 0; i < work.found.size(); ++i) {
     Found& one = work.found[i];
-    const bool is_final = one.kind == MetricKind::untyped;
+    const bool is_final = one.kind == MetricKind::untyped, parts = has_parts(one.kind);
     if (!is_final) work.label(one, work.attributes[i], naming_);
-    const bool has_parts = one.kind == MetricKind::histogram || one.kind == MetricKind::summary;
-    const auto except = std::span(later).first(has_parts ? 3 : 1);
-    if (is_final || matches(matchers, one.labels, except)) out.push_back(std::move(one));
+    if (!is_final && !parts) one.labels.set(metric_name_label, one.name);
+    const auto except = std::span(later).first(parts ? 3 : 1);
+    if (!is_final && !matches(matchers, one.labels, except)) continue;
+    out.plain = out.plain && !parts && distinct.insert(one.labels).second;
+    out.all.push_back(std::move(one));
   }
   return out;
 }

@@ -27,7 +27,13 @@ struct Found {
   uint64_t resource_id = 0;
   uint8_t parts = part_plain;  // those that are wanted
   std::string name;            // without suffixes of parts
-  Labels labels;               // untyped: with __name__, else without
+  Labels labels;               // with __name__, unless it has parts (histograms and summaries)
+};
+
+// What a selector found.
+struct FoundSeries {
+  std::vector<Found> all;
+  bool plain = false;  // none has parts, no two have the same labels: each is one Prometheus series
 };
 
 // A metric as OpenTelemetry describes it, and how it is called here.
@@ -38,6 +44,7 @@ struct Descriptor {
   std::string name;  // Prometheus'
 };
 
+bool has_parts(model::MetricKind kind);
 std::string name_of_part(const std::string& name, Part part);
 std::vector<Part> parts_of(model::MetricKind kind);
 
@@ -55,8 +62,8 @@ class Finder {
   Result<std::set<std::string>> resource_labels(const Window& window) const;
   // All series that match; resource_exhausted beyond `series_max` (0: no bound). Matchers on `le` and `quantile` of
   // histograms and summaries are left to whoever reads their points.
-  Result<std::vector<Found>> find(std::span<const Matcher> matchers, const Window& window, size_t series_max,
-                                  const InterruptCheck& interrupt) const;
+  Result<FoundSeries> find(std::span<const Matcher> matchers, const Window& window, size_t series_max,
+                           const InterruptCheck& interrupt) const;
 
  private:
   struct Work;

@@ -63,6 +63,10 @@ Sql points_sql(std::string_view columns, const Window& window, std::span<const u
 
 }  // namespace
 
+tl::unexpected<Error> too_many_samples() {
+  return fail(Code::resource_exhausted, "query processing would load too many samples into memory in query execution");
+}
+
 uint32_t Gathering::series_of(Labels labels, Temporality temporality) {
   const auto [at, added] = by_labels_.try_emplace(std::move(labels), static_cast<uint32_t>(collected_.size()));
   if (added) collected_.push_back({temporality, {}, {}});
@@ -72,7 +76,7 @@ uint32_t Gathering::series_of(Labels labels, Temporality temporality) {
 Status Gathering::count(size_t samples) {
   samples_ += samples;
   if (samples_max_ == 0 || samples_ <= samples_max_) return {};
-  return fail(Code::resource_exhausted, "query processing would load too many samples into memory in query execution");
+  return too_many_samples();
 }
 
 Status Gathering::add(uint32_t series, int64_t t_ms, double v, uint64_t cut) {
@@ -121,8 +125,7 @@ PointReader::Target PointReader::make_target(const Found& one, Gathering& into) 
     labels.set(metric_name_label, name_of_part(one.name, part));
     return into.series_of(std::move(labels), one.temporality);
   };
-  const bool has_parts = one.kind == model::MetricKind::histogram || one.kind == model::MetricKind::summary;
-  if (!has_parts) {
+  if (!has_parts(one.kind)) {
     target.plain = series(part_plain);
     return target;
   }
@@ -146,13 +149,13 @@ int64_t PointReader::bound_of(Target& target, double bound, Gathering& into) con
   return at->second;
 }
 
-Status PointReader::read(const std::vector<Found>& found, const Window& window, Gathering& into) {
+Status PointReader::read(std::span<const Found* const> found, const Window& window, Gathering& into) {
   std::vector<uint64_t> numbers, distributions;
-  for (const Found& one : found) {
-    targets_.emplace(one.id, make_target(one, into));
-    const bool either = one.kind == model::MetricKind::untyped;
-    if (either || one.kind <= model::MetricKind::sum) numbers.push_back(one.id);
-    if (either || one.kind > model::MetricKind::sum) distributions.push_back(one.id);
+  for (const Found* one : found) {
+    targets_.emplace(one->id, make_target(*one, into));
+    const bool either = one->kind == model::MetricKind::untyped;
+    if (either || one->kind <= model::MetricKind::sum) numbers.push_back(one->id);
+    if (either || one->kind > model::MetricKind::sum) distributions.push_back(one->id);
   }
   for (auto* ids : {&numbers, &distributions}) {
     std::sort(ids->begin(), ids->end());

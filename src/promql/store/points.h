@@ -47,12 +47,15 @@ class Gathering {
   std::vector<Collected> collected_;
 };
 
+// A selection beyond Select::max_samples.
+tl::unexpected<Error> too_many_samples();
+
 // Reads the points of `found` into a gathering. `matchers` decide about `le` and `quantile`.
 class PointReader {
  public:
   PointReader(const Reader& reader, std::span<const Matcher> matchers, const InterruptCheck& interrupt)
       : reader_(reader), matchers_(matchers), interrupt_(interrupt) {}
-  Status read(const std::vector<Found>& found, const Window& window, Gathering& into);
+  Status read(std::span<const Found* const> found, const Window& window, Gathering& into);
 
  private:
   // A series of the store, and the series that its points go to.

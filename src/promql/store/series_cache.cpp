@@ -20,12 +20,12 @@ SeriesCache::Entry SeriesCache::find(const std::string& key, uint64_t generation
 void SeriesCache::put(const std::string& key, uint64_t generation, Entry entry) {
   const std::lock_guard lock(mutex_);
   at_generation(generation);
-  if (generation != generation_ || entry->size() > series_max) return;
-  if (series_ + entry->size() + 1 > series_max) {
+  if (generation != generation_ || entry->all.size() > series_max) return;
+  if (series_ + entry->all.size() + 1 > series_max) {
     entries_.clear();
     series_ = 0;
   }
-  series_ += entry->size() + 1;  // one that found nothing takes room too
+  series_ += entry->all.size() + 1;  // one that found nothing takes room too
   entries_[key] = std::move(entry);
 }
 

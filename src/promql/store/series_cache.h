@@ -14,8 +14,8 @@ namespace hs::promql::store {
 
 class SeriesCache {
  public:
-  using Entry = std::shared_ptr<const std::vector<Found>>;
-  // All entries together; a series takes some 0.5 KB. Beyond it everything is forgotten.
+  using Entry = std::shared_ptr<const FoundSeries>;
+  // All entries together; a series takes some 1 KB. Beyond it everything is forgotten.
   static constexpr size_t series_max = 200'000;
 
   Entry find(const std::string& key, uint64_t generation);

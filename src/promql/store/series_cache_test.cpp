@@ -5,13 +5,15 @@
 namespace hs::promql::store {
 namespace {
 
-SeriesCache::Entry entry(size_t size) { return std::make_shared<const std::vector<Found>>(size); }
+SeriesCache::Entry entry(size_t size) {
+  return std::make_shared<const FoundSeries>(FoundSeries{.all = std::vector<Found>(size)});
+}
 
 TEST(SeriesCache, ForgetsWhenSomethingNewWasDescribed) {
   SeriesCache cache;
   cache.put("a", 1, entry(2));
   ASSERT_TRUE(cache.find("a", 1));
-  EXPECT_EQ(cache.find("a", 1)->size(), 2U);
+  EXPECT_EQ(cache.find("a", 1)->all.size(), 2U);
   EXPECT_FALSE(cache.find("b", 1));
   EXPECT_FALSE(cache.find("a", 2));
   cache.put("a", 1, entry(2));  // read before the change

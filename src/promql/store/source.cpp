@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "promql/json.h"
+#include "promql/store/floats.h"
 #include "promql/store/points.h"
 #include "promql/store/target_info.h"
 #include "store/block.h"
@@ -102,10 +103,10 @@ Result<SeriesCache::Entry> StoreSource::find(std::span<const Matcher> matchers, 
   for (const Matcher& m : matchers) key += "\n" + m.text();
   if (options_.cache != nullptr) {
     const SeriesCache::Entry known = options_.cache->find(key, options_.generation);
-    if (known && (series_max == 0 || known->size() <= series_max)) return known;
+    if (known && (series_max == 0 || known->all.size() <= series_max)) return known;
   }
-  HS_ASSIGN(std::vector<Found> found, finder_.find(matchers, window, series_max, interrupt));
-  const auto entry = std::make_shared<const std::vector<Found>>(std::move(found));
+  HS_ASSIGN(FoundSeries found, finder_.find(matchers, window, series_max, interrupt));
+  const auto entry = std::make_shared<const FoundSeries>(std::move(found));
   if (options_.cache != nullptr) options_.cache->put(key, options_.generation, entry);
   return entry;
 }
@@ -115,15 +116,23 @@ Result<Selection> StoreSource::select(const Select& select) const {
   Selection out;
   if (window.end_ms < window.start_ms || window.end_ms < 0) return out;
   HS_ASSIGN(const SeriesCache::Entry entry, find(select.matchers, window, select.max_series, select.interrupt));
-  const std::vector<Found>& found = *entry;
-  Gathering gathering(select.max_samples);
-  if (!found.empty()) {
-    PointReader points(reader_, select.matchers, select.interrupt);
-    HS_TRY(points.read(found, window, gathering));
+  const std::vector<Found>& found = entry->all;
+  std::vector<const Found*> others;
+  if (entry->plain) {
+    HS_ASSIGN(out.series, FloatReader(reader_, options_.recent).read(found, select, others));
+  } else {
+    for (const Found& one : found) others.push_back(&one);
   }
-  if (matches_name(select.matchers, target_info_name))
-    HS_TRY(read_target_info(reader_, options_.naming, select, gathering));
-  out.series = gathering.take();
+  const bool infos = matches_name(select.matchers, target_info_name);
+  if (others.empty() && !infos) return out;
+  size_t samples = 0;
+  for (const Series& series : out.series) samples += series.floats.size();
+  if (select.max_samples != 0 && samples >= select.max_samples) return too_many_samples();
+  Gathering gathering(select.max_samples == 0 ? 0 : select.max_samples - samples);
+  PointReader points(reader_, select.matchers, select.interrupt);
+  HS_TRY(points.read(others, window, gathering));
+  if (infos) HS_TRY(read_target_info(reader_, options_.naming, select, gathering));
+  for (Series& series : gathering.take()) out.series.push_back(std::move(series));
   return out;
 }
 
@@ -133,7 +142,7 @@ Result<std::set<Labels>> StoreSource::series(std::span<const std::vector<Matcher
   const auto add = [&](Labels labels) { out.insert(std::move(labels)); };
   for (const std::vector<Matcher>& matchers : sets) {
     HS_ASSIGN(const SeriesCache::Entry entry, find(matchers, window, series_max, {}));
-    const std::vector<Found>& found = *entry;
+    const std::vector<Found>& found = entry->all;
     for (const Found& one : found) for_each_labels(one, matchers, add);
     HS_TRY(for_each_bounded(reader_, found, matchers, window, add));
     if (!matches_name(matchers, target_info_name)) continue;
@@ -234,7 +243,7 @@ Result<std::vector<ExemplarsOf>> StoreSource::exemplars(std::span<const std::vec
   std::unordered_map<uint64_t, std::pair<Labels, bool>> series_of;  // and whether its names are final
   for (const std::vector<Matcher>& matchers : sets) {
     HS_ASSIGN(const SeriesCache::Entry entry, find(matchers, window, 0, {}));
-    const std::vector<Found>& found = *entry;
+    const std::vector<Found>& found = entry->all;
     for (const Found& one : found) {
       Labels labels = one.labels;
       const Part part = one.kind == MetricKind::histogram ? part_bucket : part_plain;

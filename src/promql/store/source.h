@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "promql/store/recent.h"
 #include "promql/store/series_cache.h"
 
 namespace hs::promql::store {
@@ -15,10 +16,11 @@ namespace hs::promql::store {
 struct SourceOptions {
   std::string tenant;
   Naming naming;
-  int64_t timeout_ms = 20'000;   // of one question to the engine
-  std::stop_token cancel = {};   // ends it there too
-  SeriesCache* cache = nullptr;  // shared by all sources of a store; nullptr: none
-  uint64_t generation = 0;       // of the store's series, read before the source was made
+  int64_t timeout_ms = 20'000;     // of one question to the engine
+  std::stop_token cancel = {};     // ends it there too
+  SeriesCache* cache = nullptr;    // shared by all sources of a store; nullptr: none
+  uint64_t generation = 0;         // of the store's series, read before the source was made
+  const Recent* recent = nullptr;  // the newest samples in memory; nullptr: all are read from the engine
 };
 
 struct FamilyInfo {
