@@ -67,7 +67,8 @@ void add_missed(Goal& goal, const Incident& incident, const config::Declarations
   const int64_t to = history.last_second(), from = std::max(incident.started / nanos_per_s + 1, to - missed_window_s);
   for (const Objective& o : declarations.objectives) {
     const bool latency = o.kind == ObjectiveKind::latency;
-    const Bad bad{.errors = !latency, .slow_ms = latency ? static_cast<double>(o.threshold_ms) : 0};
+    const double slow_ms = latency ? static_cast<double>(o.threshold_ms) : 0;
+    const Bad bad{.errors = !latency, .slow_ms = slow_ms, .limited = !incident.security};
     const Block now = history.total({.service = o.service, .operation = o.operation, .kind = 2}, bad, from, to);
     const double allowed = 1 - o.target;
     if (now.n < missed_n_min || now.bad < (2 * allowed + missed_more) * now.n) continue;
@@ -108,7 +109,8 @@ const Bad* Goal::bad_of(const std::string& service, const std::string& operation
 int Goal::judge(const stream::Outcome& o) const {
   const Bad* bad = bad_of(o.service, o.operation);
   if (bad == nullptr) return -1;
-  return (bad->errors && o.error) || (bad->denied && o.denied) || (bad->slow_ms > 0 && o.duration_ms > bad->slow_ms);
+  return (bad->errors && o.error) || (bad->denied && o.denied) || (bad->limited && o.limited) ||
+         (bad->slow_ms > 0 && o.duration_ms > bad->slow_ms);
 }
 
 Goal goal_of(const Incident& incident, const config::Declarations& declarations, const Past& history) {
@@ -123,6 +125,7 @@ Goal goal_of(const Incident& incident, const config::Declarations& declarations,
   if (security) add_missed(goal, incident, declarations, history);
   if (security && !goal.requests.empty()) {
     goal.measure = "security";
+    for (auto& [where, bad] : goal.requests) bad.limited = false;  // it is the attacker who is to be turned away
     return goal;
   }
   if (other != nullptr && (security || symptoms.empty())) {
@@ -187,7 +190,8 @@ nlohmann::json to_json(const Goal& goal) {
                         {"operation", where.second},
                         {"errors", bad.errors},
                         {"slow_ms", bad.slow_ms},
-                        {"denied", bad.denied}});
+                        {"denied", bad.denied},
+                        {"limited", bad.limited}});
   return {{"requests", requests},        {"series", goal.series},   {"midpoint", goal.midpoint},
           {"bad_above", goal.bad_above}, {"measure", goal.measure}, {"healthy", goal.healthy},
           {"broken", goal.broken},       {"owed", goal.owed},       {"started", goal.started}};
@@ -198,7 +202,7 @@ Result<Goal> goal_from(const nlohmann::json& from) {
   if (!from.is_object()) return fail(Code::invalid_argument, "goal: not an object");
   for (const auto& r : list(from, "requests"))
     goal.requests[{field(r, "service", std::string()), field(r, "operation", std::string())}] = {
-        field(r, "errors", true), field(r, "slow_ms", 0.0), field(r, "denied", false)};
+        field(r, "errors", true), field(r, "slow_ms", 0.0), field(r, "denied", false), field(r, "limited", true)};
   goal.series = field(from, "series", std::string()), goal.midpoint = field(from, "midpoint", 0.0);
   goal.bad_above = field(from, "bad_above", true), goal.measure = field(from, "measure", std::string("errors"));
   goal.healthy = field(from, "healthy", 0.01), goal.broken = field(from, "broken", 1.0);

@@ -82,5 +82,30 @@ TEST(Goal, what_is_only_unusual_is_not_owed) {
   EXPECT_EQ(goal.requests.begin()->first.first, "shop");
 }
 
+TEST(Goal, who_is_turned_away_is_not_served_unless_it_is_an_attack) {
+  Past history;
+  stream::Frame frame{.tick = 1'000 * nanos_per_s};
+  frame.cells = {{.second = 998, .service = "shop", .operation = "login", .count = 40, .limited = 30}};
+  history.add(frame);
+  Incident incident;
+  incident.symptoms = {{.id = "s", .kind = SymptomKind::latency, .service = "shop", .operation = "login"}};
+  const auto share = [&] {
+    const Goal goal = goal_of(incident, {}, history);
+    return history.total({.service = "shop", .operation = "login"}, goal.requests.begin()->second, 990, 1'000).bad;
+  };
+  EXPECT_EQ(share(), 30);
+  stream::Outcome o{.service = "shop", .operation = "login", .limited = true};
+  EXPECT_EQ(goal_of(incident, {}, history).judge(o), 1);
+  config::Declarations declared;
+  declared.objectives = {{.name = "fast", .service = "shop", .operation = "login", .threshold_ms = 1}};
+  declared.objectives[0].kind = config::ObjectiveKind::latency;
+  for (int i = 0; i < 40; ++i) frame.cells[0].duration_ms.add(5);
+  history.add(frame);
+  incident.security = true;
+  const Goal attacked = goal_of(incident, declared, history);
+  ASSERT_FALSE(attacked.requests.empty());
+  EXPECT_FALSE(attacked.requests.begin()->second.limited);
+}
+
 }  // namespace
 }  // namespace hs::loop

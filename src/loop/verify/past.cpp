@@ -13,10 +13,11 @@ bool matches(const Scope& scope, const Past::Key& key) {
 }
 
 // A failed request may also be slow: at least the larger of the two is bad.
-double bad_of(double count, double errors, double denied, const stream::Sketch& durations, const Bad& bad) {
-  double slow = bad.slow_ms > 0 ? durations.count() - durations.count_at_most(bad.slow_ms) : 0;
-  double failed = (bad.errors ? errors : 0) + (bad.denied ? denied : 0);
-  return std::min(count, std::max(slow, failed));
+template <class Slot>
+double bad_of(const Slot& slot, const Bad& bad) {
+  double slow = bad.slow_ms > 0 ? slot.duration_ms.count() - slot.duration_ms.count_at_most(bad.slow_ms) : 0;
+  double failed = (bad.errors ? slot.errors : 0) + (bad.denied ? slot.denied : 0) + (bad.limited ? slot.limited : 0);
+  return std::min(slot.count, std::max(slow, failed));
 }
 
 }  // namespace
@@ -52,6 +53,7 @@ void Past::add_cell(const stream::Cell& cell) {
   Slot& slot = found->second.ring[static_cast<size_t>(cell.second % history_s)];
   if (slot.second != cell.second) slot = Slot{.second = cell.second};
   slot.count += cell.count, slot.errors += cell.errors, slot.denied += cell.denied;
+  slot.limited += cell.limited;
   slot.duration_ms.merge(cell.duration_ms);
   found->second.last = std::max(found->second.last, cell.second);
 }
@@ -132,16 +134,14 @@ std::vector<Block> Past::blocks(const Scope& scope, const Bad& bad, int64_t from
   std::vector<Block> out(static_cast<size_t>(std::max<int64_t>(0, to - from)));
   visit(scope, from, to, [&](const Slot& slot) {
     Block& block = out[static_cast<size_t>(slot.second - from)];
-    block.n += slot.count, block.bad += bad_of(slot.count, slot.errors, slot.denied, slot.duration_ms, bad);
+    block.n += slot.count, block.bad += bad_of(slot, bad);
   });
   return out;
 }
 
 Block Past::total(const Scope& scope, const Bad& bad, int64_t from, int64_t to) const {
   Block sum;
-  visit(scope, from, to, [&](const Slot& slot) {
-    sum.n += slot.count, sum.bad += bad_of(slot.count, slot.errors, slot.denied, slot.duration_ms, bad);
-  });
+  visit(scope, from, to, [&](const Slot& slot) { sum.n += slot.count, sum.bad += bad_of(slot, bad); });
   return sum;
 }
 

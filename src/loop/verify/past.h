@@ -26,6 +26,7 @@ struct Bad {
   bool errors = true;
   double slow_ms = 0;
   bool denied = false;  // answers that refuse the caller (401, 403)
+  bool limited = true;  // answers that turn the caller away (429): customers, unless it is an attack
 };
 
 // Which requests. Empty and 0 match everything.
@@ -86,7 +87,7 @@ class Past {
   static constexpr size_t changes_max = 200;
   struct Slot {
     int64_t second = -1;
-    double count = 0, errors = 0, denied = 0;
+    double count = 0, errors = 0, denied = 0, limited = 0;
     stream::Sketch duration_ms;
   };
   struct Series {

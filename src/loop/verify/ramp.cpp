@@ -66,8 +66,9 @@ void Ramp::add_guards(const Past& history, const config::Declarations& declarati
     if (goal_.bad_of(where.first, where.second) != nullptr) continue;
     if (!is_owed(where.first, where.second, history, declarations)) continue;
     double limit_ms = speed.ms(where.first, where.second);  // what fails at once is not fast
-    std::vector<Bad> bads = {Bad{.errors = true}};
-    if (limit_ms > 0) bads.push_back({.errors = true, .slow_ms = limit_ms});
+    const bool limited = goal_.measure != "security";
+    std::vector<Bad> bads = {Bad{.errors = true, .limited = limited}};
+    if (limit_ms > 0) bads.push_back({.errors = true, .slow_ms = limit_ms, .limited = limited});
     for (const Bad& bad : bads) {
       auto before = history.blocks({.service = where.first, .operation = where.second, .kind = 2}, bad, from, to);
       if (sum(before).n >= guard_n_min) guards_.push_back({where.first, where.second, bad, std::move(before)});
