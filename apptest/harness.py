@@ -49,6 +49,12 @@ def wait_for(what, condition, timeout_s=PATIENCE_S):
         time.sleep(0.2)
 
 
+def is_stopped(pid):
+    """Every thread of it: a SIGSTOP takes its time to be felt, and the next question could still be answered."""
+    tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
+    return all((task / "stat").read_text().rsplit(")", 1)[1].split()[0] in "Tt" for task in tasks)
+
+
 class Homeostat:
     def __init__(self, settings=None, config=None, data=None):
         self.data = pathlib.Path(data or tempfile.mkdtemp(prefix="homeostat-test-"))

@@ -1,6 +1,5 @@
 """Official OpenFeature clients against `homeostat values`: what they get, and what they see when it is lost."""
 import json
-import pathlib
 import shutil
 import signal
 import time
@@ -12,6 +11,7 @@ from openfeature import api
 from openfeature.contrib.provider.ofrep import OFREPProvider
 from openfeature.evaluation_context import EvaluationContext
 
+from harness import is_stopped
 from values_process import SERVICE, NodeClient, Values, candidate, knob
 
 # docs/knobs.md tells applications to set 0.1 s. Ten times as much keeps a starved machine's slow answers from being taken
@@ -106,12 +106,6 @@ def test_a_candidate_ends_by_itself_and_a_promoted_value_stays(make_client):
             time.sleep(0.02)
         assert {value for at, value in seen if at > lease_ends + 0.001} == {3}
         assert {value for at, value in seen if at < lease_ends - 0.5} == {0}
-
-
-def is_stopped(pid):
-    """Every thread of it."""
-    tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
-    return all((task / "stat").read_text().rsplit(")", 1)[1].split()[0] == "T" for task in tasks)
 
 
 def test_lost_and_back(make_client):

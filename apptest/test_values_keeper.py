@@ -5,7 +5,7 @@ import shutil
 import signal
 import time
 
-from harness import Homeostat, wait_for
+from harness import Homeostat, is_stopped, wait_for
 from small_app import CONFIG
 
 
@@ -34,6 +34,7 @@ def test_a_stopped_values_process_is_replaced(tmp_path):
         pid = h.values_pid()
         os.kill(pid, signal.SIGSTOP)
         try:
+            wait_for("the stop", lambda: is_stopped(pid))
             assert evaluate(h) is None
             wait_for("another process", lambda: h.values_pid() not in (None, pid) and evaluate(h))
             assert evaluate(h)["value"] == "primary"
