@@ -62,6 +62,7 @@ Result<std::unique_ptr<Server>> Server::start(const Common& common, std::shared_
   HS_TRY(server->open_storage());
   HS_TRY(server->open_rules());
   HS_TRY(server->open_chaos());
+  HS_TRY(server->open_scraper());
   HS_TRY(server->open_listeners());
   return server;
 }
@@ -72,6 +73,7 @@ Server::~Server() {
   log_sources_.reset();
   for (auto& listener : listeners_) listener->stop(stop_deadline_ms);
   values_keeper_ = {};
+  scraper_.reset();
   proxies_.reset();
   experiments_.reset();
   query_pool_.reset();
@@ -316,7 +318,8 @@ http::Routes Server::prometheus() {
                                     .recent = storage_->recent(),
                                     .ready = [this] { return storage_->state().ready; },
                                     .rules = [this](const auto& tenant) { return ruler_->views(tenant); },
-                                    .alertmanagers = [this] { return ruler_->alertmanagers(); }});
+                                    .alertmanagers = [this] { return ruler_->alertmanagers(); },
+                                    .targets = [this] { return scraper_->report(); }});
   all.push_back({"POST", "/api/v1/write", write});
   all.push_back({"POST", "/prometheus/api/v1/write", write});
   return all;
@@ -373,6 +376,7 @@ Status Server::reload() {
   HS_TRY(config::check_reload(*config_.load(), *next));
   HS_ASSIGN(Ruler::Prepared rules, ruler_->prepare(*next));
   HS_TRY(senders_->replace(next->settings.list("security.ingest_tokens")));
+  HS_TRY(apply_scrapes(*next));
   config_.store(next);
   observer_->declare(next->declarations.probes);
   retention_->set_policy(retention_policy(next->settings));

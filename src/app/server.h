@@ -8,6 +8,7 @@
 
 #include "api/loop/routes.h"
 #include "api/otlp/receiver.h"
+#include "api/prometheus/own_samples.h"
 #include "api/prometheus/routes.h"
 #include "app/commands.h"
 #include "app/freshness.h"
@@ -30,6 +31,7 @@
 #include "net/grpc_server.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
+#include "scrape/scraper.h"
 #include "security/credentials.h"
 #include "security/guard.h"
 #include "store/retention.h"
@@ -71,6 +73,8 @@ class Server {
   void publish(const loop::Machine& machine, const CodeDefaults& defaults, UnixNanos at);
   std::string knobs_page(const values::State& state, const CodeDefaults& defaults);
   void order(const api::loop::Order& order, const http::Done& done);
+  Status open_scraper();
+  Status apply_scrapes(const config::Snapshot& config);
   Status open_listeners();
   Status listen(const std::string& setting, http::Handler handler);
   Status listen_grpc();
@@ -119,6 +123,7 @@ class Server {
   std::unique_ptr<store::RetentionKeeper> retention_;
   std::unique_ptr<Ruler> ruler_;
   MonoNanos engine_ready_at_ = 0;  // of rules_ready()
+  std::unique_ptr<scrape::Scraper> scraper_;
   std::unique_ptr<WorkerPool> query_pool_;
   chaos::Faults faults_{clock_, random_};
   std::unique_ptr<chaos::Experiments> experiments_;

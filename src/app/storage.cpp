@@ -63,7 +63,8 @@ ingest::Options ingest_options(const config::Settings& settings) {
 }
 
 Result<model::Batch> decode_again(const ingest::Incoming& incoming, size_t body_max) {
-  const bool prometheus = incoming.format >= ingest::WireFormat::prometheus_write;
+  const bool prometheus = incoming.format == ingest::WireFormat::prometheus_write ||
+                          incoming.format == ingest::WireFormat::prometheus_write_v2;
   return prometheus ? api::prometheus::decode_write(incoming, body_max) : api::otlp::decode(incoming, body_max);
 }
 

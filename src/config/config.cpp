@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "base/text.h"
+#include "config/scrape_section.h"
 #include "config/sections.h"
 
 namespace hs::config {
@@ -32,6 +33,7 @@ struct Reader {
   }
 
   Status read_entry(const std::string& key, const YAML::Node& key_node, const YAML::Node& value) {
+    if (key == scrape_section) return located(key_node, read_scrapes(value, out.scrapes));
     if (is_section(key)) return located(key_node, read_section(key, value, out.declarations));
     if (const Setting* setting = find_setting(key)) return located(value, read_setting(*setting, value));
     if (value.IsMap() && is_prefix(key)) return read(key, value);
@@ -65,6 +67,7 @@ struct Reader {
 
   static std::string unknown(const std::string& key) {
     std::vector<std::string_view> known = section_names();
+    known.push_back(scrape_section);
     for (const Setting& s : setting_table()) known.push_back(s.name);
     const std::string_view near = nearest(key, known);
     return near.empty() ? fmt::format("unknown key '{}'; `homeostat check-config --reference` lists all keys", key)
@@ -94,6 +97,7 @@ Status read_override(const std::string& text, Snapshot& out) {
     const std::string value = text.substr(eq + 1);
     const bool is_yaml = !value.empty() && (value[0] == '[' || value[0] == '{');
     const YAML::Node node = is_yaml ? YAML::Load(value) : YAML::Node(value);
+    if (key == scrape_section) out.scrapes.clear();
     if (is_section(key)) clear_section(key, out.declarations);  // an override replaces the file's list
     return Reader{"--set", out}.read_entry(key, YAML::Node(key), node);
   } catch (const YAML::Exception& e) {
@@ -116,8 +120,9 @@ Result<std::shared_ptr<const Snapshot>> parse(const std::string& yaml, const std
   HS_TRY(read_text(yaml, name, *out));
   for (const std::string& text : overrides) HS_TRY(read_override(text, *out));
   name_objectives(out->declarations);
-  if (const Status ok = check(out->declarations); !ok)
-    return fail(Code::invalid_argument, fmt::format("{}: {}", name, ok.error().message));
+  Status ok = check(out->declarations);
+  if (ok) ok = check_scrapes(out->scrapes);
+  if (!ok) return fail(Code::invalid_argument, fmt::format("{}: {}", name, ok.error().message));
   return std::shared_ptr<const Snapshot>(std::move(out));
 }
 
@@ -147,8 +152,9 @@ std::string reference_page() {
   for (const Setting& s : setting_table())
     out += fmt::format("| `{}` | {} | {} | {} | {} |\n", s.name, s.choices.empty() ? name_of(s.type) : s.choices,
                        s.fallback.empty() ? "" : fmt::format("`{}`", s.fallback), s.live ? "yes" : "", s.help);
-  return out + "\n## Declarations\n\nLists that a team writes about its own application; all are live.\n" +
-         section_reference();
+  out +=
+      "\n## Declarations\n\nLists that a team writes about its own application; all are live.\n" + section_reference();
+  return out + "\n## Scraping\n\nIn Prometheus' words (docs/prometheus-in.md); live too.\n" + scrape_reference();
 }
 
 }  // namespace hs::config

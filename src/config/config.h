@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "config/declarations.h"
+#include "config/scrape.h"
 #include "config/settings.h"
 
 namespace hs::config {
@@ -15,6 +16,7 @@ namespace hs::config {
 struct Snapshot {
   Settings settings;
   Declarations declarations;
+  std::vector<ScrapeJob> scrapes;  // scrape_configs
 };
 
 struct Source {

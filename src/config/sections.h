@@ -1,5 +1,6 @@
 #pragma once
-// The declarations of a team (objectives, kpis, knobs, probes, chaos.proxies) as tables of fields: inside config/ only.
+// The declarations of a team (objectives, kpis, knobs, probes, chaos.proxies) as tables of fields:
+// inside config/ only.
 
 #include <yaml-cpp/yaml.h>
 

@@ -8,6 +8,7 @@ usage: ./dev soak [--hours H] [--kills N] [--seed S] [PART ...]
   sim       healthy hours and incidents in simulated applications, and every mutant of the loop
   fuzz      every fuzz target, the same time for each
   retention the store's bound under ingest at full speed
+  prometheus a real Prometheus remote-writing, native histograms too; both answer queries alike
   rate      ingest at full speed: memory, exactly once, how fast
 --hours H (default 8) is shared: half for fuzz, a quarter for sim, an eighth each for retention and rate. Results:
 soak/<date>/<part>.txt (the end of the output) and a line in soak/<date>/results.jsonl; both belong into the repository.
@@ -30,6 +31,14 @@ soak_part() {
 soak_program() { (cd apptest && HOMEOSTAT="$soak_binary" "$soak_python" "$@"); }
 
 soak_kills() { HOMEOSTAT_KILLS=$1 HOMEOSTAT_SEED=$2 soak_program test_kill.py; }
+
+soak_prometheus() {
+  local out="$PWD/build/bench-promql"
+  mkdir -p "$out"
+  build_prometheus "$out/prometheus"
+  HOMEOSTAT="$soak_binary" HOMEOSTAT_PROMETHEUS="$out/prometheus" "$soak_python" -m pytest -q -p no:cacheprovider -m soak \
+    apptest/test_real_prometheus.py
+}
 
 soak_sim() {
   cmd_sim --mutants && cmd_sim --seeds "$1" --healthy-hours "$2"
@@ -63,12 +72,12 @@ cmd_soak() {
       --hours) hours=$2; shift ;;
       --kills) kills=$2; shift ;;
       --seed) seed=$2; shift ;;
-      kills|threads|sim|fuzz|retention|rate) parts+=("$1") ;;
+      kills|threads|sim|fuzz|retention|rate|prometheus) parts+=("$1") ;;
       *) soak_usage; return 2 ;;
     esac
     shift
   done
-  [ ${#parts[@]} -gt 0 ] || parts=(kills threads sim retention rate fuzz)
+  [ ${#parts[@]} -gt 0 ] || parts=(kills threads prometheus sim retention rate fuzz)
   cmd_setup
   build_preset release homeostat
   renice -n 19 $$ >/dev/null
@@ -84,6 +93,7 @@ cmd_soak() {
     case "$part" in
       kills) soak_part kills "$home" soak_kills "$kills" "$seed" ;;
       threads) soak_part threads "$home" thread_tests ;;
+      prometheus) soak_part prometheus "$home" soak_prometheus ;;
       # About 25 simulated healthy hours and 300 incidents fit into a quarter of an hour of one core.
       sim) soak_part sim "$home" soak_sim "$(($(s_of 0.25) / 3))" "$(($(s_of 0.25) / 36))" ;;
       fuzz) soak_part fuzz "$home" soak_fuzz "$(s_of 0.5)" ;;

@@ -44,6 +44,8 @@ Reply rules(Asking& asking);
 Reply alerts(Asking& asking);
 Reply alertmanagers(Asking& asking);
 Reply targets(Asking& asking);
+Reply targets_metadata(Asking& asking);
+Reply scrape_pools(Asking& asking);
 Reply empty_list(Asking& asking);
 
 // ["a","b"]; at most `limit` of them (0: all), with a warning when there were more.

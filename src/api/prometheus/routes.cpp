@@ -19,7 +19,7 @@ struct Path {
   bool reads = true;  // the store
 };
 
-constexpr std::array<Path, 20> paths = {{{"GP", "query", query},
+constexpr std::array<Path, 21> paths = {{{"GP", "query", query},
                                          {"GP", "query_range", query_range},
                                          {"GP", "query_exemplars", query_exemplars},
                                          {"GP", "format_query", format_query, false},
@@ -32,7 +32,8 @@ constexpr std::array<Path, 20> paths = {{{"GP", "query", query},
                                          {"G", "alerts", alerts, false},
                                          {"G", "alertmanagers", alertmanagers, false},
                                          {"G", "targets", targets, false},
-                                         {"G", "targets/metadata", empty_list, false},
+                                         {"G", "targets/metadata", targets_metadata, false},
+                                         {"G", "scrape_pools", scrape_pools, false},
                                          {"G", "notifications", empty_list, false},
                                          {"G", "status/buildinfo", build_info, false},
                                          {"G", "status/runtimeinfo", runtime_info, false},

@@ -12,6 +12,7 @@
 #include "promql/store/naming.h"
 #include "promql/store/recent.h"
 #include "rules/group.h"
+#include "scrape/scraper.h"
 #include "store/client.h"
 
 namespace hs::api::prometheus {
@@ -45,6 +46,7 @@ struct ReadOutside {
   // A tenant's groups of rules, by file and name, and where alerts go; empty: none. Thread-safe.
   std::function<std::vector<rules::GroupViewPtr>(const std::string& tenant)> rules = {};
   std::function<std::vector<std::string>()> alertmanagers = {};
+  std::function<scrape::Report()> targets = {};  // empty: none
 };
 
 // All below /api/v1 and /-/, bare and with the prefix /prometheus. Must not outlive what `outside` refers to.

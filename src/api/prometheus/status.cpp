@@ -85,7 +85,6 @@ Reply tsdb(Asking& asking) {
                             {"seriesCountByLabelValuePair", counts_json(c.by_pair)}})};
 }
 
-Reply targets(Asking&) { return Answer{R"({"activeTargets":[],"droppedTargets":[],"droppedTargetCounts":{}})"}; }
 Reply empty_list(Asking&) { return Answer{"[]"}; }
 
 }  // namespace hs::api::prometheus

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "model/canonical.h"
+#include "wire/prometheus/utf8.h"
 #include "wire/prometheus/write_builder.h"
 
 namespace hs::wire::prometheus {
@@ -32,11 +33,6 @@ constexpr std::array<std::string_view, static_cast<size_t>(Note::count_)> note_t
 
 constexpr std::array<std::string_view, 8> family_types = {"unknown",        "counter", "gauge", "histogram",
                                                           "gaugehistogram", "summary", "info",  "stateset"};
-
-bool is_utf8(std::string_view text) {
-  const bool ascii = std::all_of(text.begin(), text.end(), [](char c) { return static_cast<signed char>(c) >= 0; });
-  return ascii || repair_utf8(text) == text;
-}
 
 Attribute read_label(std::string_view message) {
   Attribute label;

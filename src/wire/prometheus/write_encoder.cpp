@@ -1,5 +1,6 @@
 #include "wire/prometheus/write_encoder.h"
 
+#include <bit>
 #include <protozero/pbf_writer.hpp>
 
 namespace hs::wire::prometheus {
@@ -14,6 +15,15 @@ void add_labels(pbf_writer& to, uint32_t tag, WriteEncoder::Labels labels) {
     pbf_writer label(to, tag);
     add_text(label, 1, one.key);
     add_text(label, 2, one.value);
+  }
+}
+
+void add_exemplars(pbf_writer& series, std::span<const WriteEncoder::Exemplar> exemplars) {
+  for (const WriteEncoder::Exemplar& one : exemplars) {
+    pbf_writer exemplar(series, 3);
+    add_labels(exemplar, 1, one.labels);
+    exemplar.add_double(2, one.value);
+    exemplar.add_int64(3, one.time_ms);
   }
 }
 
@@ -37,13 +47,24 @@ void WriteEncoder::series(Labels labels, std::span<const Sample> samples, std::s
     pbf_writer sample(series, 2);
     sample.add_double(1, one.value);
     sample.add_int64(2, one.time_ms);
+    if (one.start_ms != 0) sample.add_int64(3, one.start_ms);
   }
-  for (const Exemplar& one : exemplars) {
-    pbf_writer exemplar(series, 3);
-    add_labels(exemplar, 1, one.labels);
-    exemplar.add_double(2, one.value);
-    exemplar.add_int64(3, one.time_ms);
+  add_exemplars(series, exemplars);
+}
+
+void WriteEncoder::histogram_message(Labels labels, std::string_view message, const Sample& times,
+                                     std::span<const Exemplar> exemplars) {
+  std::string timed(message);
+  {
+    pbf_writer end(timed);
+    end.add_int64(15, times.time_ms);
+    if (times.start_ms != 0) end.add_int64(17, times.start_ms);
   }
+  pbf_writer request(bytes_);
+  pbf_writer series(request, 1);
+  add_labels(series, 1, labels);
+  series.add_message(4, timed);
+  add_exemplars(series, exemplars);
 }
 
 void WriteEncoder::sample(Labels labels, int64_t time_ms, double value) {
@@ -66,6 +87,13 @@ void WriteEncoder::histogram(Labels labels, const Histogram& h) {
   out.add_enum(14, h.reset_hint);
   out.add_int64(15, h.time_ms);
   out.add_packed_double(16, h.custom_values.begin(), h.custom_values.end());
+}
+
+void WriteEncoder::stale_histogram(Labels labels, int64_t time_ms) {
+  constexpr uint64_t stale_bits = 0x7ff0000000000002;
+  std::string message;
+  pbf_writer(message).add_double(3, std::bit_cast<double>(stale_bits));
+  histogram_message(labels, message, {time_ms, 0}, {});
 }
 
 void WriteEncoder::family(std::string_view name, FamilyType type, std::string_view help, std::string_view unit) {

@@ -21,6 +21,7 @@ class WriteEncoder {
   struct Sample {
     int64_t time_ms = 0;
     double value = 0;
+    int64_t start_ms = 0;  // when what it counts began; 0: not known. As remote write 2.0 has it; our decoder knows
   };
   struct Exemplar {
     std::vector<model::Attribute> labels;  // trace_id and span_id by these names
@@ -46,6 +47,11 @@ class WriteEncoder {
   void series(Labels labels, std::span<const Sample> samples, std::span<const Exemplar> exemplars = {});
   void sample(Labels labels, int64_t time_ms, double value);
   void histogram(Labels labels, const Histogram& histogram);
+  // `message` is a prometheus.Histogram without its time and its start.
+  void histogram_message(Labels labels, std::string_view message, const Sample& times,
+                         std::span<const Exemplar> exemplars);
+  // The end of a series of native histograms.
+  void stale_histogram(Labels labels, int64_t time_ms);
   void family(std::string_view name, FamilyType type, std::string_view help, std::string_view unit);
 
   bool empty() const { return bytes_.empty(); }
