@@ -106,6 +106,8 @@ def compare(h, url, tenant, start, end):
     wait_for(f"what was written for tenant {tenant}",
              lambda: result(h.url("http"), "up", start, end, **head) == result(url, "up", start, end), 60)
     for expression in EXPRESSIONS:
+        if tenant == "one" and "custom" in expression:
+            continue  # Prometheus sends histograms with custom buckets by 2.0 alone
         theirs = result(url, expression, start, end)
         ours = result(h.url("http"), expression, start, end, **head)
         assert theirs, f"Prometheus has nothing for {expression}"
