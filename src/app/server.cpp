@@ -375,9 +375,10 @@ Status Server::reload() {
   HS_ASSIGN(const std::shared_ptr<const config::Snapshot> next, common_.load());
   HS_TRY(config::check_reload(*config_.load(), *next));
   HS_ASSIGN(Ruler::Prepared rules, ruler_->prepare(*next));
+  HS_ASSIGN(scrape::Scraper::Jobs scrapes, prepare_scrapes(*next));
   HS_TRY(senders_->replace(next->settings.list("security.ingest_tokens")));
-  HS_TRY(apply_scrapes(*next));
   config_.store(next);
+  scraper_->apply(std::move(scrapes));
   observer_->declare(next->declarations.probes);
   retention_->set_policy(retention_policy(next->settings));
   ruler_->apply(*next, std::move(rules));

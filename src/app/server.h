@@ -74,7 +74,7 @@ class Server {
   std::string knobs_page(const values::State& state, const CodeDefaults& defaults);
   void order(const api::loop::Order& order, const http::Done& done);
   Status open_scraper();
-  Status apply_scrapes(const config::Snapshot& config);
+  Result<scrape::Scraper::Jobs> prepare_scrapes(const config::Snapshot& config) const;
   Status open_listeners();
   Status listen(const std::string& setting, http::Handler handler);
   Status listen_grpc();

@@ -22,12 +22,14 @@ Status Server::open_scraper() {
       scrape::Outside{.http = http_, .make_https = make_https, .clock = clock_, .append = append},
       scrape::Options{.threads = static_cast<int>(settings().integer("scrape.threads")),
                       .body_bytes_max = body_bytes_max()});
-  return apply_scrapes(*config_.load());
+  HS_ASSIGN(auto jobs, prepare_scrapes(*config_.load()));
+  scraper_->apply(std::move(jobs));
+  return {};
 }
 
-Status Server::apply_scrapes(const config::Snapshot& config) {
-  return scraper_->apply(config.scrapes, config.settings.ms("global.scrape_interval"),
-                         config.settings.ms("global.scrape_timeout"));
+Result<scrape::Scraper::Jobs> Server::prepare_scrapes(const config::Snapshot& config) const {
+  return scraper_->prepare(config.scrapes, config.settings.ms("global.scrape_interval"),
+                           config.settings.ms("global.scrape_timeout"));
 }
 
 }  // namespace hs::app

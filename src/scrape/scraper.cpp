@@ -43,19 +43,23 @@ Scraper::~Scraper() {
   workers_.clear();
 }
 
-Status Scraper::apply(const std::vector<config::ScrapeJob>& configs, int64_t interval_ms, int64_t timeout_ms) {
-  std::vector<std::shared_ptr<const Job>> jobs;
+Result<Scraper::Jobs> Scraper::prepare(const std::vector<config::ScrapeJob>& configs, int64_t interval_ms,
+                                       int64_t timeout_ms) const {
+  Jobs jobs;
   for (const config::ScrapeJob& config : configs) {
     HS_ASSIGN(auto job, Job::make(config, interval_ms, timeout_ms, outside_.make_https));
     jobs.push_back(std::move(job));
   }
+  return jobs;
+}
+
+void Scraper::apply(Jobs jobs) {
   const std::lock_guard lock(mutex_);
   jobs_ = std::move(jobs);
   ++generation_;
   if (!jobs_.empty() && !discoverer_.joinable())
     discoverer_ = std::jthread([this](const std::stop_token& stop) { discover(stop); });
   wake_.notify_all();
-  return {};
 }
 
 void Scraper::discover(const std::stop_token& stop) {

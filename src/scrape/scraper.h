@@ -49,8 +49,11 @@ class Scraper {
   Scraper(const Scraper&) = delete;
   Scraper& operator=(const Scraper&) = delete;
 
-  // Replaces all jobs; targets that stay keep what they remember. Errors: nothing was changed.
-  Status apply(const std::vector<config::ScrapeJob>& jobs, int64_t interval_ms, int64_t timeout_ms);
+  using Jobs = std::vector<std::shared_ptr<const Job>>;
+  // Checks; changes nothing.
+  Result<Jobs> prepare(const std::vector<config::ScrapeJob>& jobs, int64_t interval_ms, int64_t timeout_ms) const;
+  // Replaces all jobs; targets that stay keep what they remember.
+  void apply(Jobs jobs);
 
   Report report() const;
 
@@ -79,7 +82,7 @@ class Scraper {
   const Options options_;
   mutable std::mutex mutex_;  // for all below
   std::condition_variable_any wake_;
-  std::vector<std::shared_ptr<const Job>> jobs_;
+  Jobs jobs_;
   uint64_t generation_ = 0;  // of jobs_
   std::map<std::string, Pool> pools_;
   std::priority_queue<Due> due_;
