@@ -32,9 +32,9 @@ def logs():
 
 
 def parts(h):
-    """Name -> bytes."""
+    """Name -> bytes; nothing before the first part is begun."""
     found = {}
-    for path in (h.data / "recording").iterdir():
+    for path in (h.data / "recording").glob("*"):
         try:
             found[path.name] = path.stat().st_size
         except OSError:
