@@ -158,7 +158,7 @@ Ramp::Step Ramp::judge_on(const Past& history, const Latest& latest, UnixNanos n
   Drop rise = drop_between(since, late);
   if (rise.log_e > limits_.log_e_harm && rise.before > 1.2 * rise.after)
     return {verdict(VerdictKind::fail, drop, "the objective got worse")};
-  int64_t waited_ms = (now - first_on_) / nanos_per_ms;
+  int64_t waited_ms = (now - phase_since_) / nanos_per_ms;  // of this stage: what was before it is no silence
   if (waited_ms > limits_.no_data_ms && (sum(then).n == 0 || sum(since).n == 0))
     return {verdict(VerdictKind::no_data, drop, "the objective's requests are not reported")};
   bool enough = static_cast<int64_t>(since.size()) >= limits_.after_s_min;
