@@ -1,4 +1,5 @@
-"""A real Prometheus scrapes a target, writes to Homeostat by remote write 1.0 and 2.0, and both answer queries alike.
+"""A real Prometheus scrapes a target, writes to Homeostat by remote write 1.0 and 2.0, and both answer queries alike;
+another one that has nothing but Homeostat to read from (remote read) answers alike too.
 
 HOMEOSTAT_PROMETHEUS names the program (3.8 or newer); `./dev soak` builds it from its Go module.
 """
@@ -69,11 +70,8 @@ def test_remote_write_of_a_real_prometheus(tmp_path):
     url = f"http://127.0.0.1:{port}"
     with Homeostat(settings={"batch.max_age": "100ms"}) as h, serving(native(1), PROTOBUF) as histograms, \
             serving(text(1), OPEN_METRICS) as counters:
-        config = tmp_path / "prometheus.yml"
-        config.write_text(json.dumps(configuration(h, {"h": histograms.address, "c": counters.address})))
-        process = subprocess.Popen([name, f"--config.file={config}", f"--storage.tsdb.path={tmp_path}/data",
-                                    f"--web.listen-address=127.0.0.1:{port}", "--enable-feature=exemplar-storage"],
-                                   stdout=subprocess.DEVNULL, stderr=open(tmp_path / "log", "w"))
+        targets = {"h": histograms.address, "c": counters.address}
+        process = prometheus(name, port, tmp_path / "writer", configuration(h, targets))
         try:
             start = time.time()
             wait_for("samples in Prometheus", lambda: ready(url) and result(url, "native", start, time.time()), 60)
@@ -85,6 +83,7 @@ def test_remote_write_of_a_real_prometheus(tmp_path):
             end = time.time() - 0.5
             for tenant in ("one", "two"):
                 compare(h, url, tenant, start, end)
+            read_back(name, h, tmp_path, url, start, end)
             assert "gone" in h.get("/api/v1/label/__name__/values", headers={"X-Scope-OrgID": "two"})[1]["data"]
             found = h.get(f"/api/v1/query_exemplars?query=requests_total&start={start}&end={end}",
                           headers={"X-Scope-OrgID": "two"})[1]["data"]
@@ -92,6 +91,30 @@ def test_remote_write_of_a_real_prometheus(tmp_path):
         finally:
             process.terminate()
             process.wait(30)
+
+
+def prometheus(name, port, directory, config):
+    directory.mkdir()
+    (directory / "prometheus.yml").write_text(json.dumps(config))
+    return subprocess.Popen([name, f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data",
+                             f"--web.listen-address=127.0.0.1:{port}", "--enable-feature=exemplar-storage"],
+                            stdout=subprocess.DEVNULL, stderr=open(directory / "log", "w"))
+
+
+def read_back(name, h, tmp_path, url, start, end):
+    """A Prometheus without data of its own that reads Homeostat's."""
+    port = free_ports(1)[0]
+    read = {"url": h.url("http", "/api/v1/read"), "headers": {"X-Scope-OrgID": "two"}, "read_recent": True}
+    process = prometheus(name, port, tmp_path / "reader", {"remote_read": [read]})
+    try:
+        reader = f"http://127.0.0.1:{port}"
+        wait_for("the reading Prometheus", lambda: ready(reader), 60)
+        for expression in EXPRESSIONS:
+            theirs, ours = (result(one, expression, start, end) for one in (url, reader))
+            assert theirs and alike(ours, theirs), difference("remote read", expression, ours, theirs)
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def ready(url):

@@ -38,23 +38,6 @@ std::string external_url(const config::Settings& settings) {
   return url.empty() ? fmt::format("http://{}/prometheus", settings.text("listen.http")) : url;
 }
 
-wire::prometheus::WriteEncoder::Histogram encoded(const promql::Histogram& h, int64_t t_ms) {
-  wire::prometheus::WriteEncoder::Histogram out;
-  out.time_ms = t_ms;
-  out.count = h.count;
-  out.sum = h.sum;
-  out.zero_count = h.zero_count;
-  out.zero_threshold = h.zero_threshold;
-  out.schema = h.schema;
-  out.reset_hint = static_cast<uint8_t>(h.hint);
-  for (const promql::BucketSpan& span : h.positive_spans) out.positive_spans.push_back({span.offset, span.length});
-  for (const promql::BucketSpan& span : h.negative_spans) out.negative_spans.push_back({span.offset, span.length});
-  out.positive = h.positive;
-  out.negative = h.negative;
-  out.custom_values = h.custom_values;
-  return out;
-}
-
 }  // namespace
 
 Ruler::Ruler(Outside outside) : outside_(std::move(outside)), notifier_(outside_.http, outside_.clock) {}
@@ -125,7 +108,7 @@ Status Ruler::write(const std::vector<promql::Sample>& samples) const {
     labels.clear();
     for (const promql::Label& label : sample.labels) labels.push_back({label.name, label.value});
     if (sample.h)
-      encoder.histogram(labels, encoded(*sample.h, sample.t_ms));
+      encoder.histogram(labels, api::prometheus::encoded(*sample.h, sample.t_ms));
     else
       encoder.sample(labels, sample.t_ms, sample.f);
     if (encoder.size() >= request_bytes) HS_TRY(append());

@@ -44,6 +44,23 @@ bool is_derived(std::string_view credential) {
          credential == credential_of(Origin::own_metrics);
 }
 
+wire::prometheus::WriteEncoder::Histogram encoded(const promql::Histogram& h, int64_t t_ms) {
+  wire::prometheus::WriteEncoder::Histogram out;
+  out.time_ms = t_ms;
+  out.count = h.count;
+  out.sum = h.sum;
+  out.zero_count = h.zero_count;
+  out.zero_threshold = h.zero_threshold;
+  out.schema = h.schema;
+  out.reset_hint = static_cast<uint8_t>(h.hint);
+  for (const promql::BucketSpan& span : h.positive_spans) out.positive_spans.push_back({span.offset, span.length});
+  for (const promql::BucketSpan& span : h.negative_spans) out.negative_spans.push_back({span.offset, span.length});
+  out.positive = h.positive;
+  out.negative = h.negative;
+  out.custom_values = h.custom_values;
+  return out;
+}
+
 OwnSamples::OwnSamples(WriteOptions options, io::Clock& clock, Sink sink)
     : options_(std::move(options)), clock_(clock), sink_(std::move(sink)) {}
 

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "api/prometheus/write.h"
+#include "promql/histogram.h"
 #include "wire/prometheus/write_encoder.h"
 
 namespace hs::api::prometheus {
@@ -22,6 +23,9 @@ enum class Origin : uint8_t {
 // What the journal and the loop see as the credential: "homeostat/rules".
 std::string_view credential_of(Origin origin);
 bool is_derived(std::string_view credential);
+
+// A histogram as the encoder takes it.
+wire::prometheus::WriteEncoder::Histogram encoded(const promql::Histogram& h, int64_t t_ms);
 
 // Thread-safe. Must not outlive what the sink refers to.
 class OwnSamples {

@@ -47,6 +47,8 @@ Reply targets(Asking& asking);
 Reply targets_metadata(Asking& asking);
 Reply scrape_pools(Asking& asking);
 Reply empty_list(Asking& asking);
+// Not in the envelope: protobuf, or an error's text.
+promql::QueryResult<http::Response> remote_read(Asking& asking);
 
 // ["a","b"]; at most `limit` of them (0: all), with a warning when there were more.
 Answer list_answer(const std::set<std::string>& texts, size_t limit);

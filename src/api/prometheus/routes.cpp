@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "api/prometheus/reader.h"
 #include "api/prometheus/write.h"
@@ -48,7 +49,10 @@ struct Shared {
   promql::store::SeriesCache cache;
 };
 
-Reply answer(Shared& shared, const http::Request& request, const Path& path, MonoNanos arrived) {
+// Reads what every request has, and calls f(asking).
+template <class F>
+auto ask(Shared& shared, const http::Request& request, bool reads, MonoNanos arrived, F f)
+    -> decltype(f(std::declval<Asking&>())) {
   const ReadOutside& outside = shared.outside;
   auto params = Params::read(request);
   if (!params) return tl::unexpected(params.error());
@@ -59,23 +63,43 @@ Reply answer(Shared& shared, const http::Request& request, const Path& path, Mon
   if (!timeout) return tl::unexpected(timeout.error());
   const int64_t timeout_ms = std::clamp(*timeout, int64_t{1}, asking.options.timeout_ms);
   asking.deadline = arrived + timeout_ms * nanos_per_ms;
-  if (path.reads && outside.refresh) outside.refresh();
-  return path.endpoint(asking);
+  if (reads && outside.refresh) outside.refresh();
+  return f(asking);
+}
+
+// Answers on the pool: work(request, arrived, error) makes the response, of an error when there is one.
+template <class Work>
+http::Handler on_pool(const std::shared_ptr<Shared>& shared, Work work) {
+  return [shared, work](http::Request received, const http::Done& done) {
+    const auto request = std::make_shared<const http::Request>(std::move(received));
+    const MonoNanos arrived = shared->outside.clock.mono();
+    const auto refuse = [request, done, work](promql::ErrorKind kind, const char* why) {
+      const promql::QueryError error{kind, why};
+      done(work(*request, 0, &error));
+    };
+    const bool taken = shared->outside.pool.submit([=] {
+      if (request->gone.stop_requested()) return refuse(promql::ErrorKind::canceled, "canceled");
+      done(work(*request, arrived, nullptr));
+    });
+    if (!taken) refuse(promql::ErrorKind::timeout, "too many queries are waiting; try again");
+  };
 }
 
 http::Handler handler(const std::shared_ptr<Shared>& shared, const Path& path) {
-  return [shared, &path](http::Request received, const http::Done& done) {
-    const auto request = std::make_shared<const http::Request>(std::move(received));
-    const MonoNanos arrived = shared->outside.clock.mono();
-    const auto work = [shared, request, done, &path, arrived] {
-      if (request->gone.stop_requested())
-        return done(respond(*request, tl::unexpected(promql::QueryError{promql::ErrorKind::canceled, "canceled"})));
-      done(respond(*request, answer(*shared, *request, path, arrived)));
-    };
-    if (!shared->outside.pool.submit(work))
-      done(respond(*request, tl::unexpected(promql::QueryError{promql::ErrorKind::timeout,
-                                                               "too many queries are waiting; try again"})));
-  };
+  return on_pool(shared,
+                 [shared, &path](const http::Request& request, MonoNanos arrived, const promql::QueryError* error) {
+                   if (error != nullptr) return respond(request, tl::unexpected(*error));
+                   return respond(request, ask(*shared, request, path.reads, arrived, path.endpoint));
+                 });
+}
+
+http::Handler read_handler(const std::shared_ptr<Shared>& shared) {
+  return on_pool(shared, [shared](const http::Request& request, MonoNanos arrived, const promql::QueryError* error) {
+    promql::QueryResult<http::Response> response =
+        error != nullptr ? tl::unexpected(*error) : ask(*shared, request, true, arrived, remote_read);
+    if (response) return std::move(*response);
+    return http::Response::text(promql::http_status(response.error().kind), response.error().message + "\n");
+  });
 }
 
 http::Response told(bool good, const char* text) { return http::Response::text(good ? 200 : 503, text); }
@@ -120,6 +144,7 @@ http::Routes read_routes(ReadOutside given) {
       out.push_back({"GET", pattern, handler(shared, path)});
       if (path.methods == "GP") out.push_back({"POST", pattern, handler(shared, path)});
     }
+    out.push_back({"POST", prefix + "/api/v1/read", read_handler(shared)});
     out.push_back({"GET", prefix + "/-/healthy",
                    http::answer([](const http::Request&) { return told(true, "Homeostat is healthy.\n"); })});
     out.push_back({"GET", prefix + "/-/ready", http::answer([shared](const http::Request&) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -85,7 +87,60 @@ bool copy(Input& in, uint8_t tag, Output& out) {
   return true;
 }
 
+// What compression writes.
+struct Elements {
+  std::string bytes;
+
+  void little_endian(uint64_t v, size_t n) {
+    for (size_t i = 0; i < n; ++i) bytes.push_back(static_cast<char>(v >> (8 * i)));
+  }
+  void literal(std::string_view text) {
+    if (text.empty()) return;
+    const size_t n = text.size() - 1, extra = n < 60 ? 0 : n <= 0xFF ? 1 : n <= 0xFFFF ? 2 : 4;
+    bytes.push_back(static_cast<char>((extra == 0 ? n : 59 + extra) << 2));
+    little_endian(n, extra);
+    bytes += text;
+  }
+  void copy(size_t offset, size_t length) {
+    for (size_t part = 0; length > 0; length -= part) {
+      part = std::min<size_t>(length, 64);
+      bytes.push_back(static_cast<char>((part - 1) << 2 | 2));  // with an offset of two bytes
+      little_endian(offset, 2);
+    }
+  }
+};
+
 }  // namespace
+
+std::string snappy_compress(std::string_view bytes) {
+  constexpr size_t least = 4, offset_max = 0xFFFF, table_bits = 14;
+  std::vector<uint32_t> seen(size_t{1} << table_bits, UINT32_MAX);  // where these four bytes were last
+  Elements out;
+  size_t length = bytes.size();
+  for (; length >= 0x80; length >>= 7) out.bytes.push_back(static_cast<char>(length | 0x80));
+  out.bytes.push_back(static_cast<char>(length));
+  size_t written = 0, at = 0;
+  while (at + least <= bytes.size()) {
+    uint32_t here = 0;
+    std::memcpy(&here, bytes.data() + at, least);
+    uint32_t& slot = seen[(here * 0x1e35a7bdU) >> (32 - table_bits)];
+    const size_t before = std::exchange(slot, static_cast<uint32_t>(at));
+    const bool repeats =
+        before < at && at - before <= offset_max && bytes.substr(before, least) == bytes.substr(at, least);
+    if (!repeats) {
+      ++at;
+      continue;
+    }
+    size_t n = least;
+    while (at + n < bytes.size() && bytes[before + n] == bytes[at + n]) ++n;
+    out.literal(bytes.substr(written, at - written));
+    out.copy(at - before, n);
+    at += n;
+    written = at;
+  }
+  out.literal(bytes.substr(written));
+  return std::move(out.bytes);
+}
 
 Result<std::string> snappy_decompress(std::string_view block, size_t bytes_max) {
   Input in{block};

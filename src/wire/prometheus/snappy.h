@@ -15,4 +15,8 @@ namespace hs::wire::prometheus {
 // invalid_argument.
 Result<std::string> snappy_decompress(std::string_view block, size_t bytes_max);
 
+// A block for receivers that take nothing else: repetitions within 64 KiB become references to what they repeat.
+// `bytes` are fewer than 4 GiB.
+std::string snappy_compress(std::string_view bytes);
+
 }  // namespace hs::wire::prometheus

@@ -42,6 +42,33 @@ TEST(Snappy, LiteralsAndCopies) {
   EXPECT_EQ(snappy_decompress(test::snappy(text), 300).value(), text);
 }
 
+TEST(Snappy, WhatWasCompressedComesBack) {
+  std::string counting;
+  for (int i = 0; i < 20'000; ++i) counting += "sample " + std::to_string(i * 7919 % 1000) + ";";
+  std::string noise(70'000, 0);
+  for (uint32_t i = 0, x = 1; i < noise.size(); ++i) noise[i] = static_cast<char>((x = x * 1664525 + 1013904223) >> 24);
+  const std::string texts[] = {"",
+                               "a",
+                               "abc",
+                               "abcabcabcabcabc",
+                               std::string(100'000, 'x'),
+                               std::string(61, 'y') + "z",
+                               counting,
+                               noise,
+                               noise + noise,
+                               noise.substr(0, 60),
+                               noise.substr(0, 61),
+                               noise.substr(0, 256),
+                               noise.substr(0, 257)};
+  for (const std::string& text : texts) {
+    const auto back = snappy_decompress(snappy_compress(text), 1 << 20);
+    ASSERT_TRUE(back) << back.error().message;
+    EXPECT_EQ(*back, text);
+  }
+  EXPECT_LT(snappy_compress(counting).size(), counting.size() * 7 / 10);
+  EXPECT_LT(snappy_compress(noise).size(), noise.size() + 50);
+}
+
 // What a block declares is not allocated because it says so.
 TEST(Snappy, LiesAboutTheLength) {
   EXPECT_EQ(code_of("\xff\xff\xff\xff\x0f"

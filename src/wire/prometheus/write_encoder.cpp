@@ -37,18 +37,36 @@ void add_half(pbf_writer& to, uint32_t spans_tag, uint32_t counts_tag, const std
   to.add_packed_double(counts_tag, counts.begin(), counts.end());
 }
 
+void add_samples(pbf_writer& series, std::span<const WriteEncoder::Sample> samples) {
+  for (const WriteEncoder::Sample& one : samples) {
+    pbf_writer sample(series, 2);
+    sample.add_double(1, one.value);
+    sample.add_int64(2, one.time_ms);
+    if (one.start_ms != 0) sample.add_int64(3, one.start_ms);
+  }
+}
+
+void add_histogram(pbf_writer& series, const WriteEncoder::Histogram& h) {
+  pbf_writer out(series, 4);
+  out.add_double(2, h.count);
+  out.add_double(3, h.sum);
+  out.add_sint32(4, h.schema);
+  out.add_double(5, h.zero_threshold);
+  out.add_double(7, h.zero_count);
+  add_half(out, 8, 10, h.negative_spans, h.negative);
+  add_half(out, 11, 13, h.positive_spans, h.positive);
+  out.add_enum(14, h.reset_hint);
+  out.add_int64(15, h.time_ms);
+  out.add_packed_double(16, h.custom_values.begin(), h.custom_values.end());
+}
+
 }  // namespace
 
 void WriteEncoder::series(Labels labels, std::span<const Sample> samples, std::span<const Exemplar> exemplars) {
   pbf_writer request(bytes_);
   pbf_writer series(request, 1);
   add_labels(series, 1, labels);
-  for (const Sample& one : samples) {
-    pbf_writer sample(series, 2);
-    sample.add_double(1, one.value);
-    sample.add_int64(2, one.time_ms);
-    if (one.start_ms != 0) sample.add_int64(3, one.start_ms);
-  }
+  add_samples(series, samples);
   add_exemplars(series, exemplars);
 }
 
@@ -72,21 +90,12 @@ void WriteEncoder::sample(Labels labels, int64_t time_ms, double value) {
   series(labels, {&one, 1});
 }
 
-void WriteEncoder::histogram(Labels labels, const Histogram& h) {
+void WriteEncoder::points(Labels labels, std::span<const Sample> samples, std::span<const Histogram> histograms) {
   pbf_writer request(bytes_);
   pbf_writer series(request, 1);
   add_labels(series, 1, labels);
-  pbf_writer out(series, 4);
-  out.add_double(2, h.count);
-  out.add_double(3, h.sum);
-  out.add_sint32(4, h.schema);
-  out.add_double(5, h.zero_threshold);
-  out.add_double(7, h.zero_count);
-  add_half(out, 8, 10, h.negative_spans, h.negative);
-  add_half(out, 11, 13, h.positive_spans, h.positive);
-  out.add_enum(14, h.reset_hint);
-  out.add_int64(15, h.time_ms);
-  out.add_packed_double(16, h.custom_values.begin(), h.custom_values.end());
+  add_samples(series, samples);
+  for (const Histogram& one : histograms) add_histogram(series, one);
 }
 
 void WriteEncoder::stale_histogram(Labels labels, int64_t time_ms) {

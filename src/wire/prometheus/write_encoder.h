@@ -46,7 +46,9 @@ class WriteEncoder {
 
   void series(Labels labels, std::span<const Sample> samples, std::span<const Exemplar> exemplars = {});
   void sample(Labels labels, int64_t time_ms, double value);
-  void histogram(Labels labels, const Histogram& histogram);
+  void histogram(Labels labels, const Histogram& histogram) { points(labels, {}, {&histogram, 1}); }
+  // One series with both kinds of points.
+  void points(Labels labels, std::span<const Sample> samples, std::span<const Histogram> histograms);
   // `message` is a prometheus.Histogram without its time and its start.
   void histogram_message(Labels labels, std::string_view message, const Sample& times,
                          std::span<const Exemplar> exemplars);
