@@ -4,13 +4,12 @@
 cmd_bench() {
   local name=${1:-}
   if [ -z "$name" ]; then
-    echo "usage: ./dev bench NAME [ARG ...]; one of: promql" $(cd bench && ls *_bench.cpp | sed 's/_bench\.cpp//') >&2
+    echo "usage: ./dev bench NAME [ARG ...]; one of: promql ingest" $(cd bench && ls *_bench.cpp | sed 's/_bench\.cpp//') >&2
     return 2
   fi
-  if [ "$name" = promql ]; then
-    bench_promql "${@:2}"
-    return
-  fi
+  case "$name" in
+    promql|ingest) "bench_$name" "${@:2}"; return ;;
+  esac
   name=${name%_bench}_bench
   cmake --preset release -DHS_BENCH=ON >/dev/null
   cmake --build --preset release --target "$name"
@@ -28,15 +27,45 @@ build_prometheus() {
   (cd bench/promql && go build -tags remove_all_sd -o "$1" github.com/prometheus/prometheus/cmd/prometheus)
 }
 
+# What is measured: the binary that HOMEOSTAT names, or the one of this source.
+measured_homeostat() {
+  [ -z "${HOMEOSTAT:-}" ] || return 0
+  cmd_build release homeostat
+  export HOMEOSTAT="$PWD/build/release/homeostat"
+}
+
 # Homeostat against a real Prometheus.
 bench_promql() {
   local out="$PWD/build/bench-promql"
-  if [ -z "${HOMEOSTAT:-}" ]; then
-    cmd_build release homeostat
-    export HOMEOSTAT="$PWD/build/release/homeostat"
-  fi
+  measured_homeostat
   mkdir -p "$out"
   (cd bench/promql && go build -o "$out/writer" ./data)
   build_prometheus "$out/prometheus"
   python3 bench/promql/run.py --prometheus "$out/prometheus" --writer "$out/writer" "$@"
+}
+
+# The OpenTelemetry Collector, from its Go modules by its own builder. One minute of one core the first time.
+build_collector() {
+  mkdir -p "$1"
+  sed "s#^dist:#&\n  output_path: $1#" bench/ingest/collector.yaml >"$1/builder.yaml"
+  go run go.opentelemetry.io/collector/cmd/builder@v0.162.0 --config "$1/builder.yaml" >"$1/builder.log" 2>&1 ||
+    { cat "$1/builder.log" >&2; return 1; }
+}
+
+# Homeostat beside the Collector and Prometheus, taking the same telemetry.
+bench_ingest() {
+  local out="$PWD/build/bench-ingest" generator="${HOMEOSTAT_SHARED:-../shared}/bench/loadgen"
+  if [ ! -d "$generator" ]; then
+    echo "./dev bench ingest: no load generator at $generator; HOMEOSTAT_SHARED names the folder that has bench/loadgen" >&2
+    return 2
+  fi
+  measured_homeostat
+  mkdir -p "$out"
+  (cd "$generator" && go build -o "$out/loadgen" .)
+  [ -x "$out/collector/collector" ] || build_collector "$out/collector"
+  build_prometheus "$out/prometheus"
+  cmake --preset release -DHS_BENCH=ON >/dev/null
+  cmake --build --preset release --target engine_bench
+  python3 bench/ingest/run.py --generator "$out/loadgen" --collector "$out/collector/collector" \
+    --prometheus "$out/prometheus" --engine-bench build/release/bench/engine_bench "$@"
 }
