@@ -74,7 +74,9 @@ class Homeostat:
             raise
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, error=None, *_):
+        if error:
+            print(f"{error.__name__}; what {self.data} held then:\n{self.tail()}\n{self.decisions()}")
         try:
             self.stop()
         finally:
@@ -119,6 +121,12 @@ class Homeostat:
 
     def tail(self, lines=40):
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
+
+    def decisions(self, lines=60, width=600):
+        """The newest entries of the ledger: without them a failure of the loop on another machine tells nothing."""
+        segments = sorted((self.data / "ledger").glob("entries-*.log"))
+        found = segments[-1].read_text(errors="replace").splitlines()[-lines:] if segments else []
+        return "\n".join(line[:width] for line in found)
 
     def url(self, listener, path=""):
         return f"http://127.0.0.1:{self.ports[listener]}{path}"

@@ -25,6 +25,12 @@ UnixNanos time_of(const Event& event) {
       event);
 }
 
+// It ended for a reason that is not the value's: silence, a lease that ran out, a fault that paused.
+bool tells_nothing(const Verdict& v) {
+  bool judged = v.kind == VerdictKind::pass || v.kind == VerdictKind::fail || v.evidence != Evidence::none;
+  return v.kind == VerdictKind::no_data || v.evidence == Evidence::restored_only || !judged;
+}
+
 }  // namespace
 
 std::vector<Action> Control::step(const Event& event, const Incidents& incidents) {
@@ -208,7 +214,7 @@ void Control::conclude(Trial& trial, Verdict verdict, Actions& out) {
   told["incident"] = change.incident, told["knob"] = change.knob, told["to"] = to_json(change.to);
   out.push_back(record("verdict", told));
   std::string value = config::to_text(change.to);
-  known.tried.push_back({change.knob, value, verdict.kind, !trial.isolated()});
+  known.note({change.knob, value, verdict.kind, !trial.isolated(), tells_nothing(verdict) ? now_ : 0}, policy_, now_);
   known.wait_until = now_ + (verdict.kind == VerdictKind::pass ? policy_.after_verdict_ms : 2'000) * nanos_per_ms;
   known.said.clear();
   bool tells = verdict.kind == VerdictKind::pass || verdict.kind == VerdictKind::fail ||
@@ -266,6 +272,10 @@ void Control::end_hold(const Hold& hold, const Hold::Out& how, Actions& out) {
     return;
   }
   known.failed++;
+  if (how.end == Hold::End::not_promoted) {  // its value kept its promise: the actuator did not
+    std::erase_if(known.tried, [&](const Tried& t) { return t.kind == VerdictKind::pass && t.knob == change.knob; });
+    return;
+  }
   Effect key{.knob = change.knob, .to = direction_of(hold.knob(), change.from, change.to)};
   key.cause_kind = hold.cause_kind(), key.measure = hold.goal().measure;
   effects_.observe(key, false, 1, now_);

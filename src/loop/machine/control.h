@@ -65,6 +65,7 @@ class Control {
     std::string knob, to;
     VerdictKind kind = VerdictKind::pass;
     bool ramp = false;
+    UnixNanos again = 0;  // the verdict told nothing of the value: it may be tried again from then on; 0: never
   };
   struct Case {  // what was done about one incident
     std::vector<Tried> tried;
@@ -78,7 +79,8 @@ class Control {
     std::string cause;      // when it was first looked at, or came back
     std::string explained;  // the first cause, and since when it is the first
     UnixNanos explained_since = 0;
-    bool repaired() const;                                 // a change passed for it, and was not released since
+    bool repaired() const;  // a change passed for it, and was not released since
+    void note(Tried tried, const Policy& policy, UnixNanos now);
     void follow(const Incident& incident, UnixNanos now);  // what came back for another reason is a case of its own
   };
   using Actions = std::vector<Action>;

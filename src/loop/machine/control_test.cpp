@@ -30,7 +30,7 @@ struct World {
   std::vector<std::string> log;                             // what the loop did
   Policy policy;
   Control control{policy};
-  bool actuator_answers = true, forged = false;
+  bool actuator_answers = true, promotes = true, forged = false;
   bool one_user = false;  // all failed requests are of one user
   int second = 0;
 
@@ -68,6 +68,12 @@ struct World {
         receipts.push_back({.deed = Deed::reverted, .change = revert->change, .ok = true, .at = now()});
       } else if (const auto* promote = std::get_if<Promote>(&action)) {
         log.push_back("promote");
+        if (!promotes) {
+          Receipt no{.deed = Deed::promoted, .change = promote->change, .at = now()};
+          no.error = "the disk is full";
+          receipts.push_back(no);
+          continue;
+        }
         ASSERT_TRUE(candidate && candidate->change.id == promote->change);
         promoted = candidate->change, settled_revision = candidate->revision;
         candidate.reset();
@@ -283,6 +289,36 @@ TEST(Control, an_actuator_that_is_silent_ends_the_trial) {
   w.run(100);
   EXPECT_FALSE(w.candidate);
   EXPECT_TRUE(w.said("the actuator did not answer"));
+}
+
+// Silence says nothing of the value: what was not tried properly is tried again, and not without end.
+TEST(Control, what_told_nothing_is_tried_again) {
+  World w;
+  w.actuator_answers = false;
+  w.start();
+  while (!w.said("the actuator did not answer") && w.second < 120) w.run(w.second + 1);
+  w.actuator_answers = true;
+  w.run(w.second + 40);
+  EXPECT_TRUE(w.promoted) << text_of(w.log) << text_of(w.records);
+  World never;
+  never.actuator_answers = false;
+  never.start();
+  never.run(600);
+  auto asked = std::count_if(never.all.begin(), never.all.end(),
+                             [](const Action& a) { return std::holds_alternative<SetKnob>(a); });
+  EXPECT_EQ(asked, 3);
+}
+
+TEST(Control, what_the_actuator_did_not_promote_is_no_broken_promise) {
+  World w;
+  w.promotes = false;
+  w.start();
+  while (!w.said("not promoted") && w.second < 120) w.run(w.second + 1);
+  EXPECT_TRUE(w.said("not promoted: the disk is full")) << text_of(w.records);
+  EXPECT_FALSE(w.candidate) << text_of(w.log);
+  w.promotes = true;
+  w.run(w.second + 40);
+  EXPECT_TRUE(w.promoted) << text_of(w.log) << text_of(w.records);
 }
 
 TEST(Control, the_lease_ends_what_a_dead_loop_left) {

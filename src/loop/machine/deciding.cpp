@@ -39,6 +39,15 @@ bool Control::Case::repaired() const {
   return std::any_of(tried.begin(), tried.end(), [](const Tried& t) { return t.kind == VerdictKind::pass; });
 }
 
+void Control::Case::note(Tried what, const Policy& policy, UnixNanos now) {
+  auto before = std::count_if(tried.begin(), tried.end(), [&](const Tried& t) {
+    return t.knob == what.knob && t.to == what.to && t.ramp == what.ramp && t.again != 0;
+  });
+  bool again = what.again != 0 && static_cast<size_t>(before) < policy.retries_max;
+  what.again = again ? now + (policy.retry_ms << (2 * before)) * nanos_per_ms : 0;
+  tried.push_back(std::move(what));
+}
+
 void Control::Case::follow(const Incident& incident, UnixNanos now) {
   if (incident.causes.empty()) return;
   const std::string first = incident.causes[0].entity + " " + incident.causes[0].kind;
@@ -208,7 +217,8 @@ std::string Control::refusal(const Incident& incident, const config::Knob& knob,
   if (std::string why = permits_.refusal(knob.key, policy_, now_); !why.empty()) return why;
   std::string text = config::to_text(to);
   for (const auto& tried : case_of(incident.id).tried)
-    if (tried.knob == knob.key && tried.to == text && tried.ramp == ramp) return "tried for this incident";
+    if (tried.knob == knob.key && tried.to == text && tried.ramp == ramp && (tried.again == 0 || now_ < tried.again))
+      return "tried for this incident";
   const std::pair step{knob.key, direction_of(knob, settled(knob), to)};
   const auto& broken = case_of(incident.id).broken;
   if (std::find(broken.begin(), broken.end(), step) != broken.end()) return "it did not keep what it promised";
@@ -329,7 +339,7 @@ nlohmann::json Control::snapshot() const {
   json holds = json::array(), undos = json::array(), live = json::array();
   for (const auto& [id, known] : cases_) {
     json tried = json::array();
-    for (const auto& t : known.tried) tried.push_back({t.knob, t.to, static_cast<int>(t.kind), t.ramp});
+    for (const auto& t : known.tried) tried.push_back({t.knob, t.to, static_cast<int>(t.kind), t.ramp, t.again});
     cases[id] = {{"tried", tried},
                  {"broken", known.broken},
                  {"failed", known.failed},
@@ -366,10 +376,10 @@ Status Control::restore(const json& from, const config::Declarations& declaratio
   for (const auto& [id, c] : cases.items()) {
     Case& known = fresh.cases_[id];
     for (const auto& t : list(c, "tried"))
-      if (t.is_array() && t.size() == 4 && t[0].is_string() && t[1].is_string() && t[2].is_number() &&
-          t[3].is_boolean())
+      if (t.is_array() && t.size() == 5 && t[0].is_string() && t[1].is_string() && t[2].is_number() &&
+          t[3].is_boolean() && t[4].is_number())
         known.tried.push_back({t[0].get<std::string>(), t[1].get<std::string>(),
-                               static_cast<VerdictKind>(t[2].get<int>()), t[3].get<bool>()});
+                               static_cast<VerdictKind>(t[2].get<int>()), t[3].get<bool>(), t[4].get<UnixNanos>()});
     for (const auto& b : list(c, "broken"))
       if (b.is_array() && b.size() == 2 && b[0].is_string() && b[1].is_string())
         known.broken.emplace_back(b[0].get<std::string>(), b[1].get<std::string>());

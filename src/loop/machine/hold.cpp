@@ -31,7 +31,7 @@ constexpr double crowd_factor = 1.5;
 }  // namespace
 
 std::string_view name_of(Hold::End end) {
-  constexpr std::string_view names[] = {"none", "harmful", "useless", "released"};
+  constexpr std::string_view names[] = {"none", "harmful", "useless", "released", "not_promoted"};
   return names[static_cast<size_t>(end)];
 }
 
@@ -49,7 +49,10 @@ Hold::Hold(config::Knob knob, Change change, Goal goal, Verdict verdict, bool is
 
 Hold::Out Hold::on_receipt(const Receipt& receipt, const View& view) {
   if (receipt.change == change_.id) {
-    if (receipt.deed == Deed::promoted && !receipt.ok) return {{}, End::useless, "not promoted: " + receipt.error};
+    if (receipt.deed == Deed::promoted && !receipt.ok) {
+      std::string why = "not promoted: " + receipt.error;
+      return {{Revert{change_.id, knob_.key, why}}, End::not_promoted, why};
+    }
     if (receipt.deed == Deed::promoted) {
       promoted_ = true, since_ = receipt.at;
       next_probe_ = isolated_ ? receipt.at : receipt.at + wait_ms_ * nanos_per_ms;

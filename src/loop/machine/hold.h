@@ -21,7 +21,7 @@ namespace hs::loop {
 
 class Hold {
  public:
-  enum class End : uint8_t { none, harmful, useless, released };
+  enum class End : uint8_t { none, harmful, useless, released, not_promoted };
   struct Out {
     std::vector<Action> actions;
     End end = End::none;

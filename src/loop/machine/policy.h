@@ -26,6 +26,8 @@ struct Policy {
   size_t changes_per_hour = 60;
   size_t changes_per_incident = 6;
   int64_t cooldown_ms = 5 * 60'000;  // for a value that did not help
+  int64_t retry_ms = 15'000;         // after a verdict that told nothing of the value; four times it the next time
+  size_t retries_max = 2;            // of one value for one incident
   CanaryLimits canary;
   RampLimits ramp;
   double exposure_max = 0.4;   // of a canary. Not a half: with halves, exchanged arms could not be noticed
