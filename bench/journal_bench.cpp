@@ -157,7 +157,8 @@ int measure(const Settings& settings) {
   engine.away = settings.away;
   const auto decode = [](const ingest::Incoming&) -> Result<model::Batch> { return model::Batch{}; };
   const auto open = [&] {
-    return ingest::Ingest::open(options, {io::system_disk(), run.clock, io::system_random(), engine, decode, {}, {}});
+    return ingest::Ingest::open(options,
+                                {io::system_disk(), run.clock, io::system_random(), engine, decode, {}, {}, {}});
   };
   auto opened = open();
   if (!opened) return std::fprintf(stderr, "%s\n", opened.error().message.c_str()), 1;

@@ -40,7 +40,8 @@ Status LogSources::open_syslog(const config::Settings& settings, const api::otlp
   syslog_delivery_ =
       std::make_unique<sources::LogDelivery>(sources::LogDelivery::Options{.tenant = settings.text("syslog.tenant"),
                                                                            .body_bytes_max = receiver.body_bytes_max,
-                                                                           .parse_text = receiver.parse_text},
+                                                                           .parse_text = receiver.parse_text,
+                                                                           .gate = receiver.gate},
                                              sink);
   syslog_ = std::make_unique<sources::SyslogReceiver>(sources::SyslogOptions{.utc_offset_s = *offset}, clock,
                                                       *syslog_delivery_);
@@ -59,7 +60,8 @@ Status LogSources::open_files(const config::Settings& settings, const api::otlp:
   const std::vector<std::string> globs = settings.list("logs.files");
   if (globs.empty()) return {};
   file_delivery_ = std::make_unique<sources::LogDelivery>(
-      sources::LogDelivery::Options{.body_bytes_max = receiver.body_bytes_max, .parse_text = receiver.parse_text},
+      sources::LogDelivery::Options{
+          .body_bytes_max = receiver.body_bytes_max, .parse_text = receiver.parse_text, .gate = receiver.gate},
       sink);
   auto tailer = sources::Tailer::start({.globs = globs, .state_path = settings.text("data") + "/tail.state"}, clock,
                                        *file_delivery_);

@@ -11,6 +11,7 @@
 #include "api/prometheus/routes.h"
 #include "api/prometheus/write.h"
 #include "api/telemetry/telemetry.h"
+#include "app/limits_policy.h"
 #include "app/values_process.h"
 #include "app/version.h"
 #include "base/log.h"
@@ -149,7 +150,8 @@ Status Server::open_storage() {
                                                      .spans_every_ms = settings().ms("metrics.spans_interval"),
                                                      .instance = settings().text("listen.http")},
                                   clock_);
-  HS_ASSIGN(storage_, Storage::open(common_, settings(), http_, clock_, random_, tee));
+  gate_ = std::make_unique<limits::Gate>(clock_, limits_policy(*config_.load()));
+  HS_ASSIGN(storage_, Storage::open(common_, settings(), http_, clock_, random_, *gate_, tee));
   freshness_ = std::make_unique<Freshness>(storage_->ingest(), clock_);
   query_pool_ = std::make_unique<WorkerPool>(query_threads, queries_waiting_max);
   retention_ = std::make_unique<store::RetentionKeeper>(storage_->client(), clock_, retention_policy(settings()));
@@ -168,8 +170,10 @@ void Server::open_own_series() {
     out.push_back({"homeostat_ingest_in_flight_bytes", "Memory of the requests that wait for the journal", "gauge", "",
                    static_cast<double>(in.in_flight_bytes)});
   });
+  metrics::add_collector([this](std::vector<metrics::Sample>& out) { gate_->collect(out); });
   own_samples_ = std::make_unique<api::prometheus::OwnSamples>(
-      api::prometheus::WriteOptions{.body_bytes_max = body_bytes_max(), .any_time = {}}, clock_, sink());
+      api::prometheus::WriteOptions{.body_bytes_max = body_bytes_max(), .any_time = {}, .gate = gate()}, clock_,
+      sink());
   own_series_->start(*own_samples_);
 }
 
@@ -205,13 +209,19 @@ api::otlp::Sink Server::sink() {
   };
 }
 
-api::otlp::ReceiverOptions Server::receiver_options() const {
-  return {.body_bytes_max = body_bytes_max(), .parse_text = [this] { return settings().flag("logs.parse"); }};
+ingest::Gate Server::gate() {
+  return {.enter = [this](const ingest::Incoming& incoming) { return gate_->enter(incoming); },
+          .settle = [this](const ingest::Incoming& incoming,
+                           const model::Batch& batch) { gate_->settle(incoming, batch); }};
 }
 
-http::Handler Server::otlp_http() {
-  return api::otlp::http_receiver(receiver_options(), clock_, sink());
+api::otlp::ReceiverOptions Server::receiver_options() {
+  return {.body_bytes_max = body_bytes_max(),
+          .parse_text = [this] { return settings().flag("logs.parse"); },
+          .gate = gate()};
 }
+
+http::Handler Server::otlp_http() { return api::otlp::http_receiver(receiver_options(), clock_, sink()); }
 
 Status Server::listen_grpc() {
   const std::string address = settings().text("listen.otlp_grpc");
@@ -297,7 +307,7 @@ api::prometheus::WriteOptions Server::write_options() {
     const store::RetentionPolicy policy = retention_policy(settings());
     return policy.max_age_ms == 0 && policy.metrics_max_age_ms == 0;
   };
-  return {.body_bytes_max = body_bytes_max(), .any_time = any_time};
+  return {.body_bytes_max = body_bytes_max(), .any_time = any_time, .gate = gate()};
 }
 
 // Empty with a ClickHouse server of one's own: others may write to the store too.
@@ -378,6 +388,7 @@ Status Server::reload() {
   HS_ASSIGN(scrape::Scraper::Jobs scrapes, prepare_scrapes(*next));
   HS_TRY(senders_->replace(next->settings.list("security.ingest_tokens")));
   config_.store(next);
+  gate_->set_policy(limits_policy(*next));
   scraper_->apply(std::move(scrapes));
   observer_->declare(next->declarations.probes);
   retention_->set_policy(retention_policy(next->settings));

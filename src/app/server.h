@@ -26,6 +26,7 @@
 #include "io/clock.h"
 #include "io/files.h"
 #include "io/random.h"
+#include "limits/gate.h"
 #include "loop/series/series.h"
 #include "net/fault_proxy.h"
 #include "net/grpc_server.h"
@@ -79,8 +80,9 @@ class Server {
   Status listen(const std::string& setting, http::Handler handler);
   Status listen_grpc();
   http::Handler guarded(const std::string& setting, http::Handler handler) const;
-  api::otlp::ReceiverOptions receiver_options() const;
+  api::otlp::ReceiverOptions receiver_options();
   http::Handler otlp_http();
+  ingest::Gate gate();
   api::otlp::Sink sink();  // what both receivers hand their requests to
   http::Routes routes();
   http::Routes prometheus();
@@ -117,6 +119,7 @@ class Server {
   std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<LoopThread> loop_;
   std::unique_ptr<OwnSeries> own_series_;  // outlives storage_, whose tee it listens to
+  std::unique_ptr<limits::Gate> gate_;     // outlives storage_, which tells it what was refused
   std::unique_ptr<Storage> storage_;
   std::unique_ptr<api::prometheus::OwnSamples> own_samples_;
   std::unique_ptr<Freshness> freshness_;

@@ -53,7 +53,6 @@ ingest::Options ingest_options(const config::Settings& settings) {
   options.journal_max_bytes = static_cast<uint64_t>(settings.bytes("journal.max_bytes"));
   options.in_flight_max_bytes = static_cast<uint64_t>(settings.bytes("ingest.in_flight_max"));
   options.in_flight_max_requests = static_cast<uint64_t>(settings.integer("ingest.in_flight_requests_max"));
-  options.tenant_bytes_per_s = static_cast<uint64_t>(settings.bytes("ingest.tenant_rate"));
   options.min_free_bytes = static_cast<uint64_t>(settings.bytes("journal.min_free"));
   options.quarantine_max_bytes = static_cast<uint64_t>(settings.bytes("quarantine.max_bytes"));
   options.cut_max_rows = static_cast<uint64_t>(settings.integer("batch.max_rows"));
@@ -108,7 +107,7 @@ void Storage::remember(const ingest::Block& block) {
 }
 
 Result<std::unique_ptr<Storage>> Storage::open(const Common& common, const config::Settings& settings, io::Http& http,
-                                               io::Clock& clock, io::Random& random, Tee tee) {
+                                               io::Clock& clock, io::Random& random, limits::Gate& gate, Tee tee) {
   std::unique_ptr<Storage> storage(new Storage(settings, http, clock));
   const auto body_max = static_cast<size_t>(settings.bytes("ingest.body_max"));
   HS_ASSIGN(storage->ingest_,
@@ -119,7 +118,8 @@ Result<std::unique_ptr<Storage>> Storage::open(const Common& common, const confi
                                   .sink = storage->sink_,
                                   .decode = [body_max](const auto& in) { return decode_again(in, body_max); },
                                   .tee = std::move(tee),
-                                  .admit = {}}));
+                                  .in_flight_max = [&gate](const auto& t) { return gate.in_flight_bytes_max(t); },
+                                  .refused = [&gate](const auto& t, auto why) { gate.count_refusal(t, why); }}));
   if (settings.text("engine.url").empty())
     storage->supervisor_ = std::make_unique<store::EngineSupervisor>(
         store::SupervisorOptions{.command = engine_command(common, settings),

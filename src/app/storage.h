@@ -14,6 +14,7 @@
 #include "ingest/ingest.h"
 #include "io/disk.h"
 #include "io/http.h"
+#include "limits/gate.h"
 #include "promql/store/recent.h"
 #include "store/client.h"
 #include "store/ingest_sink.h"
@@ -40,9 +41,9 @@ class GatedSink final : public ingest::Sink {
 class Storage {
  public:
   using Tee = std::function<void(std::shared_ptr<const model::Batch>, const ingest::Incoming&)>;
-  // Opens the journal and starts the engine; returns without waiting for it. `http` outlives the result.
+  // Opens the journal and starts the engine; returns without waiting for it. `http` and `gate` outlive the result.
   static Result<std::unique_ptr<Storage>> open(const Common& common, const config::Settings& settings, io::Http& http,
-                                               io::Clock& clock, io::Random& random, Tee tee);
+                                               io::Clock& clock, io::Random& random, limits::Gate& gate, Tee tee);
   ~Storage();  // stops intake first, the engine last
 
   ingest::Ingest& ingest() { return *ingest_; }

@@ -34,6 +34,7 @@ struct Reader {
 
   Status read_entry(const std::string& key, const YAML::Node& key_node, const YAML::Node& value) {
     if (key == scrape_section) return located(key_node, read_scrapes(value, out.scrapes));
+    if (key == limits_section) return located(key_node, read_tenant_limits(value, out.tenant_limits));
     if (is_section(key)) return located(key_node, read_section(key, value, out.declarations));
     if (const Setting* setting = find_setting(key)) return located(value, read_setting(*setting, value));
     if (value.IsMap() && is_prefix(key)) return read(key, value);
@@ -67,7 +68,7 @@ struct Reader {
 
   static std::string unknown(const std::string& key) {
     std::vector<std::string_view> known = section_names();
-    known.push_back(scrape_section);
+    known.insert(known.end(), {scrape_section, limits_section});
     for (const Setting& s : setting_table()) known.push_back(s.name);
     const std::string_view near = nearest(key, known);
     return near.empty() ? fmt::format("unknown key '{}'; `homeostat check-config --reference` lists all keys", key)
@@ -98,6 +99,7 @@ Status read_override(const std::string& text, Snapshot& out) {
     const bool is_yaml = !value.empty() && (value[0] == '[' || value[0] == '{');
     const YAML::Node node = is_yaml ? YAML::Load(value) : YAML::Node(value);
     if (key == scrape_section) out.scrapes.clear();
+    if (key == limits_section) out.tenant_limits.clear();
     if (is_section(key)) clear_section(key, out.declarations);  // an override replaces the file's list
     return Reader{"--set", out}.read_entry(key, YAML::Node(key), node);
   } catch (const YAML::Exception& e) {
@@ -122,6 +124,7 @@ Result<std::shared_ptr<const Snapshot>> parse(const std::string& yaml, const std
   name_objectives(out->declarations);
   Status ok = check(out->declarations);
   if (ok) ok = check_scrapes(out->scrapes);
+  if (ok) ok = check_tenant_limits(out->tenant_limits);
   if (!ok) return fail(Code::invalid_argument, fmt::format("{}: {}", name, ok.error().message));
   return std::shared_ptr<const Snapshot>(std::move(out));
 }
@@ -154,6 +157,8 @@ std::string reference_page() {
                        s.fallback.empty() ? "" : fmt::format("`{}`", s.fallback), s.live ? "yes" : "", s.help);
   out +=
       "\n## Declarations\n\nLists that a team writes about its own application; all are live.\n" + section_reference();
+  out += "\n## Limits of one tenant\n\nInstead of those of all, the settings `limits.*`; live too.\n" +
+         tenant_limits_reference();
   return out + "\n## Scraping\n\nIn Prometheus' words (docs/prometheus-in.md); live too.\n" + scrape_reference();
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "config/declarations.h"
+#include "config/limits_section.h"
 #include "config/scrape.h"
 #include "config/settings.h"
 
@@ -17,6 +18,7 @@ struct Snapshot {
   Settings settings;
   Declarations declarations;
   std::vector<ScrapeJob> scrapes;  // scrape_configs
+  std::vector<TenantLimits> tenant_limits;
 };
 
 struct Source {

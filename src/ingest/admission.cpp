@@ -1,7 +1,7 @@
 #include "ingest/admission.h"
 
-#include <algorithm>
-#include <array>
+#include <string>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -15,27 +15,32 @@ namespace {
 // journal, which must carry a long outage of the engine.
 constexpr uint64_t in_flight_greed = 2;
 constexpr uint64_t journal_greed = 8;
-constexpr double rate_burst_s = 2;            // exporters send in bursts
 constexpr size_t accounts_max = 4096;         // of tenants at a time; more share one
 constexpr const char* shared_account = "\n";  // no tenant's name
 constexpr int64_t retry_soon_ms = 1000;       // what is in flight passes in milliseconds
 constexpr int64_t retry_later_ms = 5000;      // the engine needs longer
 
+struct Refused {
+  explicit Refused(std::string_view name)
+      : reason(name),
+        count("homeostat_ingest_refused_total", "Requests refused, by the bound that was met.",
+              fmt::format("reason=\"{}\"", name)) {}
+  std::string_view reason;
+  metrics::Counter count;
+};
 struct Metrics {
-  metrics::Counter in_flight_bytes{"homeostat_ingest_refused_total", "Requests refused, by the bound that was met.",
-                                   R"(reason="in_flight_bytes")"};
-  metrics::Counter in_flight_requests{"homeostat_ingest_refused_total", "Requests refused, by the bound that was met.",
-                                      R"(reason="in_flight_requests")"};
-  metrics::Counter journal{"homeostat_ingest_refused_total", "Requests refused, by the bound that was met.",
-                           R"(reason="journal_full")"};
-  metrics::Counter rate{"homeostat_ingest_refused_total", "Requests refused, by the bound that was met.",
-                        R"(reason="tenant_rate")"};
-  metrics::Counter fair{"homeostat_ingest_refused_total", "Requests refused, by the bound that was met.",
-                        R"(reason="tenant_share")"};
+  Refused in_flight_bytes{"in_flight_bytes"}, in_flight_requests{"in_flight_requests"}, journal{"journal_full"},
+      fair{"tenant_share"}, own{"tenant_in_flight"};
 };
 Metrics& refused() {
   static Metrics instance;
   return instance;
+}
+
+tl::unexpected<Error> refuse(Refused& by, std::string_view& reason, Code code, std::string message, int64_t retry_ms) {
+  by.count.add();
+  reason = by.reason;
+  return fail(code, std::move(message), retry_ms);
 }
 
 // Does a tenant who holds `own` of `used` pass its share of `bound`?
@@ -60,62 +65,43 @@ Admission::Account& Admission::account(const std::string& tenant) {
   return *slot;
 }
 
-Status Admission::check_rate(Account& account, uint64_t bytes, MonoNanos now) {
-  if (bounds_.tenant_bytes_per_s == 0) return {};
-  const auto rate = static_cast<double>(bounds_.tenant_bytes_per_s);
-  const double passed_s = account.rate_at == 0 ? rate_burst_s : static_cast<double>(now - account.rate_at) * 1e-9;
-  account.rate_tokens = std::min(rate * rate_burst_s, account.rate_tokens + passed_s * rate);
-  account.rate_at = now;
-  // A request larger than the burst may pass when the bucket is full: it puts the account into debt.
-  const double needed = std::min(static_cast<double>(bytes), rate * rate_burst_s);
-  if (account.rate_tokens >= needed) return {};
-  refused().rate.add();
-  const auto wait_ms = static_cast<int64_t>((needed - account.rate_tokens) / rate * 1000) + 1;
-  return fail(
-      Code::resource_exhausted,
-      fmt::format("this tenant sends more than {} bytes a second (ingest.tenant_rate)", bounds_.tenant_bytes_per_s),
-      wait_ms);
-}
-
-Status Admission::check_room(const Account& account, const Ask& ask, uint64_t journal_used) const {
-  if (in_flight_requests_ >= bounds_.in_flight_requests) {
-    refused().in_flight_requests.add();
-    return fail(Code::resource_exhausted, "too many requests wait for the disk (ingest.in_flight_requests_max)",
-                retry_soon_ms);
-  }
+Status Admission::check_in_flight(const Account& account, const Ask& ask, std::string_view& reason) const {
+  if (in_flight_requests_ >= bounds_.in_flight_requests)
+    return refuse(refused().in_flight_requests, reason, Code::resource_exhausted,
+                  "too many requests wait for the disk (ingest.in_flight_requests_max)", retry_soon_ms);
   // One request may always come in, whatever its size: the bodies' bound has let it pass.
-  if (in_flight_requests_ > 0 && in_flight_bytes_ + ask.memory_bytes > bounds_.in_flight_bytes) {
-    refused().in_flight_bytes.add();
-    return fail(Code::resource_exhausted, "too many bytes wait for the disk (ingest.in_flight_max)", retry_soon_ms);
-  }
+  if (in_flight_requests_ > 0 && in_flight_bytes_ + ask.memory_bytes > bounds_.in_flight_bytes)
+    return refuse(refused().in_flight_bytes, reason, Code::resource_exhausted,
+                  "too many bytes wait for the disk (ingest.in_flight_max)", retry_soon_ms);
+  if (ask.own_in_flight_max > 0 && account.in_flight_requests > 0 &&
+      account.in_flight_bytes + ask.memory_bytes > ask.own_in_flight_max)
+    return refuse(
+        refused().own, reason, Code::resource_exhausted,
+        fmt::format("more than {} bytes of this tenant wait for the disk (limits.in_flight)", ask.own_in_flight_max),
+        retry_soon_ms);
   if (beyond_share(account.in_flight_bytes, in_flight_bytes_, bounds_.in_flight_bytes, in_flight_greed) ||
-      beyond_share(account.in_flight_requests, in_flight_requests_, bounds_.in_flight_requests, in_flight_greed)) {
-    refused().fair.add();
-    return fail(Code::resource_exhausted,
-                "this tenant uses its share of what may wait for the disk "
-                "(ingest.in_flight_max)",
-                retry_soon_ms);
-  }
-  if (journal_used + ask.body_bytes > bounds_.journal_bytes) {
-    refused().journal.add();
-    return fail(Code::unavailable, "the journal is full: the engine is behind or down (journal.max_bytes)",
-                retry_later_ms);
-  }
-  if (beyond_share(account.journal_bytes, journal_used, bounds_.journal_bytes, journal_greed)) {
-    refused().fair.add();
-    return fail(Code::unavailable,
-                "this tenant uses its share of the journal: the engine is behind or down "
-                "(journal.max_bytes)",
-                retry_later_ms);
-  }
+      beyond_share(account.in_flight_requests, in_flight_requests_, bounds_.in_flight_requests, in_flight_greed))
+    return refuse(refused().fair, reason, Code::resource_exhausted,
+                  "this tenant uses its share of what may wait for the disk (ingest.in_flight_max)", retry_soon_ms);
   return {};
 }
 
-Status Admission::enter(Account& account, const Ask& ask, uint64_t journal_used, MonoNanos now) {
+Status Admission::check_journal(const Account& account, const Ask& ask, uint64_t journal_used,
+                                std::string_view& reason) const {
+  if (journal_used + ask.body_bytes > bounds_.journal_bytes)
+    return refuse(refused().journal, reason, Code::unavailable,
+                  "the journal is full: the engine is behind or down (journal.max_bytes)", retry_later_ms);
+  if (beyond_share(account.journal_bytes, journal_used, bounds_.journal_bytes, journal_greed))
+    return refuse(refused().fair, reason, Code::unavailable,
+                  "this tenant uses its share of the journal: the engine is behind or down (journal.max_bytes)",
+                  retry_later_ms);
+  return {};
+}
+
+Status Admission::enter(Account& account, const Ask& ask, uint64_t journal_used, std::string_view& reason) {
+  HS_TRY(check_in_flight(account, ask, reason));
   // What is in flight will be in the journal.
-  HS_TRY(check_room(account, ask, journal_used + in_flight_body_bytes_));
-  HS_TRY(check_rate(account, ask.body_bytes, now));
-  account.rate_tokens -= static_cast<double>(ask.body_bytes);
+  HS_TRY(check_journal(account, ask, journal_used + in_flight_body_bytes_, reason));
   account.in_flight_bytes += ask.memory_bytes;
   ++account.in_flight_requests;
   in_flight_bytes_ += ask.memory_bytes;

@@ -11,7 +11,6 @@
 #include <unordered_map>
 
 #include "base/error.h"
-#include "base/time.h"
 
 namespace hs::ingest {
 
@@ -21,16 +20,14 @@ class Admission {
   struct Bounds {
     uint64_t in_flight_bytes = 0, in_flight_requests = 0;
     uint64_t journal_bytes = 0;
-    uint64_t tenant_bytes_per_s = 0;  // 0: none
   };
   struct Account {  // what one tenant holds
     uint64_t in_flight_bytes = 0, in_flight_requests = 0;
     uint64_t journal_bytes = 0;  // accepted and not yet in the engine
-    double rate_tokens = 0;
-    MonoNanos rate_at = 0;
   };
   struct Ask {
     uint64_t memory_bytes = 0, body_bytes = 0;
+    uint64_t own_in_flight_max = 0;  // bytes that this tenant may have in flight; 0: its share
   };
 
   explicit Admission(Bounds bounds) : bounds_(bounds) {}
@@ -38,8 +35,8 @@ class Admission {
   // The account of a tenant; never invalid while it holds something.
   Account& account(const std::string& tenant);
 
-  // Takes room in flight, or says which bound was met. `journal_used` is what is on disk.
-  Status enter(Account& account, const Ask& ask, uint64_t journal_used, MonoNanos now);
+  // Takes room in flight, or says which bound was met, and its name in `reason`. `journal_used` is what is on disk.
+  Status enter(Account& account, const Ask& ask, uint64_t journal_used, std::string_view& reason);
   void leave(Account& account, const Ask& ask);
   // Of the journal: from durable to delivered.
   void hold(Account& account, uint64_t journal_bytes);
@@ -49,8 +46,8 @@ class Admission {
   uint64_t in_flight_requests() const { return in_flight_requests_; }
 
  private:
-  Status check_rate(Account& account, uint64_t bytes, MonoNanos now);
-  Status check_room(const Account& account, const Ask& ask, uint64_t journal_used) const;
+  Status check_in_flight(const Account& account, const Ask& ask, std::string_view& reason) const;
+  Status check_journal(const Account& account, const Ask& ask, uint64_t journal_used, std::string_view& reason) const;
 
   const Bounds bounds_;
   uint64_t in_flight_bytes_ = 0, in_flight_body_bytes_ = 0, in_flight_requests_ = 0;

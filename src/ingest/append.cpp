@@ -18,8 +18,6 @@ struct Metrics {
                                      "Requests whose bytes are in the journal already.", R"(first="in_flight")"};
   metrics::Counter refused_state{"homeostat_ingest_refused_total", "Requests refused, by the bound that was met.",
                                  R"(reason="journal_unavailable")"};
-  metrics::Counter refused_hook{"homeostat_ingest_refused_total", "Requests refused, by the bound that was met.",
-                                R"(reason="admit_hook")"};
 };
 Metrics& counters() {
   static Metrics instance;
@@ -30,26 +28,22 @@ Metrics& counters() {
 
 uint64_t memory_of(const model::Batch& batch) { return batch.arena.bytes() + batch.size() * row_bytes; }
 
-Status Ingest::Parts::admit(Owed& owed, MonoNanos now) {
+Status Ingest::Parts::admit(Owed& owed, std::string_view& reason) {
   if (stopping || !refusal.empty()) {
     counters().refused_state.add();
+    reason = "journal_unavailable";
     return fail(Code::unavailable, stopping ? "Homeostat is stopping" : refusal, retry_soon_ms);
   }
   owed.account = &admission.account(owed.incoming.tenant);
-  return admission.enter(*owed.account, owed.ask, journal->bytes(), now);
+  return admission.enter(*owed.account, owed.ask, journal->bytes(), reason);
 }
 
 void Ingest::Parts::append(Incoming incoming, model::Batch batch, Done done) {
-  if (outside.admit) {
-    if (Status admitted = outside.admit(incoming, batch); !admitted) {
-      counters().refused_hook.add();
-      return done(std::move(admitted));
-    }
-  }
   Owed owed;
   owed.hash = request_hash(incoming);
   owed.rows = static_cast<uint32_t>(std::min<size_t>(batch.size(), UINT32_MAX));
-  owed.ask = {memory_of(batch) + incoming.body.size(), incoming.body.size()};
+  owed.ask = {memory_of(batch) + incoming.body.size(), incoming.body.size(),
+              outside.in_flight_max ? outside.in_flight_max(incoming.tenant) : 0};
   owed.incoming = std::move(incoming);
   owed.batch = std::move(batch);
   {
@@ -63,10 +57,12 @@ void Ingest::Parts::append(Incoming incoming, model::Batch batch, Done done) {
     Status verdict;  // durable already: ok
     if (seen == RetryWindow::Seen::in_flight)
       verdict = fail(Code::resource_exhausted, "the same request is being written already", retry_soon_ms);
-    if (seen == RetryWindow::Seen::never) verdict = admit(owed, outside.clock.mono());
+    std::string_view reason;
+    if (seen == RetryWindow::Seen::never) verdict = admit(owed, reason);
     if (seen == RetryWindow::Seen::durable) counters().retries_durable.add();
     if (seen != RetryWindow::Seen::never || !verdict) {
       lock.unlock();
+      if (outside.refused && !reason.empty()) outside.refused(owed.incoming.tenant, reason);
       return done(std::move(verdict));
     }
     window.begin(owed.hash);

@@ -2,12 +2,14 @@
 // What comes into the journal, and what goes out of it to the engine.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/error.h"
+#include "base/http_message.h"
 #include "base/time.h"
 #include "model/batch.h"
 
@@ -29,6 +31,18 @@ struct Incoming {
   bool parse_text = false;  // logs: what the text of a record tells was taken out of it (wire/logtext)
   std::string body;         // as received: the content encoding is not undone
 };
+
+// What every way in asks of the limits of tenants, around decoding. Empty functions: there are none.
+struct Gate {
+  // Before: resource_exhausted with retry_after_ms, or ok.
+  std::function<Status(const Incoming&)> enter;
+  // After, unless decoding failed.
+  std::function<void(const Incoming&, const model::Batch&)> settle;
+};
+
+// Whose data a request is about, as the header X-Scope-OrgID says it; "" without one. An error unless it is 1 to 150
+// letters, digits and !-_.*'() as in other systems that have this header.
+Result<std::string> tenant_of(const http::Headers& headers);
 
 // A request of a cut, decoded.
 struct StoredBatch {

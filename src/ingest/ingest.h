@@ -29,7 +29,6 @@ struct Options {
   uint64_t waiting_max_bytes = 128ULL << 20;   // decoded batches that wait for the engine; more are decoded again later
   uint64_t tee_max_batches = 1024;             // batches that wait for the stream; the oldest are shed and counted
   uint64_t quarantine_max_bytes = 1ULL << 30;  // then refused blocks stay in the journal, which fills and refuses
-  uint64_t tenant_bytes_per_s = 0;             // 0: no rate bound of one tenant (a burst of 2 s is allowed)
 
   uint64_t cut_max_rows = 100'000;       // one insert; ClickHouse wants 50k or more
   uint64_t cut_max_bytes = 64ULL << 20;  // of decoded memory, so that small rows and large ones both have a bound
@@ -53,8 +52,10 @@ struct Outside {
   // Sees each new batch once, on one thread of its own, after it is durable. `incoming.body` is empty by then.
   // Replayed requests are not shown again: the stream starts cold and the loop's state is its own.
   std::function<void(std::shared_ptr<const model::Batch>, const Incoming&)> tee;
-  // Optional further bounds (active series): an error refuses the request.
-  std::function<Status(const Incoming&, const model::Batch&)> admit;
+  // Optional: bytes that requests of this tenant may have in flight; 0: its share.
+  std::function<uint64_t(const std::string& tenant)> in_flight_max;
+  // Optional: told of each request that is refused, with the bound's name.
+  std::function<void(const std::string& tenant, std::string_view reason)> refused;
 };
 
 // For /readyz, /healthz and the console.

@@ -283,25 +283,29 @@ TEST(Ingest, TheStreamSeesEachNewBatchOnceAndNoReplay) {
   EXPECT_EQ(w.engine.stored().size(), 5U);
 }
 
-TEST(Ingest, AHookMayRefuse) {
+TEST(Ingest, ATenantMayHaveABoundOfItsOwn) {
   World w(1);
-  auto opened = Ingest::open(w.options, {w.disk,
-                                         w.clock,
-                                         w.random,
-                                         w.engine,
-                                         decode_numbers,
-                                         {},
-                                         [](const Incoming&, const model::Batch& batch) -> Status {
-                                           if (batch.size() < 3) return {};
-                                           return fail(Code::resource_exhausted, "too many series", 1000);
-                                         }});
+  std::vector<std::string> refused;
+  auto opened = Ingest::open(
+      w.options,
+      {w.disk,
+       w.clock,
+       w.random,
+       w.engine,
+       decode_numbers,
+       {},
+       [](const std::string& tenant) { return tenant == "small" ? uint64_t{1} : uint64_t{0}; },
+       [&](const std::string& tenant, std::string_view why) { refused.push_back(tenant + std::string(why)); }});
   w.ingest = std::move(*opened);
-  Answer good, bad;
-  w.send("1", good.take());
-  w.send("1,2,3", bad.take());
+  Answer first, second, other;
+  w.send("1", first.take(), "small");
+  w.send("2", second.take(), "small");
+  w.send("3", other.take(), "large");
   w.settle();
-  EXPECT_TRUE(good.status);
-  EXPECT_EQ(bad.status.error().message, "too many series");
+  EXPECT_TRUE(first.status);
+  EXPECT_NE(second.status.error().message.find("limits.in_flight"), std::string::npos);
+  EXPECT_TRUE(other.status);
+  EXPECT_EQ(refused, std::vector<std::string>{"smalltenant_in_flight"});
 }
 
 TEST(Ingest, ReplayAsksTheEngineAndInsertsOnlyWhatIsMissing) {
@@ -332,7 +336,8 @@ TEST(Ingest, ManyThreads) {
   w.tee = [&](const std::shared_ptr<const model::Batch>& batch, const Incoming&) { teed += batch->size(); };
   w.disk.on_sync([] { std::this_thread::sleep_for(std::chrono::microseconds(200)); });
   w.engine.set_faults({.away = 0.02, .lost_answer = 0.05, .late = 0.02, .exhausted = 0.02});
-  auto opened = Ingest::open(w.options, {w.disk, io::system_clock(), w.random, w.engine, decode_numbers, w.tee, {}});
+  auto opened =
+      Ingest::open(w.options, {w.disk, io::system_clock(), w.random, w.engine, decode_numbers, w.tee, {}, {}});
   ASSERT_TRUE(opened);
   w.ingest = std::move(*opened);
   std::atomic<uint64_t> acknowledged{0}, answered{0};

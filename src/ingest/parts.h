@@ -110,7 +110,7 @@ struct Ingest::Parts {
   void commit_loop();
   void send_loop();
   void tee_loop();
-  Status admit(Owed& owed, MonoNanos now);
+  Status admit(Owed& owed, std::string_view& reason);
 };
 
 // Tells callers, without a lock.

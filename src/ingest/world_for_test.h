@@ -202,7 +202,7 @@ struct World {
   }
 
   Status open() {
-    auto opened = Ingest::open(options, {disk, clock, random, engine, decode_numbers, tee, {}});
+    auto opened = Ingest::open(options, {disk, clock, random, engine, decode_numbers, tee, {}, {}});
     if (!opened) return tl::unexpected(opened.error());
     ingest = std::move(*opened);
     return {};

@@ -173,6 +173,7 @@ struct Batch {
   Spans spans;
   Logs logs;
   Points points;
+  uint64_t body_bytes = 0;   // of the request, after decompression; 0: unknown
   uint64_t rejected = 0;     // items of the request that could not be taken (partial success)
   std::string rejected_why;  // which and why, for the sender
   bool any_time = false;     // points may lie anywhere since 1970: the store does not clamp their past

@@ -27,7 +27,9 @@ Status LogDelivery::offer(const std::string& request, UnixNanos received_at) con
   incoming.received_at = received_at;
   incoming.parse_text = options_.parse_text && options_.parse_text();
   incoming.body = request;
+  if (options_.gate.enter) HS_TRY(options_.gate.enter(incoming));
   HS_ASSIGN(model::Batch batch, api::otlp::decode(incoming, options_.body_bytes_max));
+  if (options_.gate.settle) options_.gate.settle(incoming, batch);
   const auto answer = std::make_shared<std::promise<Status>>();
   std::future<Status> answered = answer->get_future();
   sink_(std::move(incoming), std::move(batch), [answer](Status status) { answer->set_value(std::move(status)); });

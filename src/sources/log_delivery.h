@@ -20,6 +20,7 @@ class LogDelivery {
     std::string tenant;  // whose data
     size_t body_bytes_max = 64 << 20;
     std::function<bool()> parse_text;  // as of the receivers of OTLP
+    ingest::Gate gate = {};
   };
   LogDelivery(Options options, api::otlp::Sink sink);
 

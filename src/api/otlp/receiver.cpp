@@ -82,11 +82,15 @@ struct Receiver {
   void take(Incoming incoming, std::function<void(Result<Accepted>)> done) const {
     Counters& counters = counters_of(incoming.signal);
     incoming.parse_text = incoming.signal == Signal::logs && options.parse_text && options.parse_text();
-    auto batch = decode(incoming, options.body_bytes_max);
-    if (!batch) {
+    const auto refuse = [&](Error error) {
       counters.refused.add();
-      return done(tl::unexpected(std::move(batch).error()));
-    }
+      done(tl::unexpected(std::move(error)));
+    };
+    if (options.gate.enter)
+      if (Status entered = options.gate.enter(incoming); !entered) return refuse(std::move(entered).error());
+    auto batch = decode(incoming, options.body_bytes_max);
+    if (!batch) return refuse(std::move(batch).error());
+    if (options.gate.settle) options.gate.settle(incoming, *batch);
     const size_t items = batch->size();
     Accepted accepted{batch->rejected, batch->rejected_why};
     if (items == 0) return done(std::move(accepted));
@@ -175,8 +179,11 @@ void handle(const Receiver& receiver, http::Request request, const http::Done& d
     response.headers.set("Accept-Encoding", "gzip, zstd, deflate");
     return done(std::move(response));
   }
+  auto tenant = ingest::tenant_of(request.headers);
+  if (!tenant) return done(status_response(format, tenant.error()));
   Incoming incoming;
   incoming.signal = *signal;
+  incoming.tenant = std::move(*tenant);
   incoming.format = format == Format::json ? WireFormat::otlp_json : WireFormat::otlp_protobuf;
   incoming.encoding = encoding_of(*coding);
   incoming.credential = std::move(request.credential);
@@ -189,8 +196,11 @@ void handle(const Receiver& receiver, http::Request request, const http::Done& d
 void handle_call(const Receiver& receiver, Signal signal, rpc::Request request, const rpc::Done& done) {
   const auto coding = parse_coding(request.encoding);
   if (!coding) return done(tl::unexpected(coding.error()));
+  auto tenant = ingest::tenant_of(request.metadata);
+  if (!tenant) return done(tl::unexpected(std::move(tenant).error()));
   Incoming incoming;
   incoming.signal = signal;
+  incoming.tenant = std::move(*tenant);
   incoming.encoding = encoding_of(*coding);
   incoming.credential = std::move(request.credential);
   incoming.body = std::move(request.body);
@@ -224,7 +234,9 @@ Result<model::Batch> decode(const Incoming& incoming, size_t body_bytes_max) {
   if (incoming.body.size() > body_bytes_max)
     return fail(Code::too_large, fmt::format("the body has more than {} bytes (ingest.body_max)", body_bytes_max));
   HS_ASSIGN(std::string body, decompress(coding_of(incoming.encoding), incoming.body, body_bytes_max));
+  const uint64_t body_bytes = body.size();
   HS_ASSIGN(model::Batch batch, wire::otlp::decode(incoming.signal, format_of(incoming.format), std::move(body)));
+  batch.body_bytes = body_bytes;
   if (incoming.parse_text) wire::logtext::parse(batch);
   return batch;
 }

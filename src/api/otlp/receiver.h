@@ -16,6 +16,7 @@ struct ReceiverOptions {
   // As received, and again when decompressed; OTLP recommends 64 MiB.
   size_t body_bytes_max = 64 << 20;
   std::function<bool()> parse_text;  // of log records (wire/logtext); none: never
+  ingest::Gate gate = {};
 };
 
 // Takes one decoded request and answers once, from any thread: ok means durable (ingest::Ingest::append).

@@ -56,7 +56,7 @@ auto ask(Shared& shared, const http::Request& request, bool reads, MonoNanos arr
   const ReadOutside& outside = shared.outside;
   auto params = Params::read(request);
   if (!params) return tl::unexpected(params.error());
-  auto tenant = tenant_of(request);
+  auto tenant = ingest::tenant_of(request.headers);
   if (!tenant) return bad_data(tenant.error().message);
   Asking asking{outside, request, std::move(*params), outside.options(), std::move(*tenant), &shared.cache};
   auto timeout = asking.params.duration_ms("timeout", asking.options.timeout_ms);

@@ -103,7 +103,7 @@ struct Receiver {
       answer(r.headers.get("X-Prometheus-Remote-Write-Samples-Written").empty() ? with_counts(std::move(r), {})
                                                                                 : std::move(r));
     };
-    auto tenant = tenant_of(request);
+    auto tenant = ingest::tenant_of(request.headers);
     if (!tenant) return done(refusal(tenant.error()));
     Incoming incoming;
     incoming.signal = model::Signal::metrics;
@@ -114,8 +114,11 @@ struct Receiver {
     incoming.received_at = clock.wall();
     incoming.any_time = options.any_time && options.any_time();
     incoming.body = std::move(request.body);
+    if (options.gate.enter)
+      if (const Status entered = options.gate.enter(incoming); !entered) return done(refusal(entered.error()));
     auto batch = decode_write(incoming, options.body_bytes_max);
     if (!batch) return done(refusal(batch.error()));
+    if (options.gate.settle) options.gate.settle(incoming, *batch);
     append(std::move(incoming), std::move(*batch), done);
   }
 
@@ -166,19 +169,12 @@ Result<model::Batch> decode_write(const Incoming& incoming, size_t body_bytes_ma
   limits.newest = incoming.received_at + store::time_future_max_ns;
   limits.window_s = store::partition_s;
   const bool second = incoming.format == ingest::WireFormat::prometheus_write_v2;
-  return wire::prometheus::decode_write(
-      std::move(body), limits, second ? wire::prometheus::WriteVersion::two : wire::prometheus::WriteVersion::one);
-}
-
-Result<std::string> tenant_of(const http::Request& request) {
-  constexpr size_t bytes_max = 150;
-  constexpr std::string_view others = "!-_.*'()";
-  const std::string_view name = request.headers.get("X-Scope-OrgID");
-  const bool good = name.size() <= bytes_max && std::all_of(name.begin(), name.end(), [&](char c) {
-                      return std::isalnum(static_cast<unsigned char>(c)) != 0 || others.find(c) != others.npos;
-                    });
-  if (good) return std::string(name);
-  return fail(Code::invalid_argument, "X-Scope-OrgID: a tenant's name is up to 150 letters, digits and !-_.*'()");
+  const uint64_t body_bytes = body.size();
+  HS_ASSIGN(model::Batch batch, wire::prometheus::decode_write(std::move(body), limits,
+                                                               second ? wire::prometheus::WriteVersion::two
+                                                                      : wire::prometheus::WriteVersion::one));
+  batch.body_bytes = body_bytes;
+  return batch;
 }
 
 }  // namespace hs::api::prometheus

@@ -14,6 +14,7 @@ struct WriteOptions {
   size_t body_bytes_max = 64 << 20;  // as received, and again when decompressed
   // Are samples of any age taken? Asked at each request: true while retention keeps metrics for ever.
   std::function<bool()> any_time;
+  ingest::Gate gate = {};
 };
 
 // Takes one decoded request and answers once, from any thread: ok means durable (ingest::Ingest::append).
@@ -28,9 +29,5 @@ http::Handler write_receiver(WriteOptions options, io::Clock& clock, Sink sink);
 
 // Decompresses and decodes a request: what the receiver does, and what the journal's replay does again. Pure.
 Result<model::Batch> decode_write(const ingest::Incoming& incoming, size_t body_bytes_max);
-
-// Whose data a request is about: X-Scope-OrgID, "" without one. An error unless it is 1 to 150 letters, digits and
-// !-_.*'() as in other systems that have this header.
-Result<std::string> tenant_of(const http::Request& request);
 
 }  // namespace hs::api::prometheus

@@ -26,7 +26,7 @@ Status write_by_id(JsonText& out, const Reader& reader, const http::Request& req
   if (!ids.empty()) {
     Select select;
     const std::vector<uint64_t> list(ids.begin(), ids.end());
-    select.add(sql).bind("tenant", "").bind("ids", list);
+    select.add(sql).bind("ids", list);
     HS_ASSIGN(const Blocks blocks, reader.run(select, request, contexts_max));
     for (const store::ResultBlock& block : blocks)
       for (size_t row = 0; row < block.rows; ++row) {

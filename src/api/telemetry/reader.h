@@ -6,6 +6,7 @@
 #include "api/telemetry/json_text.h"
 #include "api/telemetry/select.h"
 #include "api/telemetry/telemetry.h"
+#include "ingest/incoming.h"
 
 namespace hs::api::telemetry {
 
@@ -18,7 +19,10 @@ struct Reader {
   Collect collect;
   io::Clock& clock;
 
-  Result<Blocks> run(const Select& select, const http::Request& request, size_t rows_max) const {
+  // Of the tenant whose data the request is about.
+  Result<Blocks> run(Select select, const http::Request& request, size_t rows_max) const {
+    HS_ASSIGN(const std::string tenant, ingest::tenant_of(request.headers));
+    select.bind("tenant", tenant);
     return collect(select.query(request.gone), rows_max);
   }
 };

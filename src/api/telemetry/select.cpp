@@ -31,7 +31,7 @@ Select& Select::bind(Literal name, std::span<const uint64_t> values) {
 Select& Select::within(UnixNanos start, UnixNanos end) {
   add(" tenant = {tenant:String} AND ts >= fromUnixTimestamp64Nano({start:Int64}, 'UTC')"
       " AND ts <= fromUnixTimestamp64Nano({end:Int64}, 'UTC')");
-  return bind("tenant", "").bind("start", start).bind("end", end);
+  return bind("start", start).bind("end", end);
 }
 
 Select& Select::match_attributes(const Matches& matches) {

@@ -28,7 +28,7 @@ class Select {
   Select& bind(Literal name, std::span<const std::string> values);  // Array(String)
   Select& bind(Literal name, std::span<const uint64_t> values);     // Array(UInt64)
 
-  // Conditions that start with " AND ". `ts` in [start, end], of one tenant.
+  // Conditions that start with " AND ". `ts` in [start, end], of the tenant that Reader::run binds.
   Select& within(UnixNanos start, UnixNanos end);
   // Attributes of the row have these values; those of its resource.
   Select& match_attributes(const Matches& matches);

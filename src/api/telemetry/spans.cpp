@@ -54,7 +54,7 @@ Result<Summary> find_trace(const Reader& reader, const http::Request& request, c
   select.add(
       "SELECT min(ts) AS start, max(end_ts) AS end, sum(spans) AS spans FROM trace_parts"
       " WHERE tenant = {tenant:String} AND trace_id = toFixedString(unhex({trace:String}), 16)");
-  select.bind("tenant", "").bind("trace", id);
+  select.bind("trace", id);
   HS_ASSIGN(const Blocks blocks, reader.run(select, request, 1));
   Summary out;
   if (!blocks.empty() && blocks[0].rows != 0) {

@@ -1,0 +1,32 @@
+#include "app/limits_policy.h"
+
+namespace hs::app {
+namespace {
+
+void set(uint64_t& out, const std::optional<int64_t>& value) {
+  if (value) out = static_cast<uint64_t>(*value);
+}
+
+}  // namespace
+
+limits::Policy limits_policy(const config::Snapshot& config) {
+  const config::Settings& s = config.settings;
+  const auto bytes = [&](std::string_view name) { return static_cast<uint64_t>(s.bytes(name)); };
+  const auto integer = [&](std::string_view name) { return static_cast<uint64_t>(s.integer(name)); };
+  limits::Policy policy;
+  policy.each = {.bytes_per_s = bytes("limits.bytes_per_s"),
+                 .items_per_s = integer("limits.items_per_s"),
+                 .in_flight_bytes = bytes("limits.in_flight")};
+  policy.total_bytes_per_s = bytes("limits.total_bytes_per_s");
+  policy.total_items_per_s = integer("limits.total_items_per_s");
+  policy.burst_ms = s.ms("limits.burst");
+  for (const config::TenantLimits& t : config.tenant_limits) {
+    limits::Limits& limits = policy.tenants.try_emplace(t.tenant, policy.each).first->second;
+    set(limits.bytes_per_s, t.bytes_per_s);
+    set(limits.items_per_s, t.items_per_s);
+    set(limits.in_flight_bytes, t.in_flight);
+  }
+  return policy;
+}
+
+}  // namespace hs::app

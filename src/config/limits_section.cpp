@@ -1,0 +1,52 @@
+#include "config/limits_section.h"
+
+#include "config/fields.h"
+#include "config/settings.h"
+
+namespace hs::config {
+namespace {
+
+using namespace fields;
+
+using LimitMember = std::optional<int64_t> TenantLimits::*;
+
+auto limit(LimitMember member, Result<int64_t> (*parse)(std::string_view)) {
+  return [=](TenantLimits& out, const YAML::Node& node) -> Status {
+    HS_ASSIGN(const std::string written, text_of(node));
+    HS_ASSIGN(out.*member, parse(written));
+    return {};
+  };
+}
+
+// A bare number, as of a setting of type integer.
+Result<int64_t> parse_count(std::string_view written) {
+  int64_t value = 0;
+  if (YAML::convert<int64_t>::decode(YAML::Node(std::string(written)), value) && value >= 0) return value;
+  return fail(Code::invalid_argument, "takes a whole number, not negative");
+}
+
+const std::vector<Field<TenantLimits>>& tenant_limit_fields() {
+  static const std::vector<Field<TenantLimits>> fields = {
+      {"tenant", "text", true, "as X-Scope-OrgID names it; empty: senders without one", text(&TenantLimits::tenant)},
+      {"bytes_per_s", "bytes", false, "instead of limits.bytes_per_s; 0: no limit",
+       limit(&TenantLimits::bytes_per_s, parse_bytes)},
+      {"items_per_s", "integer", false, "instead of limits.items_per_s; 0: no limit",
+       limit(&TenantLimits::items_per_s, parse_count)},
+      {"in_flight", "bytes", false, "instead of limits.in_flight", limit(&TenantLimits::in_flight, parse_bytes)},
+  };
+  return fields;
+}
+
+}  // namespace
+
+Status read_tenant_limits(const YAML::Node& list, std::vector<TenantLimits>& out) {
+  return read_list(limits_section, tenant_limit_fields(), list, out);
+}
+
+Status check_tenant_limits(const std::vector<TenantLimits>& limits) {
+  return check_unique(limits_section, limits, [](const TenantLimits& t) { return t.tenant; });
+}
+
+std::string tenant_limits_reference() { return reference(limits_section, tenant_limit_fields()); }
+
+}  // namespace hs::config
