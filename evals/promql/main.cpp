@@ -1,6 +1,7 @@
 // Runs cases (JSON lines: blocks of series to load and queries to evaluate) through the engine, in this process.
 //
 //   promql_eval --cases FILE [--show N] [--only TEXT] [--no-features]   marks per file and per kind of query
+//   promql_eval --promqltest DIRECTORY [--show N] [--only TEXT]         the same for Prometheus' own *.test files
 //   promql_eval --speed SERIES                                         CPU time of typical queries
 //   promql_eval --parse < QUERIES                                      one JSON string per line; text or error of each
 //   promql_eval --answers [--delayed] < BLOCKS    {"series": [..], "queries": [{"expr", "start", "end", "step"}]} per
@@ -17,6 +18,8 @@
 #include <fstream>
 #include <iostream>
 #include <map>
+#include <set>
+#include <sstream>
 
 #include "base/json.h"
 #include "compare.h"
@@ -24,6 +27,7 @@
 #include "promql/engine.h"
 #include "promql/json.h"
 #include "promql/parser.h"
+#include "promqltest.h"
 #include "speed.h"
 
 namespace hs::promql {
@@ -35,6 +39,7 @@ struct Arguments {
   std::vector<std::string> cases;
   int show = 0;
   std::string only;
+  std::string promqltest;
   int speed = 0;
   bool parse = false;
   bool answers = false;
@@ -118,13 +123,61 @@ bool has_tag(const Json& e, std::string_view tag) {
 }
 
 std::string kind_of(const Json& e) {
+  if (!e.contains("tags")) return "  without a kind";
   if (has_tag(e, "native_histogram")) return "  native histograms";
   return has_tag(e, "experimental") ? "  experimental features" : "  stable PromQL, floats only";
 }
 
-void run_file(const std::string& path, const Arguments& arguments, std::map<std::string, Tally>& tallies) {
+class Tallies {
+ public:
+  explicit Tallies(const Arguments& arguments) : arguments_(arguments) {}
+
+  void run_step(const std::string& name, const Json& step, const MemorySource& source) {
+    Options options;
+    const bool on = arguments_.features;
+    options.features = {.experimental_functions = on,
+                        .duration_expressions = on,
+                        .delayed_name_removal = on,
+                        .extended_range_selectors = on,
+                        .fill_modifiers = on,
+                        .type_and_unit_labels = on && name == "type_and_unit.test",
+                        .start_timestamps = !arguments_.promqltest.empty() || has_tag(step, "needs_st")};
+    const Mark mark = compare(step, run(source, step, options));
+    for (const std::string& group : {name, std::string("TOTAL"), kind_of(step)}) {
+      Tally& t = groups_[group];
+      ++t.run;
+      t.values += mark.wrong.empty();
+      t.strict += mark.wrong.empty() && mark.strict.empty();
+    }
+    if ((!mark.wrong.empty() || !mark.strict.empty()) && shown_++ < arguments_.show) {
+      fmt::print("{} {}:{} {}\n       {}\n", mark.wrong.empty() ? "strict" : "FAIL  ", name, step["line"].dump(),
+                 step["expr"].get<std::string>(), mark.wrong.empty() ? mark.strict : mark.wrong);
+    }
+  }
+
+  // Cases that could not be read: wrong, as nobody knows better.
+  void add_unread(const std::string& name, int cases, const std::string& why) {
+    for (const std::string& group : {name, std::string("TOTAL"), std::string("  not readable")})
+      groups_[group].run += cases;
+    fmt::print("FAIL   {}: {} cases: {}\n", name, cases, why);
+  }
+
+  // How many values are wrong.
+  int print(std::string_view title) {
+    fmt::print("{:34} {:>5} {:>8} {:>8}\n", title, "run", "values%", "strict%");
+    for (const auto& [group, t] : groups_)
+      fmt::print("{:34} {:5} {:8.2f} {:8.2f}\n", group, t.run, 100.0 * t.values / t.run, 100.0 * t.strict / t.run);
+    return groups_["TOTAL"].run - groups_["TOTAL"].values;
+  }
+
+ private:
+  const Arguments& arguments_;
+  std::map<std::string, Tally> groups_;
+  int shown_ = 0;
+};
+
+void run_file(const std::string& path, const Arguments& arguments, Tallies& tallies) {
   std::ifstream file(path);
-  int shown = 0;
   for (std::string line; std::getline(file, line);) {
     const Json block = Json::parse(line);
     const std::string name = block["file"];
@@ -135,41 +188,47 @@ void run_file(const std::string& path, const Arguments& arguments, std::map<std:
         for (const Json& s : step["series"]) source.add(series_of(s));
         continue;
       }
-      Options options;
-      const bool on = arguments.features;
-      options.features = {.experimental_functions = on,
-                          .duration_expressions = on,
-                          .delayed_name_removal = on,
-                          .extended_range_selectors = on,
-                          .fill_modifiers = on,
-                          .type_and_unit_labels = on && name == "type_and_unit.test",
-                          .start_timestamps = has_tag(step, "needs_st")};
-      const Mark mark = compare(step, run(source, step, options));
-      for (const std::string& group : {name, std::string("TOTAL"), kind_of(step)}) {
-        Tally& t = tallies[group];
-        ++t.run;
-        t.values += mark.wrong.empty();
-        t.strict += mark.wrong.empty() && mark.strict.empty();
-      }
-      if ((!mark.wrong.empty() || !mark.strict.empty()) && shown++ < arguments.show) {
-        fmt::print("{} {}:{} {}\n       {}\n", mark.wrong.empty() ? "strict" : "FAIL  ", name, step["line"].dump(),
-                   step["expr"].get<std::string>(), mark.wrong.empty() ? mark.strict : mark.wrong);
-      }
+      tallies.run_step(name, step, source);
     }
   }
+}
+
+// Prometheus' own files.
+int run_promqltest(const Arguments& arguments) {
+  Tallies tallies(arguments);
+  std::set<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(arguments.promqltest))
+    if (entry.path().extension() == ".test") files.insert(entry.path());
+  for (const std::filesystem::path& path : files) {
+    const std::string name = path.filename();
+    if (name.find(arguments.only) == std::string::npos) continue;
+    std::ifstream file(path);
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    const auto steps = read_test(text);
+    if (!steps) {
+      std::istringstream lines(text);
+      int cases = 0;
+      for (std::string line; std::getline(lines >> std::ws, line);) cases += line.starts_with("eval") ? 1 : 0;
+      tallies.add_unread(name, cases, steps.error().message);
+      continue;
+    }
+    MemorySource source;
+    for (const TestStep& step : *steps) {
+      if (step.clear) source = {};
+      for (const Series& series : step.series) source.add(series);
+      if (!step.eval.is_null()) tallies.run_step(name, step.eval, source);
+    }
+  }
+  const int wrong = tallies.print("promqltest");
+  return wrong == 0 && !files.empty() ? 0 : 1;
 }
 
 int run_cases(const Arguments& arguments) {
   int failures = 0;
   for (const std::string& path : arguments.cases) {
-    std::map<std::string, Tally> tallies;
+    Tallies tallies(arguments);
     run_file(path, arguments, tallies);
-    fmt::print("{:34} {:>5} {:>8} {:>8}\n", std::filesystem::path(path).filename().string(), "run", "values%",
-               "strict%");
-    for (const auto& [group, t] : tallies) {
-      fmt::print("{:34} {:5} {:8.2f} {:8.2f}\n", group, t.run, 100.0 * t.values / t.run, 100.0 * t.strict / t.run);
-    }
-    failures += tallies["TOTAL"].run - tallies["TOTAL"].values;
+    failures += tallies.print(std::filesystem::path(path).filename().string());
   }
   return failures == 0 ? 0 : 1;
 }
@@ -236,6 +295,8 @@ int run_main(int argc, char** argv) {
       arguments.cases.push_back(next());
     else if (word == "--show")
       arguments.show = std::atoi(next().c_str());
+    else if (word == "--promqltest")
+      arguments.promqltest = next();
     else if (word == "--only")
       arguments.only = next();
     else if (word == "--parse")
@@ -254,6 +315,7 @@ int run_main(int argc, char** argv) {
   if (arguments.speed > 0) return measure_speed(arguments.speed), 0;
   if (arguments.parse) return parse_lines();
   if (arguments.answers) return answer_lines(arguments.delayed);
+  if (!arguments.promqltest.empty()) return run_promqltest(arguments);
   if (arguments.cases.empty()) {
     const char* shared = std::getenv("HOMEOSTAT_SHARED");
     const std::filesystem::path data =

@@ -125,15 +125,14 @@ double interpolate(const FloatPoint& a, const FloatPoint& b, int64_t t, bool cou
 HistogramPtr interpolate(const Window& w, const HistogramPoint& a, const HistogramPoint& b, int64_t t, bool counter) {
   if (t == a.t_ms) return a.h;
   if (t == b.t_ms) return b.h;
-  const double fraction = static_cast<double>(t - a.t_ms) / static_cast<double>(b.t_ms - a.t_ms);
-  if (counter && detect_reset(*b.h, *a.h)) return scaled(*b.h, fraction);
-  HistogramSum sum(*b.h);
-  const Combined difference = sum.subtract(*a.h);
-  if (difference.incompatible) {
+  if (a.h->custom() != b.h->custom()) {  // which a counter's reset would hide
     w.note(note::mixed_exponential_custom(w.metric));
     return nullptr;
   }
-  if (difference.reconciled) w.note(note::mismatched_custom_buckets("subtraction"));
+  const double fraction = static_cast<double>(t - a.t_ms) / static_cast<double>(b.t_ms - a.t_ms);
+  if (counter && detect_reset(*b.h, *a.h)) return scaled(*b.h, fraction);
+  HistogramSum sum(*b.h);
+  if (sum.subtract(*a.h).reconciled) w.note(note::mismatched_custom_buckets("subtraction"));
   sum.multiply(fraction);
   if (sum.add(*a.h).reconciled) w.note(note::mismatched_custom_buckets("addition"));
   return sum.finish();

@@ -97,8 +97,12 @@ Result<double> parse_go_number(std::string_view text) {
   };
   std::string word(text);
   std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return char(std::tolower(c)); });
-  if (word == "inf") return std::numeric_limits<double>::infinity();
-  if (word == "nan") return std::numeric_limits<double>::quiet_NaN();
+  const bool negative = word.starts_with('-'), has_sign = negative || word.starts_with('+');
+  const std::string_view size = std::string_view(word).substr(has_sign ? 1 : 0);
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  if (size == "inf" || size == "infinity") return negative ? -infinity : infinity;
+  if (size == "nan" && has_sign) return problem("invalid syntax");
+  if (size == "nan") return std::numeric_limits<double>::quiet_NaN();
   std::string digits;
   if (!strip_underscores(text, digits)) return problem("invalid syntax");
   double value = 0;
