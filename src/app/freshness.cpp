@@ -11,7 +11,7 @@ namespace {
 // Shared with the callback, which may come after we have stopped waiting.
 struct Outcome {
   std::mutex mutex;
-  std::condition_variable changed;
+  std::condition_variable_any changed;
   bool done = false;
 };
 
@@ -19,7 +19,7 @@ struct Outcome {
 
 void Freshness::wait() {
   const ingest::Health health = ingest_.health();
-  if (health.waiting_rows == 0 || health.oldest_waiting_ms >= patience_ms) return;
+  if (stop_.stop_requested() || health.waiting_rows == 0 || health.oldest_waiting_ms >= patience_ms) return;
   int64_t pause_ns = 0;
   {
     const std::lock_guard lock(mutex_);
@@ -35,7 +35,8 @@ void Freshness::wait() {
     outcome->changed.notify_all();
   });
   std::unique_lock lock(outcome->mutex);
-  outcome->changed.wait_for(lock, std::chrono::milliseconds(patience_ms), [&] { return outcome->done; });
+  outcome->changed.wait_for(lock, stop_.get_token(), std::chrono::milliseconds(patience_ms),
+                            [&] { return outcome->done; });
 }
 
 }  // namespace hs::app

@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <stop_token>
 
 #include "ingest/ingest.h"
 #include "io/clock.h"
@@ -16,6 +17,8 @@ class Freshness {
   // `patience_ms` already (the engine is behind, or away: readers get what is there), and after it at the latest. Any
   // thread; blocks.
   void wait();
+  // Ends all waiting, also of later calls.
+  void stop() { stop_.request_stop(); }
 
  private:
   // Each flush makes parts of its own, however small: so often at most, whoever asks.
@@ -26,6 +29,7 @@ class Freshness {
   io::Clock& clock_;
   std::mutex mutex_;
   MonoNanos next_at_ = 0;
+  std::stop_source stop_;
 };
 
 }  // namespace hs::app

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <nlohmann/json.hpp>
 
 #include "api/console/console.h"
@@ -12,6 +13,7 @@
 #include "api/prometheus/write.h"
 #include "api/telemetry/telemetry.h"
 #include "app/limits_policy.h"
+#include "app/stopping.h"
 #include "app/values_process.h"
 #include "app/version.h"
 #include "base/log.h"
@@ -22,8 +24,6 @@
 
 namespace hs::app {
 namespace {
-
-constexpr int64_t stop_deadline_ms = 1'500;  // for requests in flight; the whole stop takes under 5 s
 
 constexpr int64_t values_watch_ms = 1'000;    // code defaults are in force while nobody serves values
 constexpr int64_t values_probe_ms = 1'000;    // it answers from memory on this machine
@@ -70,20 +70,35 @@ Result<std::unique_ptr<Server>> Server::start(const Common& common, std::shared_
 
 // Order matters: those who call are stopped before those who are called.
 Server::~Server() {
-  if (grpc_) grpc_->stop(stop_deadline_ms);
-  log_sources_.reset();
-  for (auto& listener : listeners_) listener->stop(stop_deadline_ms);
-  values_keeper_ = {};
-  scraper_.reset();
-  proxies_.reset();
-  experiments_.reset();
-  query_pool_.reset();
-  if (own_series_) own_series_->stop();  // it reads what the collectors of the others tell
-  ruler_.reset();
-  retention_.reset();
+  const pid_t engine = storage_ ? storage_->state().pid : 0;
+  Stopping stopping(clock_, [engine] {
+    if (engine > 0) kill(engine, SIGKILL);  // it would see our end, unless somebody has stopped it
+  });
+  values_keeper_.request_stop();
+  if (freshness_) freshness_->stop();
+  stopping.step("requests in flight", [this] { stop_listeners(); });
+  stopping.step("log files and syslog", [this] { log_sources_.reset(); });
+  stopping.step("the keeper of values", [this] { values_keeper_ = {}; });
+  stopping.step("scrapes", [this] { scraper_.reset(); });
+  stopping.step("fault proxies", [this] { proxies_.reset(); });
+  stopping.step("an experiment's rollbacks", [this] { experiments_.reset(); });
+  stopping.step("queries", [this] { query_pool_.reset(); });
+  stopping.step("own series", [this] {
+    if (own_series_) own_series_->stop();  // it reads what the collectors of the others tell
+  });
+  stopping.step("rules and notifications", [this] { ruler_.reset(); });
+  stopping.step("retention", [this] { retention_.reset(); });
   freshness_.reset();
-  storage_.reset();
-  loop_.reset();
+  stopping.step("the journal and the engine", [this] { storage_.reset(); });
+  stopping.step("the loop", [this] { loop_.reset(); });
+  stopping.step("probes", [this] { observer_.reset(); });
+}
+
+// All at once: they share one deadline. A listener that waits takes no new requests meanwhile, nor do the others.
+void Server::stop_listeners() {
+  std::vector<std::jthread> all;
+  if (grpc_) all.emplace_back([this] { grpc_->stop(Stopping::requests_ms); });
+  for (auto& listener : listeners_) all.emplace_back([&listener] { listener->stop(Stopping::requests_ms); });
 }
 
 Status Server::open_data() {
@@ -118,15 +133,15 @@ void Server::keep_values(const std::stop_token& stop) {
   int misses = 0;
   while (
       !wake.wait_for(lock, stop, std::chrono::milliseconds(values_watch_ms), [&] { return stop.stop_requested(); })) {
-    Status ok = ensure_values(common_, data(), settings().text("listen.values"));
+    Status ok = ensure_values(common_, data(), settings().text("listen.values"), stop);
     misses = ok && values_answers(stop) ? 0 : misses + 1;
     if (misses >= values_misses_max) {
       misses = 0;
       values_replaced.add();
       (void)end_stuck_values(data());
-      ok = ensure_values(common_, data(), settings().text("listen.values"));
+      ok = ensure_values(common_, data(), settings().text("listen.values"), stop);
     }
-    if (!ok) log::warn("values does not run", {{"why", ok.error().message}});
+    if (!ok && !stop.stop_requested()) log::warn("values does not run", {{"why", ok.error().message}});
   }
 }
 
@@ -371,7 +386,11 @@ http::Response Server::readyz() const {
         {"quarantined_blocks", in.quarantined_blocks},
         {"corrupt_segments", in.corrupt_segments}}},
       {"loop", loop == nullptr ? nlohmann::json() : nlohmann::json::parse(loop->status, nullptr, false)},
-      {"engine", {{"ready", engine.ready}, {"pid", engine.pid}, {"starts", engine.starts}, {"reason", engine.reason}}}};
+      {"engine",
+       {{"ready", engine.ready},
+        {"pid", engine.pid > 0 ? nlohmann::json(engine.pid) : nlohmann::json()},
+        {"starts", engine.starts},
+        {"reason", engine.reason}}}};
   return http::Response::json(in.accepting ? 200 : 503, body.dump());
 }
 

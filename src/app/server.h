@@ -54,6 +54,7 @@ class Server {
   size_t body_bytes_max() const { return static_cast<size_t>(settings().bytes("ingest.body_max")); }
   std::string data() const { return settings().text("data"); }
 
+  void stop_listeners();
   Status open_data();
   Status open_access();
   Status open_values();

@@ -137,10 +137,11 @@ Storage::~Storage() {
 }
 
 void Storage::keep_schema(const std::stop_token& stop) {
+  store::Client client = client_.until(stop);
   bool ready = false;
   while (!stop.stop_requested()) {
     if (!ready) {
-      const Status done = store::migrate(client_);
+      const Status done = store::migrate(client);
       ready = done.has_value();
       sink_.set_ready(ready);
       if (ready) log::info("the engine is ready");

@@ -70,9 +70,9 @@ Status spawn_detached(const std::vector<std::string>& command, const std::string
   return {};
 }
 
-Status stop_running(const std::string& directory, int pid) {
+Status stop_running(const std::string& directory, int pid, const std::stop_token& stop) {
   kill(pid, SIGTERM);
-  for (int waited = 0; waited < stop_timeout_ms; waited += 20) {
+  for (int waited = 0; waited < stop_timeout_ms && !stop.stop_requested(); waited += 20) {
     if (!values::running(directory)) return {};
     sleep_ms(20);
   }
@@ -152,14 +152,15 @@ Status end_stuck_values(const std::string& data) {
   return fail(Code::unavailable, fmt::format("the values process {} does not end", running.pid));
 }
 
-Status ensure_values(const Common& common, const std::string& data, const std::string& address) {
+Status ensure_values(const Common& common, const std::string& data, const std::string& address,
+                     const std::stop_token& stop) {
   const std::string directory = values_directory(data);
   if (const auto running = values::running(directory)) {
     if (running->address == address) return {};
-    HS_TRY(stop_running(directory, running->pid));
+    HS_TRY(stop_running(directory, running->pid, stop));
   }
   HS_TRY(spawn_detached(values_command(common, data, address), data));
-  for (int waited = 0; waited < start_timeout_ms; waited += 20) {
+  for (int waited = 0; waited < start_timeout_ms && !stop.stop_requested(); waited += 20) {
     const auto running = values::running(directory);
     if (running && !running->address.empty()) return {};
     sleep_ms(20);

@@ -2,6 +2,7 @@
 // `homeostat values`: the command, and how `serve` makes sure that one runs. It outlives `serve`: promoted values must
 // stay served when `serve` is stopped, killed or upgraded (DESIGN, law 5).
 
+#include <stop_token>
 #include <string>
 
 #include "app/commands.h"
@@ -13,8 +14,9 @@ int values(const Common& common);
 
 // Nothing when a values process of this data directory serves `address`; otherwise starts one with the configuration of
 // `common` (detached, in a session of its own, output to <data>/values.log), in place of one that serves another
-// address.
-Status ensure_values(const Common& common, const std::string& data, const std::string& address);
+// address. `stop` ends the waiting for it: unavailable.
+Status ensure_values(const Common& common, const std::string& data, const std::string& address,
+                     const std::stop_token& stop = {});
 
 // Ends the process that holds the lock of `data` but does not answer (stopped, or stuck): SIGKILL, for it would not
 // read a kinder word. Its clients get a refused connection, and so their code defaults at once, instead of a silent

@@ -26,6 +26,11 @@ Experiments::Experiments(io::Http& http, io::Clock& clock, Faults& faults,
 
 Experiments::~Experiments() {
   thread_.request_stop();
+  {
+    std::unique_lock lock(mutex_);
+    wake_.wait_for(lock, std::chrono::milliseconds(rollbacks_ms), [this] { return !running_; });
+  }
+  cut_off_.request_stop();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -58,7 +63,7 @@ void Experiments::run_one(const Experiment& experiment, const std::string& id, c
     Entry* const one = entry(id);
     if (one != nullptr && one->lines.size() < lines_kept_max) one->lines.push_back(printable(line, 1'000));
   };
-  Json journal = run(experiment, {http_, clock_, faults_, pause, say});
+  Json journal = run(experiment, {http_, clock_, faults_, pause, say, stop, cut_off_.get_token()});
   const std::lock_guard lock(mutex_);
   if (Entry* const one = entry(id)) {
     one->status = json::text(journal, "status").value_or("aborted");
@@ -66,6 +71,7 @@ void Experiments::run_one(const Experiment& experiment, const std::string& id, c
     one->journal = std::move(journal);
   }
   running_ = false;
+  wake_.notify_all();
 }
 
 Status Experiments::stop(std::string_view id) {

@@ -11,6 +11,7 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -31,7 +32,10 @@ class Experiments {
  public:
   // `hosts`: chaos.hosts, asked at each start. All references outlive it.
   Experiments(io::Http& http, io::Clock& clock, Faults& faults, std::function<std::vector<std::string>()> hosts);
-  ~Experiments();  // asks the running one to stop, and waits for its rollbacks
+  // Asks the running one to stop and waits for its rollbacks, `rollbacks_ms` at most; then its HTTP calls are cut off
+  // (its faults are cleared in every case).
+  ~Experiments();
+  static constexpr int64_t rollbacks_ms = 500;  // a part of the time that serve has to stop in
 
   // The id. invalid_argument: what is wrong with it; conflict: another one runs. Text from outside never reads this
   // process's environment: variables of type env are refused.
@@ -60,6 +64,7 @@ class Experiments {
   std::deque<Entry> entries_;  // the oldest first
   uint64_t ids_ = 0;
   bool running_ = false;
+  std::stop_source cut_off_;
   std::jthread thread_;  // last: stops first
 };
 

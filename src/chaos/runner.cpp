@@ -65,8 +65,9 @@ class Run {
   }
   void stop(std::string status, std::string reason) {
     if (!status_.empty()) return;
-    status_ = std::move(status);
-    reason_ = std::move(reason);
+    const bool asked = !context_.pause(0);  // then what failed may have failed for that
+    status_ = asked ? "interrupted" : std::move(status);
+    reason_ = asked ? "stopped from outside" : std::move(reason);
   }
 
   void before();
@@ -87,7 +88,7 @@ class Run {
   const RunContext& context_;
   Json journal_;
   std::string status_, reason_;  // status_ "": going on
-  bool deviated_ = false;
+  bool deviated_ = false, rolling_back_ = false;
   std::multimap<std::string, std::string> injected_;  // proxy -> fault id
 };
 
@@ -97,6 +98,7 @@ Result<Json> Run::act(const HttpCall& call) {
   io::HttpLimits limits;
   limits.timeout_ms = call.timeout_ms;
   limits.body_bytes_max = probe_body_bytes_max;
+  limits.cancel = rolling_back_ ? context_.cut_off : context_.stop;
   limits.may_dial = [&](std::string_view address) { return HostList::may_dial(call.url.endpoint, address); };
   HS_ASSIGN(const http::Response response, context_.http.request(call.url.endpoint, request, limits));
   const auto& expected = call.expected_status;
@@ -220,6 +222,7 @@ void Run::method() {
 }
 
 void Run::roll_back() {
+  rolling_back_ = true;
   for (const Activity& activity : experiment_.rollbacks) {
     say(fmt::format("rollback: {}", activity.name));
     if (status_ != "interrupted" && activity.pause_before_ms > 0) context_.pause(activity.pause_before_ms);

@@ -2,6 +2,7 @@
 // Runs an experiment: steady state, method under guards, steady state again, rollbacks in every case.
 
 #include <functional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -24,6 +25,8 @@ struct RunContext {
   // Waits so long; false when asked to stop (then it returns at once, also when called again).
   std::function<bool(int64_t ms)> pause;
   std::function<void(std::string_view line)> say;  // what is happening, for a human
+  std::stop_token stop = {};                       // ends an HTTP call under way, but none of the rollbacks
+  std::stop_token cut_off = {};                    // ends those of the rollbacks too: there is no time left
 };
 
 // The journal, in Chaos Toolkit's form: status completed, failed (the steady state does not hold before, or no longer

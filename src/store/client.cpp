@@ -104,6 +104,12 @@ Client Client::in_database(std::string database) const {
   return Client(std::move(options), http_);
 }
 
+Client Client::until(std::stop_token stop) const {
+  ClientOptions options = options_;
+  options.cancel = std::move(stop);
+  return Client(std::move(options), http_);
+}
+
 namespace {
 
 void add_credentials(const ClientOptions& options, http::Headers& headers) {
@@ -155,7 +161,7 @@ Result<Client::Answer> Client::ask(const Query& query, const io::HttpLimits& lim
   add_credentials(options_, request.headers);
   io::HttpLimits bounded = limits;
   bounded.timeout_ms = timeout_ms + 1'000;  // the engine's own limit comes first, with a better message
-  bounded.cancel = query.cancel;
+  bounded.cancel = query.cancel.stop_possible() ? query.cancel : options_.cancel;
   HS_ASSIGN(http::Response response, http_.request(options_.endpoint, request, bounded));
   HS_TRY(check(response, false));
   return Answer{std::move(response)};

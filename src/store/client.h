@@ -23,6 +23,7 @@ struct ClientOptions {
   std::string user, password;          // of a ClickHouse server; the engine child's socket needs none
   int64_t insert_timeout_ms = 60'000;  // a block on a busy disk
   int64_t query_timeout_ms = 30'000;   // unless the query has its own
+  std::stop_token cancel = {};         // ends every query that has no token of its own
 };
 
 // A query. `sql` is constant text of ours: data and user input go into `params` ({name:Type} in the text), never into
@@ -65,6 +66,8 @@ class Client {
 
   const ClientOptions& options() const { return options_; }
   Client in_database(std::string database) const;
+  // The same, whose queries end with `stop`: for a thread that must not outlive it.
+  Client until(std::stop_token stop) const;
 
  private:
   struct Answer;

@@ -207,12 +207,13 @@ void RetentionKeeper::set_policy(const RetentionPolicy& policy) {
 }
 
 void RetentionKeeper::run(const std::stop_token& stop) {
+  Client client = client_.until(stop);
   std::unique_lock lock(mutex_);
   while (!stop.stop_requested()) {
     changed_ = false;
     const RetentionPolicy policy = policy_;
     lock.unlock();
-    const auto report = apply_retention(client_, policy, clock_.wall());
+    const auto report = apply_retention(client, policy, clock_.wall());
     if (!report && report.error().code != Code::unavailable) {
       log::warn("retention could not be applied", {{"why", report.error().message}});
     }

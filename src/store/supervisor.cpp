@@ -15,6 +15,7 @@
 #include <csignal>
 #include <cstring>
 #include <mutex>
+#include <stop_token>
 #include <string_view>
 #include <thread>
 
@@ -137,6 +138,7 @@ struct EngineSupervisor::Parts {
   std::condition_variable changed;
   State state;
   bool stopping = false;
+  std::stop_source stop_asking;  // ends a ping that is under way
   std::thread thread;
 
   int64_t start_patience_ms;  // of the thread
@@ -165,7 +167,8 @@ struct EngineSupervisor::Parts {
 
   bool answers() const {
     const io::HttpRequest ping{.method = "GET", .target = "/ping", .headers = {}, .body = {}};
-    const auto response = http.request(options.endpoint, ping, {.timeout_ms = ping_timeout_ms});
+    const auto response =
+        http.request(options.endpoint, ping, {.timeout_ms = ping_timeout_ms, .cancel = stop_asking.get_token()});
     return response && response->status == 200;
   }
 
@@ -208,7 +211,10 @@ int EngineSupervisor::Parts::end(Child& child) {
   if (poll(&exited, 1, 0) == 0) {
     kill(child.pid, SIGTERM);
     kill(child.pid, SIGCONT);  // also when somebody stopped it
-    if (poll(&exited, 1, static_cast<int>(options.stop_timeout_ms)) == 0) kill(child.pid, SIGKILL);
+    if (poll(&exited, 1, static_cast<int>(options.stop_timeout_ms)) == 0) {
+      log::warn("the engine did not stop in time and is ended", {{"pid", child.pid}});
+      kill(child.pid, SIGKILL);
+    }
   }
   waitpid(child.pid, &status, 0);
   return status;
@@ -268,6 +274,7 @@ void EngineSupervisor::stop() {
     parts_->stopping = true;
     parts_->changed.notify_all();
   }
+  parts_->stop_asking.request_stop();
   eventfd_write(parts_->stop_event.get(), 1);
   parts_->thread.join();
 }

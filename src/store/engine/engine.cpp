@@ -1,13 +1,16 @@
 #include "store/engine/engine.h"
 
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <array>
+#include <condition_variable>
 #include <csignal>
 #include <cstdlib>
+#include <mutex>
 #include <optional>
 #include <thread>
 
@@ -59,15 +62,49 @@ int block_signals() {
   return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-void wait_for_the_end(int signals, bool watch_input) {
-  std::array<pollfd, 2> watched = {pollfd{signals, POLLIN, 0}, pollfd{STDIN_FILENO, POLLIN, 0}};
-  for (;;) {
-    if (poll(watched.data(), watch_input ? 2 : 1, -1) < 0) continue;
-    if (watched[0].revents != 0) return;
-    std::array<char, 64> ignored{};
-    if (watch_input && watched[1].revents != 0 && read(STDIN_FILENO, ignored.data(), ignored.size()) <= 0) return;
+// Waits, on a thread of its own, until the engine is told to end. Before it is open that means leaving at once: loading
+// takes seconds on a busy machine, and an engine that survives kill -9 at any instant survives this.
+class TheEnd {
+ public:
+  TheEnd(int signals, bool watch_input) : thread_([=, this] { watch(signals, watch_input); }) {}
+  ~TheEnd() {
+    eventfd_write(not_awaited_, 1);
+    thread_.join();
+    close(not_awaited_);
   }
-}
+  // From now on the end is awaited, not taken.
+  void open() {
+    const std::lock_guard lock(mutex_);
+    open_ = true;
+  }
+  void wait() {
+    std::unique_lock lock(mutex_);
+    told_.wait(lock, [this] { return is_told_; });
+  }
+
+ private:
+  void watch(int signals, bool watch_input) {
+    std::array<pollfd, 3> watched = {pollfd{not_awaited_, POLLIN, 0}, pollfd{signals, POLLIN, 0},
+                                     pollfd{watch_input ? STDIN_FILENO : -1, POLLIN, 0}};
+    for (;;) {
+      if (poll(watched.data(), watched.size(), -1) < 0) continue;
+      if (watched[0].revents != 0) return;
+      if (watched[1].revents != 0) break;
+      std::array<char, 64> ignored{};
+      if (watched[2].revents != 0 && read(STDIN_FILENO, ignored.data(), ignored.size()) <= 0) break;
+    }
+    const std::lock_guard lock(mutex_);
+    if (!open_) _exit(0);
+    is_told_ = true;
+    told_.notify_all();
+  }
+
+  const int not_awaited_ = eventfd(0, EFD_CLOEXEC);
+  std::mutex mutex_;
+  std::condition_variable told_;
+  bool open_ = false, is_told_ = false;
+  std::thread thread_;  // last: it uses the others
+};
 
 Outcome<Session> open_engine(const Chdb& chdb, const EngineOptions& options, const std::string& path) {
   const std::string config = options.directory + "/config.xml";
@@ -78,7 +115,7 @@ Outcome<Session> open_engine(const Chdb& chdb, const EngineOptions& options, con
   return Session::open(chdb, path, {{"config-file", config}});
 }
 
-int serve_until_told(const EngineOptions& options, const Serve& serve, const Chdb& chdb, int signals) {
+int serve_until_told(const EngineOptions& options, const Serve& serve, const Chdb& chdb, TheEnd& end) {
   const std::string path = options.directory + "/chdb";
   auto keeper = open_engine(chdb, options, path);  // while this connection is open, the engine is
   if (!keeper) {
@@ -96,8 +133,9 @@ int serve_until_told(const EngineOptions& options, const Serve& serve, const Chd
     log::error("the engine cannot listen", {{"why", listening.error().message}});
     std::quick_exit(1);
   }
+  end.open();
   log::info("engine open", {{"version", chdb.version()}, {"directory", path}});
-  wait_for_the_end(signals, options.watch_parent);
+  end.wait();
   const bool quiet = service.stop(quiet_timeout_ms);
   listening->reset();
   log::info("engine stopped", {{"quiet", quiet}});
@@ -117,6 +155,7 @@ int run_engine(const EngineOptions& options, const Serve& serve) {
     log::error("no directory for the engine", {{"why", made.error().message}});
     return 1;
   }
+  TheEnd end(signals, options.watch_parent);  // before confine(), which leaves its thread out: it touches nothing
   auto lock = take_lock(options);
   if (!lock) {
     log::error("the engine's directory is in use", {{"why", lock.error().message}});
@@ -133,7 +172,7 @@ int run_engine(const EngineOptions& options, const Serve& serve) {
     log::error(chdb.error().message);
     return 1;
   }
-  return serve_until_told(options, serve, *chdb, signals);
+  return serve_until_told(options, serve, *chdb, end);
 }
 
 }  // namespace hs::store
