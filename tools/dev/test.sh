@@ -4,12 +4,23 @@ export HOMEOSTAT_SHARED="${HOMEOSTAT_SHARED:-$PWD/../shared}"
 
 unit_tests() { ctest --test-dir "build/$1" --output-on-failure -LE slow ${2:+-R "$2"}; }
 
-# The real binary through its real protocols, by official clients.
+# The real binary through its real protocols, by official clients, in real time on a machine that may be busy with other
+# things: one or two tests that failed run once more, alone. What passes only then is named as unstable.
+unstable_max=2
 black_box_tests() {
-  local python
+  local python status=0 cache="$PWD/build/$1/pytest"
+  local failed="$cache/v/cache/lastfailed"
   python=$(python_env python)
-  HOMEOSTAT="$PWD/build/$1/homeostat" "$python" -m pytest -q --durations=10 -p no:cacheprovider -m "not soak" \
-    apptest ${2:+-k "$2"} || { [ $? = 5 ] && [ -n "${2:-}" ]; }  # 5: no test of this name, which is fine then
+  local pytest=(env HOMEOSTAT="$PWD/build/$1/homeostat" "$python" -m pytest -q -o cache_dir="$cache" -m "not soak" apptest)
+  rm -f "$failed"
+  "${pytest[@]}" --durations=10 ${2:+-k "$2"} || status=$?
+  [ "$status" != 5 ] || [ -z "${2:-}" ] || return 0  # 5: no test of this name, which is fine then
+  [ "$status" = 1 ] && [ "$(grep -c '": true' "$failed")" -le "$unstable_max" ] || return "$status"
+  say "what failed, once more and alone"
+  cp "$failed" "$cache/unstable"
+  "${pytest[@]}" --last-failed || return
+  say "UNSTABLE: passed only when run again"
+  cat "$cache/unstable"
 }
 
 # Pure modules and those that own files and threads, under ASan and UBSan. (The engine's library is not instrumented, so
