@@ -4,6 +4,8 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -12,6 +14,7 @@ namespace {
 
 constexpr int64_t recent_s = 8, lag_s = 1;        // what is going on now
 constexpr int64_t baseline_s = 90, margin_s = 3;  // how it was before the incident
+constexpr double baseline_s_min = 8;              // seconds as usual, or all are taken
 constexpr double baseline_n_min = 20, recent_n_min = 5;
 constexpr double errors_rise_min = 0.05, errors_factor = 3;
 constexpr double slow_factor = 1.6;               // of the upper quartile
@@ -19,8 +22,14 @@ constexpr double flood_share = 0.6, flood_z = 5;  // of the reported flood; stan
 constexpr double silence = 0.4;                   // of the rate
 constexpr double silence_n_min = 15;              // expected requests before their absence means anything
 
+using Range = std::pair<int64_t, int64_t>;  // seconds [first, second)
+
 struct Window {
-  int64_t from = 0, to = 0, base_from = 0, base_to = 0;
+  int64_t from = 0, to = 0;
+  std::vector<Range> base;  // when it was as usual, oldest first
+  double base_s = 0;
+
+  double now_s() const { return static_cast<double>(to - from); }
 };
 
 // Services that the incident is about, and those that call them: who could have seen it.
@@ -37,23 +46,76 @@ std::set<std::string> concerned(const Incident& incident, const Past& history) {
   return out;
 }
 
+Block total_before(const Past& history, const Scope& scope, const Window& w) {
+  Block sum;
+  for (const auto& [from, to] : w.base) {
+    const Block some = history.total(scope, Bad{}, from, to);
+    sum.n += some.n, sum.bad += some.bad;
+  }
+  return sum;
+}
+
+stream::Sketch durations_before(const Past& history, const Scope& scope, const Window& w) {
+  stream::Sketch sum;
+  for (const auto& [from, to] : w.base) sum.merge(history.durations(scope, from, to));
+  return sum;
+}
+
+Past::Evaluations evaluations_before(const Past& history, const std::string& knob, const Bad& bad, const Window& w) {
+  Past::Evaluations sum;
+  for (const auto& [from, to] : w.base) {
+    const auto some = history.evaluations(knob, bad, from, to);
+    sum.served += some.served, sum.good += some.good, sum.bad += some.bad;
+  }
+  return sum;
+}
+
+// Seconds in which one of the services departed from what is usual, with what is before and after: no measure of that.
+std::set<int64_t> ill_seconds(const std::set<std::string>& services, const Incidents& known, const Range& within) {
+  std::set<int64_t> out;
+  for (const Incident* incident : known)
+    for (const auto& s : incident->symptoms) {
+      if (!services.contains(s.service)) continue;
+      const int64_t from = std::max(within.first, s.started / nanos_per_s - margin_s);
+      const int64_t to = s.ended == 0 ? within.second : std::min(within.second, s.ended / nanos_per_s + margin_s);
+      for (int64_t second = from; second < to; ++second) out.insert(out.end(), second);
+    }
+  return out;
+}
+
+// The last baseline_s seconds before `to` that were as usual, as far back as is known.
+void look_back(Window& w, int64_t to, int64_t last, const std::set<std::string>& services, const Incidents& known) {
+  const int64_t oldest = last - history_s + 1;
+  const auto ill = ill_seconds(services, known, {oldest, to});
+  for (int64_t second = to - 1; second >= oldest && w.base_s < baseline_s; --second) {
+    if (ill.contains(second)) continue;
+    if (!w.base.empty() && w.base.front().first == second + 1)
+      w.base.front().first = second;
+    else
+      w.base.insert(w.base.begin(), {second, second + 1});
+    w.base_s += 1;
+  }
+  if (w.base_s >= baseline_s_min) return;
+  const int64_t from = std::max(oldest, to - baseline_s);  // something there is always ill: then that is usual
+  if (from < to) w.base = {{from, to}}, w.base_s = static_cast<double>(to - from);
+}
+
 // More requests than usual are part of the story.
 bool is_flood(const Incident& incident, const Goal& goal) { return incident.security || !goal.series.empty(); }
 
 // Whether one series of one sender departs from its own past.
 bool departs(const Past& history, const Past::Key& key, const Window& w, bool by_series) {
   Scope scope{key.service, key.operation, key.instance, key.peer, key.credential, key.kind};
-  Block then = history.total(scope, Bad{}, w.base_from, w.base_to);
+  Block then = total_before(history, scope, w);
   Block now = history.total(scope, Bad{}, w.from, w.to);
-  double past_s = static_cast<double>(w.base_to - w.base_from), now_s = static_cast<double>(w.to - w.from);
-  if (then.n < baseline_n_min || past_s <= 0) return false;
-  double expected = then.n / past_s * now_s;
+  if (then.n < baseline_n_min || w.base_s <= 0) return false;
+  double expected = then.n / w.base_s * w.now_s();
   if (expected >= silence_n_min && now.n < silence * expected) return true;
   if (by_series && now.n > 2 * expected + recent_n_min) return true;  // a flood
   if (now.n < recent_n_min) return false;
   double share_then = then.bad / then.n, share_now = now.bad / now.n;
   if (share_now > std::max(errors_factor * share_then, share_then + errors_rise_min)) return true;
-  double slow_then = history.durations(scope, w.base_from, w.base_to).quantile(0.75);
+  double slow_then = durations_before(history, scope, w).quantile(0.75);
   double slow_now = history.durations(scope, w.from, w.to).quantile(0.75);
   return slow_now > slow_factor * slow_then && slow_now > slow_then + 5;
 }
@@ -73,9 +135,14 @@ std::set<std::string> testifying(const Incident& incident, const Goal& goal, con
 
 bool probe_testifies(const Incident& incident, const Past& history, const Window& w, std::string& which) {
   for (const auto& service : concerned(incident, history)) {
-    auto past = history.probe_durations(service, w.base_from, w.base_to);
+    stream::Sketch past;
+    for (const auto& [from, to] : w.base) past.merge(history.probe_durations(service, from, to));
     double slow_ms = past.count() >= 5 ? std::max(2 * past.quantile(0.9), past.quantile(0.9) + 20) : 0;
-    Block then = history.probes(service, slow_ms, w.base_from, w.base_to);
+    Block then;
+    for (const auto& [from, to] : w.base) {
+      const Block some = history.probes(service, slow_ms, from, to);
+      then.n += some.n, then.bad += some.bad;
+    }
     Block now = history.probes(service, slow_ms, w.from, w.to);
     if (now.n < 2 || now.bad < 2 || now.bad / now.n < std::max(0.2, then.n > 0 ? 2 * then.bad / then.n : 0.2)) continue;
     which = service;
@@ -90,7 +157,7 @@ bool served_testifies(const Goal& goal, const Past& history, const Window& w, st
   if (goal.requests.empty()) return false;
   Bad bad = goal.requests.begin()->second;
   for (const auto& knob : history.knobs_evaluated()) {
-    auto then = history.evaluations(knob, bad, w.base_from, w.base_to);
+    auto then = evaluations_before(history, knob, bad, w);
     auto now = history.evaluations(knob, bad, w.from, w.to);
     if (then.served < baseline_n_min || now.served < 2 * recent_n_min || now.bad < recent_n_min) continue;
     double good_then = then.good / then.served, good_now = now.good / now.served;
@@ -104,16 +171,16 @@ bool served_testifies(const Goal& goal, const Past& history, const Window& w, st
 
 // A flood of requests that evaluate a knob is a flood of evaluations, and those we served ourselves.
 bool served_flood(const Incident& incident, const Past& history, const Window& w, std::string& which) {
-  double past_s = static_cast<double>(w.base_to - w.base_from), now_s = static_cast<double>(w.to - w.from);
+  const double now_s = w.now_s();
   for (const auto& s : incident.symptoms) {
-    if (s.ended != 0 || past_s <= 0 || now_s <= 0) continue;
+    if (s.ended != 0 || w.base_s <= 0 || now_s <= 0) continue;
     Scope scope{.service = s.service, .operation = s.operation, .kind = 2};
-    double then = history.total(scope, Bad{}, w.base_from, w.base_to).n / past_s;
+    double then = total_before(history, scope, w).n / w.base_s;
     double more = history.total(scope, Bad{}, w.from, w.to).n / now_s - then;
     if (more < then || more * now_s < silence_n_min) continue;
     for (const auto& knob : history.knobs_evaluated()) {
       if (!history.reads(s.service, s.operation, knob)) continue;
-      double served_then = history.evaluations(knob, Bad{}, w.base_from, w.base_to).served / past_s;
+      double served_then = evaluations_before(history, knob, Bad{}, w).served / w.base_s;
       double served_more = history.evaluations(knob, Bad{}, w.from, w.to).served / now_s - served_then;
       double chance = flood_z * std::sqrt(served_then / now_s);  // what the rate may vary by
       if (served_more < flood_share * more || served_more < chance) continue;
@@ -126,10 +193,10 @@ bool served_flood(const Incident& incident, const Past& history, const Window& w
 
 }  // namespace
 
-Corroboration corroborate(const Incident& incident, const Goal& goal, const Past& history) {
+Corroboration corroborate(const Incident& incident, const Goal& goal, const Past& history, const Incidents& known) {
   int64_t onset = goal.started / nanos_per_s, last = history.last_second();
   Window w{.from = std::max(onset, last - recent_s), .to = last - lag_s + 1};
-  w.base_to = onset - margin_s, w.base_from = w.base_to - baseline_s;
+  look_back(w, onset - margin_s, last, concerned(incident, history), known);
   std::set<std::string> heard;
   auto witnesses = testifying(incident, goal, history, w, heard);
   if (witnesses.size() >= 2)

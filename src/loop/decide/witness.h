@@ -4,6 +4,7 @@
 // answer our probes, and cannot make real requests disappear from the evaluations that we served ourselves.
 
 #include <string>
+#include <vector>
 
 #include "loop/types.h"
 #include "loop/verify/goal.h"
@@ -15,6 +16,9 @@ struct Corroboration {
   bool given = false;
   std::string why;  // which signals, or what is missing
 };
-Corroboration corroborate(const Incident& incident, const Goal& goal, const Past& history);
+// `known`: incidents that are not closed, this one among them. Seconds in which one of them hurt the same services are
+// no measure of what is usual: a fault that comes again would look like what always was.
+using Incidents = std::vector<const Incident*>;
+Corroboration corroborate(const Incident& incident, const Goal& goal, const Past& history, const Incidents& known);
 
 }  // namespace hs::loop

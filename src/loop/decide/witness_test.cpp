@@ -5,7 +5,7 @@
 namespace hs::loop {
 namespace {
 
-constexpr int64_t start = 10'000, onset = 10'100, end = 10'110;
+constexpr int64_t start = 10'000, ill_until = 10'080, onset = 10'100, end = 10'110;
 
 struct Story {                             // what each second of telemetry says
   double shop_errors = 0, pay_errors = 0;  // shares, since the onset, by each service's own sender
@@ -13,13 +13,14 @@ struct Story {                             // what each second of telemetry says
   bool probe_fails = false;
   bool evaluated = false;
   bool one_credential = false;
+  bool ill_before = false;  // the same was so until shortly before
 };
 
 Past told(const Story& story) {
   Past history;
   uint64_t served = 0;
   for (int64_t s = start; s < end; ++s) {
-    bool on = s >= onset;
+    bool on = s >= onset || (story.ill_before && s < ill_until);
     stream::Frame f{.tick = (s + 1) * nanos_per_s};
     auto cell = [&](std::string service, std::string credential, double n, double bad) {
       stream::Cell c{.second = s, .service = service, .operation = "op"};
@@ -51,7 +52,28 @@ Corroboration verdict(const Story& story) {
   incident.symptoms = {{.id = "s", .service = "shop", .operation = "op", .started = onset * nanos_per_s}};
   incident.causes = {{.entity = "service:pay", .kind = "errors", .probability = 1, .service = "pay"}};
   const Past history = told(story);
-  return corroborate(incident, goal_of(incident, {}, history), history);
+  if (story.ill_before) {
+    Incident earlier;
+    earlier.symptoms = {{.id = "e", .service = "shop", .operation = "op"}};
+    earlier.symptoms[0].started = start * nanos_per_s, earlier.symptoms[0].ended = ill_until * nanos_per_s;
+    return corroborate(incident, goal_of(incident, {}, history), history, {&earlier, &incident});
+  }
+  return corroborate(incident, goal_of(incident, {}, history), history, {&incident});
+}
+
+// Most of what is known of the time before is of the fault's last visit.
+TEST(Witness, a_fault_that_comes_again_is_told_from_what_is_usual) {
+  EXPECT_TRUE(verdict({.shop_errors = 0.3, .pay_errors = 0.3, .ill_before = true}).given);
+}
+
+// An incident that does not end must not blind us to the next one beside it.
+TEST(Witness, what_is_always_ill_is_usual) {
+  Incident always, incident;
+  always.symptoms = {{.id = "a", .service = "shop", .operation = "other", .started = (start - 500) * nanos_per_s}};
+  incident.symptoms = {{.id = "s", .service = "shop", .operation = "op", .started = onset * nanos_per_s}};
+  incident.causes = {{.entity = "service:pay", .kind = "errors", .probability = 1, .service = "pay"}};
+  const Past history = told({.shop_errors = 0.3, .pay_errors = 0.3});
+  EXPECT_TRUE(corroborate(incident, goal_of(incident, {}, history), history, {&always, &incident}).given);
 }
 
 TEST(Witness, two_senders_agree) { EXPECT_TRUE(verdict({.shop_errors = 0.3, .pay_errors = 0.3}).given); }
@@ -95,7 +117,7 @@ Corroboration attack(uint64_t served_more) {
   incident.symptoms = {{.id = "s", .kind = SymptomKind::security, .service = "auth", .operation = "login"}};
   incident.symptoms[0].started = incident.started = onset * nanos_per_s, incident.security = true;
   incident.causes = {{.entity = "attack:auth", .kind = "security", .probability = 1, .service = "auth"}};
-  return corroborate(incident, goal_of(incident, {}, history), history);
+  return corroborate(incident, goal_of(incident, {}, history), history, {&incident});
 }
 
 TEST(Witness, a_flood_that_we_served_confirms) {

@@ -105,7 +105,7 @@ class Control {
   void end_hold(const Hold& hold, const Hold::Out& how, Actions& out);
   void note_series(const Incidents& incidents);
   void decide_all(const Incidents& incidents, Actions& out);
-  void decide(const Incident& incident, Actions& out);
+  void decide(const Incident& incident, const Incidents& incidents, Actions& out);
   bool ready(const Incident& incident, Case& known) const;
   void begin(const Incident& incident, const Goal& goal, const Choice& choice, const std::string& corroboration,
              Actions& out);

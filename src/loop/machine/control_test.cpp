@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <random>
+#include <utility>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -347,6 +348,24 @@ TEST(Control, goes_on_after_a_restart) {
   w.fault = [](int s) { return s < 100 ? 0.3 : 0.0; };
   w.run(260);
   EXPECT_FALSE(w.promoted) << text_of(w.log);  // it still knew what to release
+}
+
+// What senders kept while nobody listened is of a time when nothing was held: no reason to take a repair back.
+TEST(Control, late_news_of_the_time_without_it_does_not_end_a_hold) {
+  World w;
+  w.start();
+  while (!w.promoted && w.second < 120) w.run(w.second + 1);
+  w.run(w.second + 30);
+  ASSERT_TRUE(w.promoted) << text_of(w.log);
+  Control again(w.policy);
+  ASSERT_TRUE(again.restore(w.control.snapshot(), {.knobs = {w.knob}}));
+  w.control = std::move(again);
+  const auto as_it_is = std::exchange(w.bad, [](const config::Value&, double) { return 0.9; });
+  w.run(w.second + 2);
+  w.bad = as_it_is;
+  w.run(w.second + 12);
+  EXPECT_TRUE(w.promoted) << text_of(w.log);
+  EXPECT_FALSE(w.said("as bad as before"));
 }
 
 TEST(Control, a_candidate_of_before_a_restart_is_taken_back) {

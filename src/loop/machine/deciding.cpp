@@ -111,7 +111,7 @@ void Control::decide_all(const Incidents& incidents, Actions& out) {
   for (const Incident* incident : incidents) {
     if (!goes_on(*incident)) continue;
     Case& known = case_of(incident->id);
-    if (ready(*incident, known)) decide(*incident, out);
+    if (ready(*incident, known)) decide(*incident, incidents, out);
   }
 }
 
@@ -238,7 +238,7 @@ void Control::say(const Incident& incident, Case& known, std::string why, json m
   out.push_back(record("decision", more));
 }
 
-void Control::decide(const Incident& incident, Actions& out) {
+void Control::decide(const Incident& incident, const Incidents& incidents, Actions& out) {
   Case& known = case_of(incident.id);
   known.follow(incident, now_);
   if (known.failed >= policy_.changes_per_incident) {
@@ -273,7 +273,7 @@ void Control::decide(const Incident& incident, Actions& out) {
   for (size_t i = 0; i < std::min(choice.ranked.size(), options_told); ++i)
     told["options"].push_back(to_json(choice.ranked[i]));
   if (!choice.nothing.empty()) return say(incident, known, "nothing: " + choice.nothing, told, out);
-  Corroboration word = corroborate(incident, goal, history_);
+  Corroboration word = corroborate(incident, goal, history_, incidents);
   if (known.corroborated && !word.given) word = {true, "confirmed before"};
   known.corroborated = word.given;
   if (!word.given && !policy_.sabotage.no_corroboration)

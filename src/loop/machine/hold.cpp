@@ -113,6 +113,7 @@ Hold::Out Hold::release(const View&, std::string why) {
 
 Hold::Out Hold::on_frame(const stream::Frame& frame, const View& view, bool may_probe) {
   if (!promoted_) return {};
+  if (watched_since_ == 0) watched_since_ = view.now;
   bool stuck = phase_ == Phase::asked && view.now - probe_since_ > policy_.receipt_ms * nanos_per_ms;
   if (stuck) return end_probe(view, "the actuator did not answer", false);
   bool watched = phase_ == Phase::quiet || phase_ == Phase::held_back;
@@ -213,7 +214,8 @@ bool Hold::is_crowded(const View& view) const {
 // Those held back tell nothing here: when all queue for the same, what the treated win in a canary, the others lose,
 // and when everybody is treated, nobody wins.
 bool Hold::benefit_gone(const View& view) const {
-  if (view.now - since_ < useless_after_ms * nanos_per_ms || !goal_.series.empty()) return false;
+  const UnixNanos from = std::max(since_, watched_since_);
+  if (view.now - from < useless_after_ms * nanos_per_ms || !goal_.series.empty()) return false;
   int64_t to = view.history->last_second();
   Block sum;
   for (const auto& b : lately(view, to - useless_s, to)) sum.n += b.n, sum.bad += b.bad;

@@ -83,6 +83,14 @@ void add_missed(Goal& goal, const Incident& incident, const config::Declarations
   }
 }
 
+// When what departs now began: one that came back began anew.
+UnixNanos onset(const Incident& incident) {
+  UnixNanos first = 0;
+  for (const auto& s : incident.symptoms)
+    if (goes_on(s) && (first == 0 || s.started < first)) first = s.started;
+  return first == 0 ? incident.started : first;
+}
+
 // The service of an incident of which no answer departs, only calls to others.
 std::string suffering(const Incident& incident) {
   for (const auto& s : incident.symptoms)
@@ -115,7 +123,7 @@ int Goal::judge(const stream::Outcome& o) const {
 
 Goal goal_of(const Incident& incident, const config::Declarations& declarations, const Past& history) {
   Goal goal;
-  goal.started = incident.started;
+  goal.started = onset(incident);
   auto symptoms = countable_symptoms(incident);
   bool security = incident.security;
   const Symptom* other = nullptr;
@@ -141,7 +149,7 @@ Goal goal_of(const Incident& incident, const config::Declarations& declarations,
   const bool errors = std::any_of(goal.requests.begin(), goal.requests.end(), [](auto& r) { return r.second.errors; });
   goal.measure = errors || goal.requests.empty() ? "errors" : "latency";
   if (goal.requests.empty()) goal.requests[{suffering(incident), ""}] = Bad{};
-  if (goal.started == 0) goal.started = incident.started;
+  if (goal.started == 0) goal.started = onset(incident);
   return goal;
 }
 
