@@ -44,15 +44,15 @@ class Bench:
         return {"serve": self.world.processes.pid("homeostat"),
                 "values": int((h.data / "values/pid").read_text().split()[0])}
 
-    def wait_change(self, wanted, seconds=60):
-        """Until a change is in one of the wanted states; its knob."""
+    def wait_change(self, wanted, besides="", seconds=60):
+        """Until a change of another knob is in one of the wanted states; its knob."""
         watch = trial.Watch(self.world, time.time() - 1)
         end = time.time() + seconds
         while time.time() < end:
             watch.look()
             self.world.tick(watch.lines(time.time()))
             for c in watch.changes.values():
-                if c.get("state") in wanted:
+                if c.get("state") in wanted and c["knob"] != besides:
                     return c["knob"]
         raise trial.Failed(f"no change was {' or '.join(wanted)} within {seconds} s")
 
@@ -113,7 +113,7 @@ class Bench:
         world.faults.inject(self.truth["failing-dependency"])
         promoted = self.wait_change(("promoted", "holding"))
         world.faults.inject(self.truth["slow-dependency"])
-        candidate = self.wait_change(("candidate",))
+        candidate = self.wait_change(("candidate",), besides=promoted)
         start = int(time.time())
         world.live.say(f"promoted {promoted}, candidate {candidate}; now {name}")
         last, before = self.hurt(name)

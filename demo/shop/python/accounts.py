@@ -14,7 +14,7 @@ from kit import Slots, knobs, named, serve, telemetry
 
 WINDOW_SECONDS = 60
 ADDRESSES_MAX = 20_000  # remembered addresses; the oldest is forgotten first
-hashing = Slots(count=3, seconds=0.04, waiting_max=400, wait_seconds_max=2.0, what="password hashing")
+hashing = Slots(count=4, seconds=0.04, waiting_max=400, wait_seconds_max=2.0, what="password hashing")
 store = redis.Redis.from_url(os.environ["REDIS_URL"], socket_timeout=1)
 
 

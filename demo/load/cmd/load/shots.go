@@ -65,7 +65,7 @@ func (g *generator) login(random *rand.Rand) shot {
 	return s
 }
 
-const attackAddresses = 80
+const attackAddresses = 120
 
 // Stolen passwords tried out, a few from each of many addresses.
 func (g *generator) attack(random *rand.Rand) shot {
