@@ -16,7 +16,11 @@ limits::Policy limits_policy(const config::Snapshot& config) {
   limits::Policy policy;
   policy.each = {.bytes_per_s = bytes("limits.bytes_per_s"),
                  .items_per_s = integer("limits.items_per_s"),
-                 .in_flight_bytes = bytes("limits.in_flight")};
+                 .in_flight_bytes = bytes("limits.in_flight"),
+                 .active_series = integer("limits.active_series"),
+                 .series_per_metric = integer("limits.series_per_metric")};
+  policy.total_active_series = integer("limits.total_active_series");
+  policy.active_for_ms = s.ms("limits.active_for");
   policy.total_bytes_per_s = bytes("limits.total_bytes_per_s");
   policy.total_items_per_s = integer("limits.total_items_per_s");
   policy.burst_ms = s.ms("limits.burst");
@@ -25,6 +29,8 @@ limits::Policy limits_policy(const config::Snapshot& config) {
     set(limits.bytes_per_s, t.bytes_per_s);
     set(limits.items_per_s, t.items_per_s);
     set(limits.in_flight_bytes, t.in_flight);
+    set(limits.active_series, t.active_series);
+    set(limits.series_per_metric, t.series_per_metric);
   }
   return policy;
 }

@@ -11,6 +11,7 @@
 #include "api/prometheus/own_samples.h"
 #include "api/prometheus/routes.h"
 #include "api/prometheus/write.h"
+#include "api/telemetry/cardinality.h"
 #include "api/telemetry/telemetry.h"
 #include "app/limits_policy.h"
 #include "app/stopping.h"
@@ -165,7 +166,7 @@ Status Server::open_storage() {
                                                      .spans_every_ms = settings().ms("metrics.spans_interval"),
                                                      .instance = settings().text("listen.http")},
                                   clock_);
-  gate_ = std::make_unique<limits::Gate>(clock_, limits_policy(*config_.load()));
+  gate_ = std::make_unique<limits::Gate>(clock_, limits_policy(*config_.load()), api::prometheus::is_derived);
   HS_ASSIGN(storage_, Storage::open(common_, settings(), http_, clock_, random_, *gate_, tee));
   freshness_ = std::make_unique<Freshness>(storage_->ingest(), clock_);
   query_pool_ = std::make_unique<WorkerPool>(query_threads, queries_waiting_max);
@@ -226,8 +227,7 @@ api::otlp::Sink Server::sink() {
 
 ingest::Gate Server::gate() {
   return {.enter = [this](const ingest::Incoming& incoming) { return gate_->enter(incoming); },
-          .settle = [this](const ingest::Incoming& incoming,
-                           const model::Batch& batch) { gate_->settle(incoming, batch); }};
+          .settle = [this](ingest::Incoming& incoming, model::Batch& batch) { gate_->settle(incoming, batch); }};
 }
 
 api::otlp::ReceiverOptions Server::receiver_options() {
@@ -310,6 +310,8 @@ http::Routes Server::routes() {
   add(api::telemetry::routes(
       [this](const store::Query& query, size_t rows_max) { return storage_->client().collect(query, rows_max); },
       clock_, *query_pool_));
+  all.push_back(api::telemetry::cardinality_route(
+      [this](std::string_view tenant, const limits::CensusAsk& ask) { return gate_->census(tenant, ask); }));
   add(api::console::routes());
   add(prometheus());
   add(chaos::routes(*experiments_, [this] { return settings().flag("chaos.enabled"); }));

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "model/rows.h"
 #include "promql/store/recent_filler.h"
 #include "store/schema.h"
 
@@ -64,7 +65,9 @@ ingest::Options ingest_options(const config::Settings& settings) {
 Result<model::Batch> decode_again(const ingest::Incoming& incoming, size_t body_max) {
   const bool prometheus = incoming.format == ingest::WireFormat::prometheus_write ||
                           incoming.format == ingest::WireFormat::prometheus_write_v2;
-  return prometheus ? api::prometheus::decode_write(incoming, body_max) : api::otlp::decode(incoming, body_max);
+  auto batch = prometheus ? api::prometheus::decode_write(incoming, body_max) : api::otlp::decode(incoming, body_max);
+  if (batch && !incoming.refused.empty()) model::remove_points(batch->points, incoming.refused);
+  return batch;
 }
 
 }  // namespace

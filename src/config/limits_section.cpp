@@ -33,6 +33,10 @@ const std::vector<Field<TenantLimits>>& tenant_limit_fields() {
       {"items_per_s", "integer", false, "instead of limits.items_per_s; 0: no limit",
        limit(&TenantLimits::items_per_s, parse_count)},
       {"in_flight", "bytes", false, "instead of limits.in_flight", limit(&TenantLimits::in_flight, parse_bytes)},
+      {"active_series", "integer", false, "instead of limits.active_series; 0: no limit",
+       limit(&TenantLimits::active_series, parse_count)},
+      {"series_per_metric", "integer", false, "instead of limits.series_per_metric; 0: no limit",
+       limit(&TenantLimits::series_per_metric, parse_count)},
   };
   return fields;
 }

@@ -29,15 +29,17 @@ struct Incoming {
   UnixNanos received_at = 0;
   bool any_time = false;    // metric points of any age were taken (retention had no bound); Prometheus only
   bool parse_text = false;  // logs: what the text of a record tells was taken out of it (wire/logtext)
-  std::string body;         // as received: the content encoding is not undone
+  // Points that were refused for their series, of those that the body decodes to (model::remove_points); "": none.
+  std::string refused;
+  std::string body;  // as received: the content encoding is not undone
 };
 
 // What every way in asks of the limits of tenants, around decoding. Empty functions: there are none.
 struct Gate {
   // Before: resource_exhausted with retry_after_ms, or ok.
   std::function<Status(const Incoming&)> enter;
-  // After, unless decoding failed.
-  std::function<void(const Incoming&, const model::Batch&)> settle;
+  // After, unless decoding failed: may take rows out of the batch, and notes which (Incoming::refused).
+  std::function<void(Incoming&, model::Batch&)> settle;
 };
 
 // Whose data a request is about, as the header X-Scope-OrgID says it; "" without one. An error unless it is 1 to 150

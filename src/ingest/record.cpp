@@ -18,6 +18,7 @@ static_assert(std::endian::native == std::endian::little, "byte order of the jou
 // Of a request; persistent.
 constexpr uint8_t flag_any_time = 1;    // Incoming::any_time
 constexpr uint8_t flag_parse_text = 2;  // Incoming::parse_text
+constexpr uint8_t flag_refused = 4;     // Incoming::refused follows
 
 template <class T>
 void put(std::string& out, T value) {
@@ -140,7 +141,8 @@ std::string encode_request_prefix(const Incoming& incoming, uint32_t rows, uint6
   put(out, static_cast<uint8_t>(incoming.signal));
   put(out, static_cast<uint8_t>(incoming.format));
   put(out, static_cast<uint8_t>(incoming.encoding));
-  put<uint8_t>(out, (incoming.any_time ? flag_any_time : 0) | (incoming.parse_text ? flag_parse_text : 0));
+  put<uint8_t>(out, (incoming.any_time ? flag_any_time : 0) | (incoming.parse_text ? flag_parse_text : 0) |
+                        (incoming.refused.empty() ? 0 : flag_refused));
   put(out, rows);
   put(out, memory_bytes);
   put(out, incoming.received_at);
@@ -148,7 +150,9 @@ std::string encode_request_prefix(const Incoming& incoming, uint32_t rows, uint6
   put(out, static_cast<uint32_t>(incoming.credential.size()));
   out += incoming.tenant;
   out += incoming.credential;
-  return out;
+  if (incoming.refused.empty()) return out;
+  put(out, static_cast<uint32_t>(incoming.refused.size()));
+  return out += incoming.refused;
 }
 
 Result<Request> parse_request(std::string_view payload) {
@@ -167,6 +171,11 @@ Result<Request> parse_request(std::string_view payload) {
   const auto credential_bytes = in.get<uint32_t>();
   request.incoming.tenant = in.take(tenant_bytes);
   request.incoming.credential = in.take(credential_bytes);
+  if ((flags & flag_refused) != 0) {
+    const auto refused_bytes = in.get<uint32_t>();
+    request.incoming.refused = in.take(refused_bytes);
+    if (request.incoming.refused.empty()) return malformed("request");
+  }
   if (!in.good()) return malformed("request");
   request.incoming.body = in.rest();
   return request;
@@ -232,7 +241,9 @@ Result<std::vector<SeenRequest>> parse_seen(std::string_view payload) {
 Hash128 request_hash(const Incoming& incoming) {
   const char form[3] = {static_cast<char>(incoming.signal), static_cast<char>(incoming.format),
                         static_cast<char>(incoming.encoding)};
-  return hash128(incoming.body, hash64(incoming.tenant, hash64({form, sizeof form})));
+  // The same bytes of which other points are refused now are no retry: what was refused then is not stored.
+  const uint64_t whose = hash64(incoming.tenant, hash64({form, sizeof form}));
+  return hash128(incoming.body, incoming.refused.empty() ? whose : hash64(incoming.refused, whose));
 }
 
 }  // namespace hs::ingest

@@ -83,7 +83,7 @@ struct SeenRequest {
 std::string encode_seen(const std::vector<SeenRequest>& seen);
 Result<std::vector<SeenRequest>> parse_seen(std::string_view payload);
 
-// What makes a request the same request: tenant, signal, form and bytes.
+// What makes a request the same request: tenant, signal, form, bytes, and what of it was refused.
 Hash128 request_hash(const Incoming& incoming);
 
 }  // namespace hs::ingest

@@ -59,6 +59,7 @@ TEST(Record, PayloadsReadBack) {
   incoming.received_at = 123;
   incoming.any_time = true;
   incoming.parse_text = true;
+  incoming.refused = "\x05";
   const std::string prefix = encode_request_prefix(incoming, 5, 600);
   const auto request = parse_request(prefix + "body");
   ASSERT_TRUE(request);
@@ -70,6 +71,7 @@ TEST(Record, PayloadsReadBack) {
   EXPECT_EQ(request->incoming.received_at, 123);
   EXPECT_TRUE(request->incoming.any_time);
   EXPECT_TRUE(request->incoming.parse_text);
+  EXPECT_EQ(request->incoming.refused, "\x05");
   EXPECT_EQ(request->incoming.body, "body");
   EXPECT_EQ(request->rows, 5U);
   EXPECT_EQ(request->memory_bytes, 600U);
@@ -96,6 +98,9 @@ TEST(Record, ARequestIsItsTenantSignalFormAndBytes) {
   EXPECT_NE(request_hash(a), request_hash(b));
   b = a;
   b.signal = model::Signal::logs;
+  EXPECT_NE(request_hash(a), request_hash(b));
+  b = a;
+  b.refused = "\x01";
   EXPECT_NE(request_hash(a), request_hash(b));
   b = a;
   b.body = "y";

@@ -156,6 +156,7 @@ struct Points {
   AttributeColumn attributes;
   Exemplars exemplars;
   std::vector<Family> families;
+  std::vector<uint64_t> series_id;  // store::series_ids(), when somebody needed them before the store; else empty
   static constexpr uint32_t no_distribution = UINT32_MAX;
   // Bits of `flags`. OTLP's:
   static constexpr uint32_t no_recorded_value = 1;

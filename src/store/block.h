@@ -65,6 +65,8 @@ std::vector<Block> encode_blocks(std::span<const StoredBatch> batches, uint64_t 
 // name, unit, kind, temporality, monotonic, resource, scope, point attributes). So the series of a metric lie together
 // on disk, and the id needs no allocation: it is the same after a restart, on another machine, in a replay.
 uint64_t series_id(std::string_view tenant, const model::Batch& batch, size_t point);
+// Of every point of a batch.
+std::vector<uint64_t> series_ids(std::string_view tenant, const model::Batch& batch);
 // First and last possible series id of a metric, for range conditions on the primary key.
 struct SeriesRange {
   uint64_t first, last;

@@ -47,18 +47,6 @@ uint64_t id_of(uint64_t metric_identity, std::string_view metric_name, Attribute
 // Series ids of every point of every batch.
 using Ids = std::vector<std::vector<uint64_t>>;
 
-std::vector<uint64_t> ids_of(const StoredBatch& stored) {
-  const Points& points = stored.batch->points;
-  std::vector<uint64_t> identities, ids;
-  for (const Metric& metric : points.metrics) identities.push_back(identity_of(stored.tenant, *stored.batch, metric));
-  ids.reserve(points.size());
-  for (size_t p = 0; p < points.size(); ++p) {
-    const uint32_t m = points.metric[p];
-    ids.push_back(id_of(identities[m], points.metrics[m].name, attributes_of(points.attributes, p)));
-  }
-  return ids;
-}
-
 // What of an int its double does not hold: 0 below 2^53.
 int64_t rest_of(double rounded, int64_t exact) {
   return static_cast<int64_t>(static_cast<__int128>(exact) - static_cast<__int128>(rounded));
@@ -275,6 +263,19 @@ uint64_t series_id(std::string_view tenant, const model::Batch& batch, size_t po
   return id_of(identity_of(tenant, batch, metric), metric.name, attributes_of(batch.points.attributes, point));
 }
 
+std::vector<uint64_t> series_ids(std::string_view tenant, const model::Batch& batch) {
+  const Points& points = batch.points;
+  if (!points.series_id.empty()) return points.series_id;
+  std::vector<uint64_t> identities, ids;
+  for (const Metric& metric : points.metrics) identities.push_back(identity_of(tenant, batch, metric));
+  ids.reserve(points.size());
+  for (size_t p = 0; p < points.size(); ++p) {
+    const uint32_t m = points.metric[p];
+    ids.push_back(id_of(identities[m], points.metrics[m].name, attributes_of(points.attributes, p)));
+  }
+  return ids;
+}
+
 SeriesRange series_range(std::string_view metric_name) {
   const uint64_t first = metric_prefix(metric_name) << series_bits;
   return {first, first | series_mask};
@@ -286,7 +287,7 @@ void encode_points(Cut& cut) {
   for (uint32_t b = 0; b < cut.batches.size(); ++b) {
     const StoredBatch& stored = cut.batches[b];
     const Points& points = stored.batch->points;
-    ids.push_back(ids_of(stored));  // of other signals: none
+    ids.push_back(series_ids(stored.tenant, *stored.batch));  // of other signals: none
     for (uint32_t r = 0; r < points.size(); ++r) {
       const Row row{b, r, clamp_time(points.time[r], stored.received_at, stored.batch->any_time)};
       all.push_back(row);

@@ -93,7 +93,10 @@ struct Receiver {
     if (options.gate.settle) options.gate.settle(incoming, *batch);
     const size_t items = batch->size();
     Accepted accepted{batch->rejected, batch->rejected_why};
-    if (items == 0) return done(std::move(accepted));
+    if (items == 0) {
+      counters.rejected.add(accepted.rejected);
+      return done(std::move(accepted));
+    }
     incoming.received_at = clock.wall();
     auto answer = [&counters, items, accepted = std::move(accepted), done = std::move(done)](Status status) {
       if (!status) {

@@ -82,8 +82,8 @@ void OwnSamples::append(Origin origin, std::string tenant, wire::prometheus::Wri
   }
   auto batch = decode_write(incoming, options_.body_bytes_max);
   if (!batch) return done(tl::unexpected(batch.error()));
-  // This process sets its own pace, so nothing is refused here; what it fetched counts as its tenant's.
-  if (origin == Origin::scrape && options_.gate.settle) options_.gate.settle(incoming, *batch);
+  // This process sets its own pace: no rate refuses it.
+  if (options_.gate.settle) options_.gate.settle(incoming, *batch);
   if (batch->size() == 0) return done({});
   auto answer = [rejected = batch->rejected, why = batch->rejected_why, done = std::move(done)](const Status& status) {
     if (!status || rejected == 0) return done(status);
