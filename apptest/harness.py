@@ -19,6 +19,7 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # A limit against hanging for ever, not a measurement: on a busy machine everything takes longer, and is no less right.
 PATIENCE_S = 240
+HOPELESS_STARTS = 10  # of the engine in a row: some 20 s; a test that kills it comes to two or three
 LISTENERS = ("otlp_grpc", "otlp_http", "http", "values")
 
 
@@ -108,8 +109,11 @@ class Homeostat:
             if self.process.poll() is not None:
                 raise RuntimeError(f"serve ended with {self.process.returncode}:\n{self.tail()}")
             status = self.status()
-            if status and status.get("ready") and status.get("engine", {}).get("ready"):
+            engine = (status or {}).get("engine", {})
+            if status and status.get("ready") and engine.get("ready"):
                 return
+            if engine.get("failed_starts", 0) >= HOPELESS_STARTS:
+                raise RuntimeError(f"the engine does not start: {engine['reason']}")
             time.sleep(0.05)
         raise RuntimeError(f"not ready in {timeout_s} s: {status}\n{self.tail()}")
 

@@ -308,8 +308,8 @@ http::Routes Server::routes() {
                          .ledger = ledger_.get(),
                          .ledger_problem = ledger_problem_}));
   add(api::telemetry::routes(
-      [this](const store::Query& query, size_t rows_max) { return storage_->client().collect(query, rows_max); },
-      clock_, *query_pool_));
+      [this](const store::Query& query, size_t rows_max) { return storage_->collect(query, rows_max); }, clock_,
+      *query_pool_));
   all.push_back(api::telemetry::cardinality_route(
       [this](std::string_view tenant, const limits::CensusAsk& ask) { return gate_->census(tenant, ask); }));
   add(api::console::routes());
@@ -392,6 +392,7 @@ http::Response Server::readyz() const {
        {{"ready", engine.ready},
         {"pid", engine.pid > 0 ? nlohmann::json(engine.pid) : nlohmann::json()},
         {"starts", engine.starts},
+        {"failed_starts", engine.failed_starts},
         {"reason", engine.reason}}}};
   return http::Response::json(in.accepting ? 200 : 503, body.dump());
 }

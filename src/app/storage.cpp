@@ -169,11 +169,22 @@ void Storage::fill_recent(const std::stop_token& stop) {
   tell(*recent_);
 }
 
+Result<std::vector<store::ResultBlock>> Storage::collect(const store::Query& query, size_t rows_max) {
+  auto rows = client_.collect(query, rows_max);
+  if (rows || rows.error().code != Code::unavailable) return rows;
+  if (const State engine = state(); !engine.ready) rows.error().message = engine.reason;
+  return rows;
+}
+
 Storage::State Storage::state() const {
   State out;
   if (supervisor_) {
     const store::EngineSupervisor::State engine = supervisor_->state();
-    out = {.ready = engine.ready, .pid = engine.pid, .starts = engine.starts, .reason = engine.reason};
+    out = {.ready = engine.ready,
+           .pid = engine.pid,
+           .starts = engine.starts,
+           .failed_starts = engine.failed_starts,
+           .reason = engine.reason};
   } else {
     out.ready = true;
   }

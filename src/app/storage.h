@@ -54,10 +54,12 @@ class Storage {
   struct State {
     bool ready = false;  // the engine answers and the schema is current
     pid_t pid = 0;
-    uint64_t starts = 0;
+    uint64_t starts = 0, failed_starts = 0;
     std::string reason;
   };
   State state() const;
+  // As the client's; while the engine is away the error says why.
+  Result<std::vector<store::ResultBlock>> collect(const store::Query& query, size_t rows_max);
 
  private:
   Storage(const config::Settings& settings, io::Http& http, io::Clock& clock);

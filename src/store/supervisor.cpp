@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <spawn.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,7 +34,8 @@ namespace {
 constexpr int64_t start_poll_ms = 50;    // how soon a starting engine is noticed to answer
 constexpr int64_t watch_poll_ms = 1000;  // how often a running one is asked
 constexpr int64_t ping_timeout_ms = 2'000;
-constexpr int64_t calm_ms = 60'000;  // a life this long forgives the deaths before it
+constexpr int64_t calm_ms = 60'000;      // a life this long forgives the deaths before it
+constexpr size_t last_words_max = 2048;  // a sentence
 // An engine answers /ping from a thread that does nothing else: one that is silent this long is stopped or wedged.
 constexpr int64_t silence_max_ms = 20'000;
 
@@ -60,7 +62,7 @@ class Descriptor {
 struct Child {
   pid_t pid = 0;
   Descriptor exited;  // readable once it has ended
-  Descriptor input;   // our end of its standard input: its life line
+  Descriptor input;   // our end of its standard input: its life line, on which it tells why it could not start
 };
 
 // What the engine needs of our environment: nothing of the application, no secret.
@@ -102,7 +104,8 @@ struct SpawnSetup {
 // The calling thread must live as long as the child: the kernel's parent-death signal is tied to it.
 Result<Child> spawn(const std::vector<std::string>& command) {
   std::array<int, 2> ends{};
-  if (pipe2(ends.data(), O_CLOEXEC) != 0) return fail(Code::unavailable, "no pipe for the engine");
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
+    return fail(Code::unavailable, "no socket pair for the engine");
   const Descriptor theirs(ends[0]);
   Child child;
   child.input = Descriptor(ends[1]);
@@ -128,6 +131,14 @@ std::string describe_end(int status) {
   return fmt::format("ended with code {}", WEXITSTATUS(status));
 }
 
+// What a child that has ended said of it.
+std::string last_words(const Child& child, int status) {
+  std::array<char, last_words_max> said{};
+  const ssize_t n = recv(child.input.get(), said.data(), said.size(), MSG_DONTWAIT);
+  const std::string how = describe_end(status);
+  return n > 0 ? fmt::format("{}: {}", how, std::string_view(said.data(), static_cast<size_t>(n))) : how;
+}
+
 }  // namespace
 
 struct EngineSupervisor::Parts {
@@ -142,6 +153,8 @@ struct EngineSupervisor::Parts {
   std::thread thread;
 
   int64_t start_patience_ms;  // of the thread
+  bool was_ready = false;     // the child that runs, or ran last
+  std::string last_end;       // of the last child; "": none has ended
 
   Parts(SupervisorOptions o, io::Http& h)
       : options(std::move(o)), http(h), start_patience_ms(options.start_timeout_ms) {}
@@ -153,6 +166,16 @@ struct EngineSupervisor::Parts {
     state.reason = std::move(reason);
     ready_gauge.set(ready ? 1 : 0);
     changed.notify_all();
+  }
+
+  void note_starting(pid_t pid) {
+    note(false, pid,
+         last_end.empty() ? "the engine is starting" : "the engine is starting again; before, it " + last_end);
+  }
+  void note_end(const std::string& why);
+  void forget_failures() {
+    const std::lock_guard lock(mutex);
+    state.failed_starts = 0;
   }
 
   enum class Event : uint8_t { nothing, exited, stop };
@@ -181,7 +204,7 @@ struct EngineSupervisor::Parts {
 EngineSupervisor::Parts::Event EngineSupervisor::Parts::attend(const Child& child) {
   io::Clock& clock = io::system_clock();
   MonoNanos heard = clock.mono();
-  bool ready = false;
+  bool& ready = was_ready;
   for (;;) {
     const Event event = wait(&child, ready ? watch_poll_ms : start_poll_ms);
     if (event != Event::nothing) return event;
@@ -189,11 +212,12 @@ EngineSupervisor::Parts::Event EngineSupervisor::Parts::attend(const Child& chil
       if (!ready) log::info("engine ready", {{"pid", child.pid}});
       note(true, child.pid, "");
       ready = true;
+      forget_failures();
       heard = clock.mono();
       start_patience_ms = options.start_timeout_ms;
       continue;
     }
-    note(false, child.pid, ready ? "the engine does not answer" : "the engine is starting");
+    ready ? note(false, child.pid, "the engine does not answer") : note_starting(child.pid);
     const int64_t patience_ms = ready ? silence_max_ms : start_patience_ms;
     if (clock.mono() - heard > patience_ms * nanos_per_ms) {
       log::error("the engine does not answer and is ended", {{"pid", child.pid}, {"after_ms", patience_ms}});
@@ -220,13 +244,21 @@ int EngineSupervisor::Parts::end(Child& child) {
   return status;
 }
 
+void EngineSupervisor::Parts::note_end(const std::string& why) {
+  last_end = why;
+  note(false, 0, "the engine " + why);
+  const std::lock_guard lock(mutex);
+  if (!was_ready) ++state.failed_starts;
+}
+
 void EngineSupervisor::Parts::run() {
   io::Clock& clock = io::system_clock();
   int64_t backoff_ms = options.backoff_min_ms;
   for (;;) {
     const MonoNanos started = clock.mono();
     auto child = spawn(options.command);
-    std::string why = child ? "" : child.error().message;
+    std::string why = child ? "" : "was not started: " + child.error().message;
+    was_ready = false;
     Event event = Event::nothing;
     if (child) {
       starts_counter.add();
@@ -234,14 +266,16 @@ void EngineSupervisor::Parts::run() {
         const std::lock_guard lock(mutex);
         ++state.starts;
       }
-      note(false, child->pid, "the engine is starting");
+      note_starting(child->pid);
       event = attend(*child);
-      why = describe_end(end(*child));
+      const int status = end(*child);
+      why = last_words(*child, status);
     }
-    note(false, 0, "the engine " + why);
+    note_end(why);
     if (event == Event::stop) return;
     backoff_ms = clock.mono() - started > calm_ms * nanos_per_ms ? options.backoff_min_ms : backoff_ms;
-    log::warn("the engine is down and will be started again", {{"why", why}, {"in_ms", backoff_ms}});
+    log::write(was_ready ? log::Level::warn : log::Level::error, "the engine is down and will be started again",
+               {{"why", why}, {"in_ms", backoff_ms}, {"failed_starts", this->state.failed_starts}});
     if (wait(nullptr, backoff_ms) == Event::stop) return;
     backoff_ms = std::min(backoff_ms * 2, options.backoff_max_ms);
   }

@@ -33,7 +33,8 @@ class EngineSupervisor {
     bool ready = false;  // answers /ping
     pid_t pid = 0;       // 0: none
     uint64_t starts = 0;
-    std::string reason;  // why it is not ready, for /readyz
+    uint64_t failed_starts = 0;  // in a row: none of them came to answer
+    std::string reason;          // why it is not ready, for /readyz: the last failure's, too, while it is tried again
   };
 
   // Starts the thread that starts the child; returns at once. `http` must outlive it.

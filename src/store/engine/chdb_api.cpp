@@ -2,10 +2,14 @@
 
 #include <dlfcn.h>
 
+#include <string_view>
+
 #include <fmt/format.h>
 
 namespace hs::store {
 namespace {
+
+constexpr std::string_view what_to_do = "run ./dev setup, or set engine.library to the path of libchdb.so";
 
 template <class F>
 bool bind(void* library, F& function, const char* name, std::string& missing) {
@@ -45,14 +49,14 @@ Result<Chdb> Chdb::load(const std::string& path) {
   void* so = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (so == nullptr) {
     const char* why = dlerror();
-    return fail(Code::unavailable, fmt::format("cannot load the storage engine: {}; run ./dev setup, or set "
-                                               "engine.library to the path of libchdb.so",
-                                               why == nullptr ? path.c_str() : why));
+    return fail(Code::unavailable,
+                fmt::format("cannot load the storage engine: {}; {}", why == nullptr ? path.c_str() : why, what_to_do));
   }
   Chdb chdb{};
   std::string missing;
   if (!bind_statements(so, chdb, missing) || !bind_results(so, chdb, missing)) {
-    return fail(Code::unavailable, fmt::format("{} has no {}: chDB 26.7.3 or later is needed", path, missing));
+    return fail(Code::unavailable,
+                fmt::format("{} has no {}: chDB 26.7.3 or later is needed; {}", path, missing, what_to_do));
   }
   return chdb;
 }

@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
@@ -13,6 +14,8 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+
+#include <fmt/format.h>
 
 #include "base/log.h"
 #include "io/clock.h"
@@ -115,13 +118,19 @@ Outcome<Session> open_engine(const Chdb& chdb, const EngineOptions& options, con
   return Session::open(chdb, path, {{"config-file", config}});
 }
 
-int serve_until_told(const EngineOptions& options, const Serve& serve, const Chdb& chdb, TheEnd& end) {
+// `serve` shows it in /readyz: our standard input is a socket of its then (store/supervisor.cpp).
+void give_up(const EngineOptions& options, const Error& why) {
+  log::error("the engine cannot start", {{"why", why.message}});
+  if (options.watch_parent)
+    (void)send(STDIN_FILENO, why.message.data(), why.message.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+// Returns only when the engine does not open.
+Error serve_until_told(const EngineOptions& options, const Serve& serve, const Chdb& chdb, TheEnd& end) {
   const std::string path = options.directory + "/chdb";
   auto keeper = open_engine(chdb, options, path);  // while this connection is open, the engine is
-  if (!keeper) {
-    log::error("the engine does not open", {{"directory", path}, {"why", keeper.error().text}});
-    return 1;
-  }
+  if (!keeper)
+    return {Code::unavailable, fmt::format("the store in {} cannot be opened: {}", path, keeper.error().text)};
   EngineService service(chdb, {.path = path,
                                .token = options.token,
                                .query_threads = options.query_threads,
@@ -130,7 +139,7 @@ int serve_until_told(const EngineOptions& options, const Serve& serve, const Chd
                                .query_timeout_ms = options.query_timeout_ms});
   auto listening = serve({service.local(), service.guarded()});
   if (!listening) {
-    log::error("the engine cannot listen", {{"why", listening.error().message}});
+    give_up(options, listening.error());
     std::quick_exit(1);
   }
   end.open();
@@ -143,24 +152,16 @@ int serve_until_told(const EngineOptions& options, const Serve& serve, const Chd
   std::quick_exit(0);
 }
 
-}  // namespace
-
-int run_engine(const EngineOptions& options, const Serve& serve) {
+// Returns only when it could not start.
+Error run(const EngineOptions& options, const Serve& serve) {
   const int signals = block_signals();
-  if (options.watch_parent) {
-    if (auto bound = die_with_parent(); !bound) return 1;
-  }
+  if (options.watch_parent)
+    if (auto bound = die_with_parent(); !bound) return bound.error();
   setenv("TZ", "UTC", 1);  // NOLINT: no other thread yet; times in the store are UTC
-  if (auto made = io::make_directories(options.directory); !made) {
-    log::error("no directory for the engine", {{"why", made.error().message}});
-    return 1;
-  }
+  if (auto made = io::make_directories(options.directory); !made) return made.error();
   TheEnd end(signals, options.watch_parent);  // before confine(), which leaves its thread out: it touches nothing
   auto lock = take_lock(options);
-  if (!lock) {
-    log::error("the engine's directory is in use", {{"why", lock.error().message}});
-    return 1;
-  }
+  if (!lock) return lock.error();
   lock->write(std::to_string(getpid()) + "\n");
   const auto confined = confine({options.directory, options.library, options.socket_directory});
   if (!confined || !*confined) {
@@ -168,11 +169,14 @@ int run_engine(const EngineOptions& options, const Serve& serve) {
               {{"why", confined ? "this kernel has no Landlock" : confined.error().message}});
   }
   auto chdb = Chdb::load(options.library);
-  if (!chdb) {
-    log::error(chdb.error().message);
-    return 1;
-  }
-  return serve_until_told(options, serve, *chdb, end);
+  return chdb ? serve_until_told(options, serve, *chdb, end) : chdb.error();
+}
+
+}  // namespace
+
+int run_engine(const EngineOptions& options, const Serve& serve) {
+  give_up(options, run(options, serve));
+  return 1;
 }
 
 }  // namespace hs::store
