@@ -4,6 +4,7 @@ soak_usage() {
   cat <<'TEXT'
 usage: ./dev soak [--hours H] [--kills N] [--seed S] [PART ...]
   kills     N random kill -9 of serve, the engine, both, also during replay (default 200)
+  stop      seconds from SIGTERM to the end, whatever hangs: clients, targets, receivers, the engine
   threads   the modules that own threads under TSan, and kill -9 of their journal simulated
   sim       healthy hours and incidents in simulated applications, and every mutant of the loop
   fuzz      every fuzz target, the same time for each
@@ -72,12 +73,12 @@ cmd_soak() {
       --hours) hours=$2; shift ;;
       --kills) kills=$2; shift ;;
       --seed) seed=$2; shift ;;
-      kills|threads|sim|fuzz|retention|rate|prometheus) parts+=("$1") ;;
+      kills|stop|threads|sim|fuzz|retention|rate|prometheus) parts+=("$1") ;;
       *) soak_usage; return 2 ;;
     esac
     shift
   done
-  [ ${#parts[@]} -gt 0 ] || parts=(kills threads prometheus sim retention rate fuzz)
+  [ ${#parts[@]} -gt 0 ] || parts=(kills stop threads prometheus sim retention rate fuzz)
   cmd_setup
   build_preset release homeostat
   renice -n 19 $$ >/dev/null
@@ -92,6 +93,7 @@ cmd_soak() {
   for part in "${parts[@]}"; do
     case "$part" in
       kills) soak_part kills "$home" soak_kills "$kills" "$seed" ;;
+      stop) soak_part stop "$home" soak_program test_stop.py ;;
       threads) soak_part threads "$home" thread_tests ;;
       prometheus) soak_part prometheus "$home" soak_prometheus ;;
       # About 25 simulated healthy hours and 300 incidents fit into a quarter of an hour of one core.
