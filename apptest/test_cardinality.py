@@ -5,6 +5,7 @@ import signal
 import time
 
 import remote_write as rw
+import requests
 from harness import Homeostat
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as metrics_pb
 from opentelemetry.proto.metrics.v1 import metrics_pb2
@@ -85,10 +86,10 @@ def test_otlp_says_which_points_were_rejected_and_a_replay_does_not_store_them(t
     settings = {"batch.max_age": "60s", "prometheus.memory": "0"}
     with Homeostat(settings=settings, config=config) as h:
         users = [f"u{i}" for i in range(40)]
-        status, answer = h.request("POST", "/v1/metrics", otlp_gauge("carts", users).SerializeToString(),
-                                   listener="otlp_http", headers={"Content-Type": PROTOBUF, "X-Scope-OrgID": "team"})
-        assert status == 200, answer
-        partial = metrics_pb.ExportMetricsServiceResponse.FromString(answer.encode()).partial_success
+        answer = requests.post(h.url("otlp_http", "/v1/metrics"), data=otlp_gauge("carts", users).SerializeToString(),
+                               headers={"Content-Type": PROTOBUF, "X-Scope-OrgID": "team"}, timeout=60)
+        assert answer.status_code == 200, answer.text
+        partial = metrics_pb.ExportMetricsServiceResponse.FromString(answer.content).partial_success
         assert partial.rejected_data_points == 35
         assert partial.error_message == ("35 data points of new series rejected: metric 'carts' has 5 active series, as "
                                          "many as one may (limits.series_per_metric)")

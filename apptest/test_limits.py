@@ -5,6 +5,7 @@ import threading
 import grpc
 import pytest
 import remote_write as rw
+import requests
 from google.rpc import error_details_pb2, status_pb2
 from harness import Homeostat, wait_for
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs_pb
@@ -122,6 +123,41 @@ def test_every_door_says_it_in_its_own_words(config):
         status, text = h.request("POST", "/v1/logs", b"", listener="otlp_http",
                                  headers={"Content-Type": PROTOBUF, "X-Scope-OrgID": "no/such"})
         assert status == 400 and "X-Scope-OrgID" in text
+
+
+def test_items_beyond_a_limit_are_named(tmp_path):
+    path = tmp_path / "items.yaml"
+    path.write_text("limits: {tenants: [{tenant: strict, attributes: 3, value_bytes: 100, name_bytes: 5, nesting: 1}]}")
+    with Homeostat(config=path, settings={"batch.max_age": "60s"}) as h:
+        message = logs("x", 1)
+        record = message.resource_logs[0].scope_logs[0].log_records[0]
+        record.event_name = "checkout"
+        record.attributes.extend(key_values({"long": "0123456789" * 20, "deep": [[1]], "b": 1, "c": 2, "d": 3}))
+        for tenant in ("strict", "other"):
+            answer = requests.post(h.url("otlp_http", "/v1/logs"), data=message.SerializeToString(), timeout=60,
+                                   headers={"Content-Type": PROTOBUF, "X-Scope-OrgID": tenant})
+            assert answer.status_code == 200, answer.text
+            why = logs_pb.ExportLogsServiceResponse.FromString(answer.content).partial_success
+            expected = [] if tenant == "other" else [
+                "1 attributes dropped: more on one item than the limit of 3 (limits.attributes), the first after 'c'",
+                "1 attributes dropped: the value is nested more deeply than the limit of 1 (limits.nesting), "
+                "the first is 'deep'",
+                f"1 texts cut at the limit of 100 bytes (limits.value_bytes), the first is '{('0123456789' * 7)[:64]}'",
+                "1 names cut at the limit of 5 bytes (limits.name_bytes), the first is 'checkout'"]
+            assert why.rejected_log_records == 0 and why.error_message == "; ".join(expected)
+        body = rw.body(rw.series({"__name__": "m", "job": "shop", "a": "1", "b": "2"}, rw.sample(1, 1_000)))
+        status, text = h.request("POST", "/api/v1/write", body, headers={**rw.HEADERS, "X-Scope-OrgID": "strict"})
+        assert status == 400 and "more labels in one series than the limit of 3 (limits.attributes), the first of 'm'" \
+            in text
+        path.write_text("")  # the journal knows within which limits it was decoded
+        h.kill("serve", signal.SIGKILL)
+        h.start()
+        h.flush()
+        answer = h.get("/v1/logs", headers={"X-Scope-OrgID": "strict"})[1]["logs"]
+        assert [a["key"] for a in answer[0]["attributes"]] == ["long", "b", "c"]
+        assert answer[0]["event_name"] == "check" and answer[0]["dropped_attributes"] == 2
+        answer = h.get("/v1/logs", headers={"X-Scope-OrgID": "other"})[1]["logs"]
+        assert len(answer[0]["attributes"]) == 5 and answer[0]["event_name"] == "checkout"
 
 
 def test_a_reload_changes_what_a_tenant_may(config):

@@ -13,6 +13,9 @@
 
 #include <benchmark/benchmark.h>
 
+#include "io/clock.h"
+#include "limits/gate.h"
+#include "store/block.h"
 #include "wire/otlp/otlp.h"
 
 namespace {
@@ -78,6 +81,37 @@ void decode(benchmark::State& state, const Requests& requests, Signal signal, Fo
   report(state, requests);
 }
 
+// Decoding, and what the limits of tenants cost beside it. The series are active from the first round on.
+void gated(benchmark::State& state, const Requests& requests, Signal signal) {
+  hs::limits::Policy policy;
+  policy.each = {
+      .bytes_per_s = UINT64_MAX, .items_per_s = UINT64_MAX, .active_series = 500'000, .series_per_metric = 100'000};
+  policy.total_active_series = 1'000'000;
+  hs::limits::Gate gate(hs::io::system_clock(), policy);
+  for (auto _ : state)
+    for (const std::string& body : requests.bodies) {
+      hs::ingest::Incoming incoming;
+      incoming.signal = signal;
+      if (!gate.enter(incoming)) return state.SkipWithError("refused");
+      auto batch = hs::wire::otlp::decode(signal, Format::protobuf, body);
+      if (!batch) return state.SkipWithError(batch.error().message.c_str());
+      gate.settle(incoming, *batch);
+      if (batch->rejected > 0) return state.SkipWithError(batch->rejected_why.c_str());
+      benchmark::DoNotOptimize(batch->size());
+    }
+  report(state, requests);
+}
+
+// What the store does to each point's labels anyway, when the gate has not done it yet.
+void series_ids(benchmark::State& state, const Requests& requests) {
+  for (auto _ : state)
+    for (const std::string& body : requests.bodies) {
+      auto batch = hs::wire::otlp::decode(Signal::metrics, Format::protobuf, body);
+      benchmark::DoNotOptimize(hs::store::series_ids("", *batch).size());
+    }
+  report(state, requests);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -95,6 +129,9 @@ int main(int argc, char** argv) {
     const std::string name(hs::model::name_of(signal));
     benchmark::RegisterBenchmark((name + "/copy").c_str(), copy_only, std::cref(requests));
     benchmark::RegisterBenchmark((name + "/protobuf").c_str(), decode, std::cref(requests), signal, Format::protobuf);
+    benchmark::RegisterBenchmark((name + "/protobuf+limits").c_str(), gated, std::cref(requests), signal);
   }
+  if (const auto metrics = dump.find(Signal::metrics); metrics != dump.end())
+    benchmark::RegisterBenchmark("metrics/protobuf+series_ids", series_ids, std::cref(metrics->second));
   benchmark::RunSpecifiedBenchmarks();
 }

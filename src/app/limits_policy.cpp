@@ -3,8 +3,9 @@
 namespace hs::app {
 namespace {
 
-void set(uint64_t& out, const std::optional<int64_t>& value) {
-  if (value) out = static_cast<uint64_t>(*value);
+template <class T>
+void set(T& out, const std::optional<int64_t>& value) {
+  if (value) out = static_cast<T>(*value);
 }
 
 }  // namespace
@@ -17,6 +18,11 @@ limits::Policy limits_policy(const config::Snapshot& config) {
   policy.each = {.bytes_per_s = bytes("limits.bytes_per_s"),
                  .items_per_s = integer("limits.items_per_s"),
                  .in_flight_bytes = bytes("limits.in_flight"),
+                 .items = {.attributes = static_cast<uint32_t>(integer("limits.attributes")),
+                           .nesting = static_cast<uint32_t>(integer("limits.nesting")),
+                           .key_bytes = static_cast<uint32_t>(bytes("limits.key_bytes")),
+                           .value_bytes = static_cast<uint32_t>(bytes("limits.value_bytes")),
+                           .name_bytes = static_cast<uint32_t>(bytes("limits.name_bytes"))},
                  .active_series = integer("limits.active_series"),
                  .series_per_metric = integer("limits.series_per_metric")};
   policy.total_active_series = integer("limits.total_active_series");
@@ -31,6 +37,11 @@ limits::Policy limits_policy(const config::Snapshot& config) {
     set(limits.in_flight_bytes, t.in_flight);
     set(limits.active_series, t.active_series);
     set(limits.series_per_metric, t.series_per_metric);
+    set(limits.items.attributes, t.attributes);
+    set(limits.items.nesting, t.nesting);
+    set(limits.items.key_bytes, t.key_bytes);
+    set(limits.items.value_bytes, t.value_bytes);
+    set(limits.items.name_bytes, t.name_bytes);
   }
   return policy;
 }

@@ -226,7 +226,7 @@ api::otlp::Sink Server::sink() {
 }
 
 ingest::Gate Server::gate() {
-  return {.enter = [this](const ingest::Incoming& incoming) { return gate_->enter(incoming); },
+  return {.enter = [this](ingest::Incoming& incoming) { return gate_->enter(incoming); },
           .settle = [this](ingest::Incoming& incoming, model::Batch& batch) { gate_->settle(incoming, batch); }};
 }
 

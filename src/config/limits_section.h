@@ -18,6 +18,7 @@ namespace hs::config {
 struct TenantLimits {  // what is not set is as for all
   std::string tenant;  // as in X-Scope-OrgID; "": senders without one
   std::optional<int64_t> bytes_per_s, items_per_s, in_flight, active_series, series_per_metric;
+  std::optional<int64_t> attributes, key_bytes, value_bytes, name_bytes, nesting;
 };
 
 inline constexpr std::string_view limits_section = "limits.tenants";

@@ -19,6 +19,13 @@ namespace hs::ingest {
 enum class WireFormat : uint8_t { otlp_protobuf = 1, otlp_json = 2, prometheus_write = 3, prometheus_write_v2 = 4 };
 enum class Encoding : uint8_t { identity = 0, gzip = 1, zstd = 2, deflate = 3, snappy = 4 };
 
+// What one item may hold, where it differs from what decoders allow by themselves; 0: as they do.
+struct ItemLimits {
+  uint32_t attributes = 0, nesting = 0;
+  uint32_t key_bytes = 0, value_bytes = 0, name_bytes = 0;
+  bool operator==(const ItemLimits&) const = default;
+};
+
 // A request as it came, before it was decoded. Everything that decoding needs is here: replay decodes it again.
 struct Incoming {
   model::Signal signal = model::Signal::traces;
@@ -29,6 +36,7 @@ struct Incoming {
   UnixNanos received_at = 0;
   bool any_time = false;    // metric points of any age were taken (retention had no bound); Prometheus only
   bool parse_text = false;  // logs: what the text of a record tells was taken out of it (wire/logtext)
+  ItemLimits item_limits;   // it was decoded with
   // Points that were refused for their series, of those that the body decodes to (model::remove_points); "": none.
   std::string refused;
   std::string body;  // as received: the content encoding is not undone
@@ -36,8 +44,8 @@ struct Incoming {
 
 // What every way in asks of the limits of tenants, around decoding. Empty functions: there are none.
 struct Gate {
-  // Before: resource_exhausted with retry_after_ms, or ok.
-  std::function<Status(const Incoming&)> enter;
+  // Before: resource_exhausted with retry_after_ms, or ok, and it sets Incoming::item_limits.
+  std::function<Status(Incoming&)> enter;
   // After, unless decoding failed: may take rows out of the batch, and notes which (Incoming::refused).
   std::function<void(Incoming&, model::Batch&)> settle;
 };

@@ -16,9 +16,10 @@ constexpr uint32_t record_magic = 0x31525348;  // "HSR1"
 static_assert(std::endian::native == std::endian::little, "byte order of the journal");
 
 // Of a request; persistent.
-constexpr uint8_t flag_any_time = 1;    // Incoming::any_time
-constexpr uint8_t flag_parse_text = 2;  // Incoming::parse_text
-constexpr uint8_t flag_refused = 4;     // Incoming::refused follows
+constexpr uint8_t flag_any_time = 1;     // Incoming::any_time
+constexpr uint8_t flag_parse_text = 2;   // Incoming::parse_text
+constexpr uint8_t flag_refused = 4;      // Incoming::refused follows
+constexpr uint8_t flag_item_limits = 8;  // Incoming::item_limits follow
 
 template <class T>
 void put(std::string& out, T value) {
@@ -142,7 +143,8 @@ std::string encode_request_prefix(const Incoming& incoming, uint32_t rows, uint6
   put(out, static_cast<uint8_t>(incoming.format));
   put(out, static_cast<uint8_t>(incoming.encoding));
   put<uint8_t>(out, (incoming.any_time ? flag_any_time : 0) | (incoming.parse_text ? flag_parse_text : 0) |
-                        (incoming.refused.empty() ? 0 : flag_refused));
+                        (incoming.refused.empty() ? 0 : flag_refused) |
+                        (incoming.item_limits == ItemLimits{} ? 0 : flag_item_limits));
   put(out, rows);
   put(out, memory_bytes);
   put(out, incoming.received_at);
@@ -150,6 +152,8 @@ std::string encode_request_prefix(const Incoming& incoming, uint32_t rows, uint6
   put(out, static_cast<uint32_t>(incoming.credential.size()));
   out += incoming.tenant;
   out += incoming.credential;
+  if (const ItemLimits& l = incoming.item_limits; l != ItemLimits{})
+    for (const uint32_t limit : {l.attributes, l.nesting, l.key_bytes, l.value_bytes, l.name_bytes}) put(out, limit);
   if (incoming.refused.empty()) return out;
   put(out, static_cast<uint32_t>(incoming.refused.size()));
   return out += incoming.refused;
@@ -171,6 +175,12 @@ Result<Request> parse_request(std::string_view payload) {
   const auto credential_bytes = in.get<uint32_t>();
   request.incoming.tenant = in.take(tenant_bytes);
   request.incoming.credential = in.take(credential_bytes);
+  if ((flags & flag_item_limits) != 0) {
+    ItemLimits& l = request.incoming.item_limits;
+    for (uint32_t* limit : {&l.attributes, &l.nesting, &l.key_bytes, &l.value_bytes, &l.name_bytes})
+      *limit = in.get<uint32_t>();
+    if (l == ItemLimits{}) return malformed("request");
+  }
   if ((flags & flag_refused) != 0) {
     const auto refused_bytes = in.get<uint32_t>();
     request.incoming.refused = in.take(refused_bytes);

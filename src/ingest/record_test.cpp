@@ -60,6 +60,7 @@ TEST(Record, PayloadsReadBack) {
   incoming.any_time = true;
   incoming.parse_text = true;
   incoming.refused = "\x05";
+  incoming.item_limits = {.attributes = 64, .name_bytes = 7};
   const std::string prefix = encode_request_prefix(incoming, 5, 600);
   const auto request = parse_request(prefix + "body");
   ASSERT_TRUE(request);
@@ -72,6 +73,7 @@ TEST(Record, PayloadsReadBack) {
   EXPECT_TRUE(request->incoming.any_time);
   EXPECT_TRUE(request->incoming.parse_text);
   EXPECT_EQ(request->incoming.refused, "\x05");
+  EXPECT_EQ(request->incoming.item_limits, incoming.item_limits);
   EXPECT_EQ(request->incoming.body, "body");
   EXPECT_EQ(request->rows, 5U);
   EXPECT_EQ(request->memory_bytes, 600U);

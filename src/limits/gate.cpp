@@ -53,10 +53,11 @@ std::shared_ptr<const Policy> Gate::policy() const {
   return policy_;
 }
 
-Status Gate::enter(const ingest::Incoming& incoming) {
+Status Gate::enter(ingest::Incoming& incoming) {
   Rates::Refusal refusal;
   {
     const std::lock_guard lock(mutex_);
+    incoming.item_limits = policy_->of(incoming.tenant).items;
     refusal = rates_.check(incoming.tenant, *policy_, clock_.mono());
   }
   if (refusal.reason.empty()) return {};

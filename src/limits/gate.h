@@ -28,8 +28,9 @@ class Gate {
 
   void set_policy(Policy policy);  // from now on
 
-  // Before a request is decoded. resource_exhausted with retry_after_ms: its tenant, or everybody, sends too much.
-  Status enter(const ingest::Incoming& incoming);
+  // Before a request is decoded; says within which limits that is to be done. resource_exhausted with retry_after_ms:
+  // its tenant, or everybody, sends too much.
+  Status enter(ingest::Incoming& incoming);
   // After: charges what it holds. Points of series that find no room are taken out of the batch and noted in
   // `incoming.refused`; the batch's `rejected` and `rejected_why` tell.
   void settle(ingest::Incoming& incoming, model::Batch& batch);

@@ -6,12 +6,15 @@
 #include <string>
 #include <string_view>
 
+#include "ingest/incoming.h"
+
 namespace hs::limits {
 
 struct Limits {              // of one tenant; 0: no limit
   uint64_t bytes_per_s = 0;  // of requests, after decompression
   uint64_t items_per_s = 0;  // spans, log records, points
   uint64_t in_flight_bytes = 0;
+  ingest::ItemLimits items;
   uint64_t active_series = 0, series_per_metric = 0;
 };
 

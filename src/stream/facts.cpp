@@ -1,8 +1,10 @@
 #include "stream/facts.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 namespace hs::stream {
@@ -86,6 +88,37 @@ bool is_server_fault(int grpc) {
   return grpc == 2 || grpc == 4 || grpc == 12 || grpc == 13 || grpc == 14 || grpc == 15;
 }
 
+constexpr uint32_t flag_random = 2;        // of W3C trace flags: the trace id's last 56 bits are random
+constexpr size_t probability_digits = 14;  // 56 bits in hex
+
+// What follows `key` in the item of `list` that begins with it, without blanks around; "" when there is none.
+std::string_view list_value(std::string_view list, char separator, std::string_view key) {
+  while (!list.empty()) {
+    const size_t end = std::min(list.find(separator), list.size());
+    std::string_view item = list.substr(0, end);
+    list.remove_prefix(std::min(end + 1, list.size()));
+    while (!item.empty() && (item.front() == ' ' || item.front() == '\t')) item.remove_prefix(1);
+    while (!item.empty() && (item.back() == ' ' || item.back() == '\t')) item.remove_suffix(1);
+    if (item.starts_with(key)) return item.substr(key.size());
+  }
+  return {};
+}
+
+// 56 bits in hex; trailing zeros may be left out unless `whole`.
+std::optional<uint64_t> probability_bits(std::string_view hex, bool whole) {
+  if (hex.empty() || hex.size() > probability_digits || (whole && hex.size() < probability_digits)) return std::nullopt;
+  uint64_t bits = 0;
+  const auto [end, error] = std::from_chars(hex.data(), hex.data() + hex.size(), bits, 16);
+  if (error != std::errc() || end != hex.data() + hex.size()) return std::nullopt;
+  return bits << 4 * (probability_digits - hex.size());
+}
+
+uint64_t random_bits(const model::TraceId& id) {
+  uint64_t bits = 0;
+  for (size_t i = id.size() - probability_digits / 2; i < id.size(); ++i) bits = bits << 8 | id[i];
+  return bits;
+}
+
 }  // namespace
 
 Facts facts_of(const model::Attribute* begin, const model::Attribute* end) {
@@ -109,20 +142,15 @@ Ending ending_of(uint8_t span_status, const Facts& facts) {
   return ending;
 }
 
-double weight_of(std::string_view trace_state) {
-  const size_t vendor = trace_state.find("ot=");
-  if (vendor == std::string_view::npos) return 1;
-  std::string_view list = trace_state.substr(vendor + 3);
-  list = list.substr(0, list.find(','));
-  const size_t at = list.find("th:");
-  if (at == std::string_view::npos) return 1;
-  std::string_view hex = list.substr(at + 3);
-  hex = hex.substr(0, std::min<size_t>(hex.find(';'), 14));
-  uint64_t threshold = 0;
-  const auto [end, error] = std::from_chars(hex.data(), hex.data() + hex.size(), threshold, 16);
-  if (hex.empty() || error != std::errc() || end != hex.data() + hex.size()) return 1;
-  threshold <<= 4 * (14 - hex.size());  // trailing zeros may be left out
-  const double kept = 1 - static_cast<double>(threshold) / static_cast<double>(1ull << 56);
+double weight_of(const model::Spans& spans, size_t row) {
+  if (spans.trace_state[row].empty()) return 1;
+  const std::string_view own = list_value(spans.trace_state[row], ',', "ot=");
+  const auto threshold = probability_bits(list_value(own, ';', "th:"), false);
+  if (!threshold) return 1;
+  auto randomness = probability_bits(list_value(own, ';', "rv:"), true);
+  if (!randomness && (spans.flags[row] & flag_random) != 0) randomness = random_bits(spans.trace_id[row]);
+  if (randomness && *randomness < *threshold) return 1;
+  const double kept = 1 - static_cast<double>(*threshold) / static_cast<double>(1ull << 56);
   return kept * weight_max <= 1 ? weight_max : 1 / kept;
 }
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "model/attributes.h"
+#include "model/batch.h"
 
 namespace hs::stream {
 
@@ -27,9 +27,11 @@ struct Ending {
 };
 Ending ending_of(uint8_t span_status, const Facts& facts);
 
-// 1 / sampling probability from a W3C tracestate ("ot=th:c"), 1 when not stated. Capped at weight_max.
+// For how many spans does this one stand? 1 / sampling probability, as its tracestate tells ("ot=th:c": OpenTelemetry's
+// consistent probability sampling); 1 when it does not. A threshold that the span's own randomness ("rv:", or the trace
+// id when the W3C flag "random" is set) would not have passed is not believed. Capped at weight_max.
 inline constexpr double weight_max = 10'000;  // a sender that claims less than one in 10,000 is not believed
-double weight_of(std::string_view trace_state);
+double weight_of(const model::Spans& spans, size_t row);
 
 // "host:port" of the address facts, else of the URL, else "".
 std::string_view authority_of(std::string_view url);

@@ -51,7 +51,7 @@ void ServiceGraph::add_span(const model::Batch& batch, size_t row, UnixNanos now
             .messaging = kind == producer || kind == consumer,
             .service = std::string(utf8_prefix(batch.resources[spans.resource[row]].service, name_bytes_max)),
             .seconds = static_cast<double>(spans.duration_ns[row]) / 1e9,
-            .weight = weight_of(spans.trace_state[row])};
+            .weight = weight_of(spans, row)};
   if (half.client)
     add_client(batch, row, std::move(half), now);
   else

@@ -37,7 +37,7 @@ void SpanMetrics::add(const model::Batch& batch, UnixNanos now) {
     const std::string_view name = utf8_prefix(spans.name[row], name_bytes_max);
     const std::string_view service = utf8_prefix(batch.resources[spans.resource[row]].service, name_bytes_max);
     Combination& one = combination(service, name, kind, status);
-    const double weight = weight_of(spans.trace_state[row]);
+    const double weight = weight_of(spans, row);
     one.calls += weight;
     one.latency.add(limits, static_cast<double>(spans.duration_ns[row]) / 1e9, weight);
     one.seen = now;

@@ -39,7 +39,7 @@ Arrived arrived(const model::Batch& batch, size_t row) {
   span.trace = trace_hash(spans.trace_id[row]);
   span.key = mix(span.trace, spans.span_id[row]);
   span.parent = spans.parent_id[row] == 0 ? 0 : mix(span.trace, spans.parent_id[row]);
-  span.weight = spans.trace_state[row].empty() ? 1 : weight_of(spans.trace_state[row]);
+  span.weight = weight_of(spans, row);
   span.duration_ms = static_cast<double>(spans.duration_ns[row]) / 1e6;
   span.kind = spans.kind[row];
   return span;

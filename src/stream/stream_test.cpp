@@ -1,4 +1,5 @@
 #include "stream/stream.h"
+#include "stream/facts.h"
 
 #include <algorithm>
 #include <string>
@@ -154,6 +155,30 @@ TEST(Stream, sampled_spans_count_with_their_weight) {
   const Frame frame = stream.tick(at(1));
   EXPECT_NEAR(cell(frame, "s")->count, 4 + 2 + 1, 1e-9);
   EXPECT_EQ(cell(frame, "s")->spans, 3u);
+}
+
+TEST(Sampling, a_tracestate_is_read_as_it_is_specified) {
+  const auto weight = [](std::string_view state, uint32_t flags = 0, uint8_t last_bytes = 0) {
+    model::Spans spans;
+    spans.trace_state = {state};
+    spans.flags = {flags};
+    spans.trace_id.emplace_back().fill(last_bytes);
+    return weight_of(spans, 0);
+  };
+  EXPECT_EQ(weight("robot=th:f,ot=th:8"), 2);  // another vendor's key ends like ours
+  EXPECT_EQ(weight("robot=th:f"), 1);
+  EXPECT_EQ(weight("a=b , ot=xth:f;th:c;p:8\t, c=d"), 4);
+  EXPECT_EQ(weight("ot=th:0"), 1);
+  EXPECT_EQ(weight("ot=th:c00000000000000"), 1);  // 15 digits are none
+  EXPECT_EQ(weight("ot=th:"), 1);
+  EXPECT_EQ(weight("ot=th:ffffffffffffff"), weight_max);
+  EXPECT_EQ(weight("ot=th:c;rv:c0000000000000"), 4);
+  EXPECT_EQ(weight("ot=th:c;rv:bfffffffffffff"), 1);  // it would not have been kept
+  EXPECT_EQ(weight("ot=th:c;rv:bff"), 4);             // 14 digits or none
+  EXPECT_EQ(weight("ot=th:c", 0x03, 0xbf), 1);        // the trace id is said to be random
+  EXPECT_EQ(weight("ot=th:c", 0x01, 0xbf), 4);        // it is not
+  EXPECT_EQ(weight("ot=th:c", 0x03, 0xc0), 4);
+  EXPECT_EQ(weight("ot=th:c;rv:d0000000000000", 0x03, 1), 4);  // explicit randomness stands in for the id's
 }
 
 Attributes flag(std::string variant, std::string revision, std::string user) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include <fmt/format.h>
 #include <simdjson.h>
@@ -14,27 +15,31 @@ namespace {
 
 using model::Attribute;
 
+enum class Bound : uint8_t { none, attributes, nesting, key_bytes, value_bytes, name_bytes };
+
 struct NoteText {
   std::string_view text;
   std::string_view noun;
+  Bound bound = Bound::none;
 };
 
-// In the order of Note. "{n} {noun} rejected: {text}", or "{n} {noun} {text}" for what was kept.
+// In the order of Note. "{n} {noun} rejected: {text}", or "{n} {noun} {text}" for what was kept; then the bound.
 constexpr std::array<NoteText, static_cast<size_t>(Note::count_)> note_texts = {{
     {"rejected: trace_id must be 16 and span_id 8 bytes, hex in JSON, not all zero", "spans"},
     {"rejected: parent_span_id must be empty or 8 bytes", "spans"},
-    {"rejected: a metric's name must not be empty or longer than the limit", "data points"},
+    {"rejected: a metric's name must not be empty or longer than the limit", "data points", Bound::name_bytes},
     {"rejected: a histogram has one bucket count more than bounds", "data points"},
     {"rejected: a histogram's bounds must increase", "data points"},
     {"rejected: more buckets or quantiles than the limit", "data points"},
-    {"rejected: the body is nested more deeply than the limit", "log records"},
+    {"rejected: an attribute was dropped, and without it a point is of another series", "data points"},
+    {"rejected: the body is nested more deeply than the limit", "log records", Bound::nesting},
     {"rejected: the body is larger than the limit", "log records"},
-    {"dropped: more on one item than the limit", "attributes"},
-    {"dropped: the key is empty or longer than the limit", "attributes"},
-    {"dropped: the value is nested more deeply than the limit", "attributes"},
-    {"dropped: the value, an array or a map, is larger than the limit", "attributes"},
-    {"cut at the limit for values", "texts"},
-    {"cut at the limit for names", "names"},
+    {"dropped: more on one item than the limit", "attributes", Bound::attributes},
+    {"dropped: the key is empty or longer than the limit", "attributes", Bound::key_bytes},
+    {"dropped: the value is nested more deeply than the limit", "attributes", Bound::nesting},
+    {"dropped: the value, an array or a map, is larger than the limit", "attributes", Bound::value_bytes},
+    {"cut at the limit", "texts", Bound::value_bytes},
+    {"cut at the limit", "names", Bound::name_bytes},
     {"dropped: more in one span than the limit", "events"},
     {"dropped: more in one span than the limit", "links"},
     {"dropped: malformed trace_id or span_id", "links"},
@@ -42,6 +47,33 @@ constexpr std::array<NoteText, static_cast<size_t>(Note::count_)> note_texts = {
     {"taken without their trace_id and span_id, which are malformed", "log records or exemplars"},
     {"had bytes that are not UTF-8, now U+FFFD", "texts"},
 }};
+
+// The bound's value and the setting that changes it.
+std::string bound_text(Bound bound, const DecodeLimits& limits) {
+  switch (bound) {
+    case Bound::attributes:
+      return fmt::format(" of {} (limits.attributes)", limits.attributes_per_item_max);
+    case Bound::nesting:
+      return fmt::format(" of {} (limits.nesting)", limits.nesting_max);
+    case Bound::key_bytes:
+      return fmt::format(" of {} bytes (limits.key_bytes)", limits.key_bytes_max);
+    case Bound::value_bytes:
+      return fmt::format(" of {} bytes (limits.value_bytes)", limits.value_bytes_max);
+    case Bound::name_bytes:
+      return fmt::format(" of {} bytes (limits.name_bytes)", limits.name_bytes_max);
+    case Bound::none:
+      break;
+  }
+  return "";
+}
+
+std::string first_text(Note note, std::string_view name) {
+  constexpr size_t shown_bytes = 64;  // enough to recognise it
+  if (name.empty()) return "";
+  const std::string shown = repair_utf8(utf8_prefix(name, shown_bytes));
+  // Of too many none is worse than the others: the last that found room tells where to look.
+  return fmt::format(", the first {} '{}'", note == Note::attributes_over ? "after" : "is", shown);
+}
 
 // Bytes that one row occupies in the columns, without attributes and text.
 constexpr size_t span_bytes = 160, event_bytes = 32, link_bytes = 56, log_bytes = 128, point_bytes = 64,
@@ -114,7 +146,7 @@ std::string_view Builder::checked(std::string_view raw) {
 }
 
 std::string_view Builder::cut_off(std::string_view text, size_t bytes_max, Note why) {
-  note(why);
+  note(why, 1, text);
   return utf8_prefix(text, bytes_max);
 }
 
@@ -149,17 +181,18 @@ void Builder::reserve_logs(size_t items, size_t request_bytes) {
   l.attributes.items.reserve(request_bytes / usual_attribute_bytes);
 }
 
-bool Builder::drop(AttributeList& list, Note why) {
-  note(why);
+bool Builder::drop(AttributeList& list, Note why, std::string_view key) {
+  note(why, 1, key);
   ++list.dropped;
+  if (&list.items == &batch.points.attributes.items) point_lacks_attributes_ = true;
   return false;
 }
 
 void Builder::add(AttributeList& list, std::string_view raw_key, const Value& value) {
   if (raw_key.empty() || raw_key.size() > limits.key_bytes_max) {
-    drop(list, Note::key_length);
+    drop(list, Note::key_length, raw_key);
   } else if (value.fit != Fit::ok) {
-    drop(list, value.fit == Fit::too_deep ? Note::value_nesting : Note::value_size);
+    drop(list, value.fit == Fit::too_deep ? Note::value_nesting : Note::value_size, raw_key);
   } else {
     list.items.push_back({text(raw_key), value.text, value.type});
   }
@@ -309,7 +342,10 @@ void Builder::push(const ExemplarRow& row) {
   e.attributes.end_row();
 }
 
+bool Builder::lacks_attributes() { return std::exchange(point_lacks_attributes_, false); }
+
 void Builder::push(const PointRow& row) {
+  if (lacks_attributes()) return reject_point(Note::point_attributes, batch.points.metrics[row.metric].name);
   constexpr uint32_t no_recorded_value = 1;
   model::Points& p = batch.points;
   p.metric.push_back(row.metric);
@@ -343,7 +379,15 @@ bool Builder::valid(const model::Distribution& d, model::MetricKind kind, Note& 
 void Builder::push(const PointRow& row, model::Distribution distribution, bool too_many) {
   model::Points& p = batch.points;
   Note why = Note::buckets_over;
-  if (too_many || !valid(distribution, p.metrics[row.metric].kind, why)) return reject_point(why);
+  if (lacks_attributes())
+    why = Note::point_attributes;
+  else if (!too_many && valid(distribution, p.metrics[row.metric].kind, why))
+    return push_distribution(row, std::move(distribution));
+  reject_point(why, p.metrics[row.metric].name);
+}
+
+void Builder::push_distribution(const PointRow& row, model::Distribution distribution) {
+  model::Points& p = batch.points;
   push(row);
   p.distribution.back() = static_cast<uint32_t>(p.distributions.size());
   charge(sizeof(distribution) +
@@ -352,9 +396,9 @@ void Builder::push(const PointRow& row, model::Distribution distribution, bool t
   p.distributions.push_back(std::move(distribution));
 }
 
-void Builder::reject_point(Note why) {
+void Builder::reject_point(Note why, std::string_view metric) {
   model::Points& p = batch.points;
-  reject(why);
+  reject(why, 1, metric);
   p.attributes.items.resize(last_end(p.attributes.ends));
   shrink(p.exemplars, exemplars_begin_);
 }
@@ -365,7 +409,9 @@ Result<model::Batch> Builder::finish() {
   for (size_t i = 0; i < notes_.size(); ++i) {
     if (notes_[i] == 0) continue;
     if (!batch.rejected_why.empty()) batch.rejected_why += "; ";
-    batch.rejected_why += fmt::format("{} {} {}", notes_[i], note_texts[i].noun, note_texts[i].text);
+    batch.rejected_why +=
+        fmt::format("{} {} {}{}{}", notes_[i], note_texts[i].noun, note_texts[i].text,
+                    bound_text(note_texts[i].bound, limits), first_text(static_cast<Note>(i), first_[i]));
   }
   if (!within_budget())
     return fail(Code::too_large, fmt::format("the request needs more than {} bytes when decoded: send it in several",

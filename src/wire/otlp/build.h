@@ -22,6 +22,7 @@ enum class Note : uint8_t {
   buckets_mismatch,
   bounds_order,
   buckets_over,
+  point_attributes,
   body_nesting,
   body_size,
   // trimmed, cut, repaired
@@ -126,9 +127,13 @@ class Builder {
   model::Batch batch;
   const DecodeLimits& limits;
 
-  void note(Note note, uint64_t n = 1) { notes_[static_cast<size_t>(note)] += n; }
-  void reject(Note why, uint64_t n = 1) {
-    note(why, n);
+  // `first` names the offender, in the sender's words; the first one is told.
+  void note(Note note, uint64_t n = 1, std::string_view first = {}) {
+    if (notes_[static_cast<size_t>(note)] == 0) first_[static_cast<size_t>(note)] = first;
+    notes_[static_cast<size_t>(note)] += n;
+  }
+  void reject(Note why, uint64_t n = 1, std::string_view first = {}) {
+    note(why, n, first);
     batch.rejected += n;
   }
 
@@ -168,7 +173,7 @@ class Builder {
   // True if `list` has room for one more attribute; otherwise it is counted as dropped.
   bool room(AttributeList& list) {
     if (list.items.size() - list.first < limits.attributes_per_item_max) return true;
-    return drop(list, Note::attributes_over);
+    return drop(list, Note::attributes_over, list.items.empty() ? std::string_view() : list.items.back().key);
   }
   void add(AttributeList& list, std::string_view raw_key, const Value& value);
 
@@ -204,12 +209,16 @@ class Builder {
     return text.size() <= bytes_max ? text : cut_off(text, bytes_max, why);
   }
   std::string_view cut_off(std::string_view text, size_t bytes_max, Note why);
-  bool drop(AttributeList& list, Note why);
+  bool drop(AttributeList& list, Note why, std::string_view key);
+  bool lacks_attributes();
   void take_back_span();
-  void reject_point(Note why);
+  void reject_point(Note why, std::string_view metric);
+  void push_distribution(const PointRow& row, model::Distribution distribution);
   bool valid(const model::Distribution& distribution, model::MetricKind kind, Note& why) const;
 
   std::array<uint64_t, static_cast<size_t>(Note::count_)> notes_{};
+  std::array<std::string_view, static_cast<size_t>(Note::count_)> first_{};
+  bool point_lacks_attributes_ = false;  // of the point that is being collected
   size_t charged_ = 0, body_bytes_ = 0;
   size_t exemplars_begin_ = 0;                                           // of the point that is being collected
   std::unordered_map<uint64_t, uint32_t> resource_by_id_, scope_by_id_;  // bounded by the memory budget

@@ -166,7 +166,7 @@ void read_points(JsonReader& r, model::Metric metric, Element points) {
   simdjson::dom::array array;
   if (points.get(array) != simdjson::SUCCESS) return r.wrong("dataPoints", "an array");
   if (array.size() == 0) return;
-  if (!r.b.acceptable_name(metric.name)) return r.b.reject(Note::metric_name, array.size());
+  if (!r.b.acceptable_name(metric.name)) return r.b.reject(Note::metric_name, array.size(), metric.name);
   const MetricKind kind = metric.kind;
   PointReader reader(r, r.b.add_metric(std::move(metric)), kind);
   for (const Element point : array)

@@ -158,10 +158,30 @@ TEST(Trimmed, AttributesOverTheLimit) {
   Message span = minimal_span().varint(10, 5);
   for (int i = 0; i < 4; ++i) span.message(9, attribute("k" + std::to_string(i), int_value(i)));
   const auto batch = pb_spans({span, minimal_span()}, limits);
-  expect_why(batch, 0, "2 attributes dropped: more on one item");
+  expect_why(batch, 0,
+             "2 attributes dropped: more on one item than the limit of 2 (limits.attributes), the first after 'k1'");
   EXPECT_EQ(batch->spans.attributes.items.size(), 2U);
   EXPECT_EQ(batch->spans.dropped_attributes[0], 7U);
   EXPECT_EQ(batch->spans.dropped_attributes[1], 0U);
+}
+
+TEST(Rejected, PointsThatWouldBeOfAnotherSeries) {
+  DecodeLimits limits;
+  limits.attributes_per_item_max = 1;
+  const auto point = [](int labels) {
+    Message p = Message().real(4, 1);
+    for (int i = 0; i < labels; ++i) p.message(7, attribute("k" + std::to_string(i), int_value(i)));
+    return p;
+  };
+  const Message gauge =
+      Message().text(1, "g").message(5, Message().message(1, point(2)).message(1, point(1)).message(1, point(3)));
+  const auto batch = decode(Signal::metrics, Format::protobuf, request({gauge}), limits);
+  expect_why(batch, 2,
+             "2 data points rejected: an attribute was dropped, and without it a point is of another series, "
+             "the first is 'g'");
+  expect_why(batch, 2, "3 attributes dropped: more on one item than the limit of 1 (limits.attributes)");
+  ASSERT_EQ(batch->points.size(), 1U);
+  EXPECT_EQ(batch->points.attributes.items.size(), 1U);
 }
 
 TEST(Trimmed, KeysAndNestedValues) {
@@ -177,7 +197,10 @@ TEST(Trimmed, KeysAndNestedValues) {
   log.message(6, attribute("deep", deep)).message(6, attribute("wide", Message().message(5, wide)));
   log.message(6, attribute("ok", int_value(1)));
   const auto batch = pb_logs({log}, limits);
-  expect_why(batch, 0, "2 attributes dropped: the key");
+  expect_why(
+      batch, 0,
+      "2 attributes dropped: the key is empty or longer than the limit of 12 bytes (limits.key_bytes), the first "
+      "is 'a-key-too-long'");
   expect_why(batch, 0, "1 attributes dropped: the value is nested");
   expect_why(batch, 0, "1 attributes dropped: the value, an array");
   EXPECT_EQ(batch->logs.attributes.items.size(), 1U);

@@ -19,7 +19,7 @@ std::string_view content_type(Format format);            // "application/x-proto
 
 // What one request may make us hold. Telemetry is hostile: two bytes of protobuf can ask for a row of 300.
 // "Trimmed" below means: the excess is left out, counted in the item's dropped_* column, and said in
-// Batch::rejected_why; the item itself is kept.
+// Batch::rejected_why; the item itself is kept, but for a data point: without an attribute it is of another series.
 struct DecodeLimits {
   // Memory of the decoded columns, beside the body itself. Honest requests need about one byte a byte; four times the
   // largest body that OTLP recommends (64 MiB) is left for small items. Beyond: too_large, split the request.

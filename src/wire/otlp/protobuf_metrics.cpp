@@ -326,7 +326,7 @@ void read_data(Builder& b, model::Metric metric, std::string_view data) {
     }
   }
   if (points == 0) return;
-  if (!b.acceptable_name(metric.name)) return b.reject(Note::metric_name, points);
+  if (!b.acceptable_name(metric.name)) return b.reject(Note::metric_name, points, metric.name);
   if (metric.kind == MetricKind::gauge || metric.kind == MetricKind::summary) metric.temporality = {};
   if (metric.kind != MetricKind::sum) metric.monotonic = false;
   const MetricKind kind = metric.kind;

@@ -34,6 +34,14 @@ constexpr std::array<std::string_view, static_cast<size_t>(Note::count_)> note_t
 constexpr std::array<std::string_view, 8> family_types = {"unknown",        "counter", "gauge", "histogram",
                                                           "gaugehistogram", "summary", "info",  "stateset"};
 
+// The bounds of a note, and the settings that change them.
+std::string bound_text(Note note, const WriteLimits& limits) {
+  if (note == Note::labels_over) return fmt::format(" of {} (limits.attributes)", limits.labels_per_series_max);
+  if (note != Note::size) return "";
+  return fmt::format(" ({} bytes for names, limits.key_bytes; {} for values, limits.value_bytes)",
+                     limits.name_bytes_max, limits.value_bytes_max);
+}
+
 Attribute read_label(std::string_view message) {
   Attribute label;
   for_each_message(message, [&](uint32_t field, std::string_view text) {
@@ -118,7 +126,11 @@ Result<model::Batch> WriteBuilder::finish() {
   for (size_t i = 0; i < notes_.size(); ++i) {
     if (notes_[i] == 0) continue;
     if (!batch_.rejected_why.empty()) batch_.rejected_why += "; ";
-    batch_.rejected_why += fmt::format("{} samples rejected: {}", notes_[i], note_texts[i]);
+    constexpr size_t shown_bytes = 64;  // of a name: enough to recognise it
+    batch_.rejected_why +=
+        fmt::format("{} samples rejected: {}{}", notes_[i], note_texts[i], bound_text(static_cast<Note>(i), limits_));
+    if (!first_[i].empty())
+      batch_.rejected_why += fmt::format(", the first of '{}'", repair_utf8(utf8_prefix(first_[i], shown_bytes)));
   }
   if (batch_.rejected != 0 && batch_.size() == 0) return fail(Code::invalid_argument, std::move(batch_.rejected_why));
   return std::move(batch_);
@@ -151,6 +163,12 @@ bool WriteBuilder::valid(Series& series) {
   series.job = value_of(items, "job");
   series.instance = value_of(items, "instance");
   return true;
+}
+
+bool WriteBuilder::reject(Note why, const Series& series) {
+  if (notes_[static_cast<size_t>(why)] == 0) first_[static_cast<size_t>(why)] = value_of(series.items, "__name__");
+  note(why, series.samples + series.exemplars);
+  return false;
 }
 
 bool WriteBuilder::labels_of(std::string_view message, Series& series) {

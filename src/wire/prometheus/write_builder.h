@@ -107,10 +107,7 @@ class WriteBuilder {
   uint32_t metric_of(Series& series);
   uint32_t resource_of(std::string_view job, std::string_view instance);
   void note(Note why, uint64_t n) { notes_[static_cast<size_t>(why)] += n, batch_.rejected += n; }
-  bool reject(Note why, const Series& series) {
-    note(why, series.samples + series.exemplars);
-    return false;
-  }
+  bool reject(Note why, const Series& series);  // false
   bool within_budget() const { return charged_ <= limits_.decoded_bytes_max; }
   Result<model::Batch> finish();
 
@@ -119,6 +116,7 @@ class WriteBuilder {
   const Tags tags_ = tags_of(version_);
   model::Batch batch_;
   std::array<uint64_t, static_cast<size_t>(Note::count_)> notes_{};
+  std::array<std::string_view, static_cast<size_t>(Note::count_)> first_{};  // whose series, in the body
   size_t charged_ = 0;
   std::unordered_map<uint64_t, uint32_t> resources_, metrics_;  // bounded by the memory budget, as what follows
   std::vector<std::string_view> symbols_;
