@@ -7,6 +7,11 @@ namespace {
 
 using enum SettingType;
 
+// A limit of tenants that a reload may change; 0: none, or what the program does by itself.
+constexpr Setting limit(std::string_view name, SettingType type, double max, std::string_view help) {
+  return {.name = name, .type = type, .fallback = "0", .max = max, .live = true, .help = help};
+}
+
 constexpr Setting table[] = {
     {.name = "data", .fallback = "homeostat-data", .help = "Directory of everything that is kept. Same as --data."},
 
@@ -80,35 +85,18 @@ constexpr Setting table[] = {
      .min = 1000,
      .max = 3600000,
      .help = "How long a retry of an acknowledged request is recognised by its hash."},
-    {.name = "limits.bytes_per_s",
-     .type = bytes,
-     .fallback = "0",
-     .max = 1e12,
-     .live = true,
-     .help =
-         "Bytes a second, after decompression, that one tenant may send; beyond it senders are told to retry. 0: no "
-         "limit. Other values for one tenant: limits.tenants."},
-    {.name = "limits.items_per_s",
-     .type = integer,
-     .fallback = "0",
-     .max = 1e12,
-     .live = true,
-     .help = "Spans, log records and points a second that one tenant may send; beyond it senders are told to retry. 0: "
-             "no limit."},
-    {.name = "limits.total_bytes_per_s",
-     .type = bytes,
-     .fallback = "0",
-     .max = 1e12,
-     .live = true,
-     .help = "As limits.bytes_per_s, of all tenants together. Beyond it each may go on with an equal share; 0: no "
-             "limit."},
-    {.name = "limits.total_items_per_s",
-     .type = integer,
-     .fallback = "0",
-     .max = 1e12,
-     .live = true,
-     .help = "As limits.items_per_s, of all tenants together. Beyond it each may go on with an equal share; 0: no "
-             "limit."},
+    limit("limits.bytes_per_s", bytes, 1e12,
+          "Bytes a second, after decompression, that one tenant may send; beyond it senders are told to retry. 0: no "
+          "limit. Other values for one tenant: limits.tenants."),
+    limit("limits.items_per_s", integer, 1e12,
+          "Spans, log records and points a second that one tenant may send; beyond it senders are told to retry. 0: "
+          "no limit."),
+    limit("limits.total_bytes_per_s", bytes, 1e12,
+          "As limits.bytes_per_s, of all tenants together. Beyond it each may go on with an equal share; 0: no "
+          "limit."),
+    limit("limits.total_items_per_s", integer, 1e12,
+          "As limits.items_per_s, of all tenants together. Beyond it each may go on with an equal share; 0: no "
+          "limit."),
     {.name = "limits.burst",
      .type = duration,
      .fallback = "2s",
@@ -116,14 +104,9 @@ constexpr Setting table[] = {
      .max = 3600000,
      .live = true,
      .help = "What may come at once after a pause: the rates above for this long. Exporters send in bursts."},
-    {.name = "limits.in_flight",
-     .type = bytes,
-     .fallback = "0",
-     .max = 68719476736,
-     .live = true,
-     .help =
-         "Decoded requests of one tenant that wait for the journal; 0: its share of ingest.in_flight_max, twice what "
-         "is free."},
+    limit("limits.in_flight", bytes, 68719476736,
+          "Decoded requests of one tenant that wait for the journal; 0: its share of ingest.in_flight_max, twice what "
+          "is free."),
     {.name = "limits.active_series",
      .type = integer,
      .fallback = "500000",
@@ -150,41 +133,20 @@ constexpr Setting table[] = {
      .max = 86400000,
      .live = true,
      .help = "How long a series counts after its last point, in whole minutes."},
-    {.name = "limits.attributes",
-     .type = integer,
-     .fallback = "0",
-     .max = 65536,
-     .live = true,
-     .help = "Attributes of one item, labels of one Prometheus series. Those beyond are dropped and counted with the "
-             "item; points and series are rejected. 0: 1024, and 256 labels."},
-    {.name = "limits.key_bytes",
-     .type = bytes,
-     .fallback = "0",
-     .max = 65536,
-     .live = true,
-     .help = "Length of an attribute's key, of a Prometheus label's and metric's name. 0: 1 KiB."},
-    {.name = "limits.value_bytes",
-     .type = bytes,
-     .fallback = "0",
-     .max = 67108864,
-     .live = true,
-     .help = "Length of an attribute's value: longer strings are cut, arrays and maps dropped, Prometheus series "
-             "rejected. 0: 1 MiB, and 16 KiB for labels. Bodies of log records are bounded by ingest.body_max."},
-    {.name = "limits.name_bytes",
-     .type = bytes,
-     .fallback = "0",
-     .max = 65536,
-     .live = true,
-     .help =
-         "Length of the names of spans, events and scopes: longer ones are cut. Points of metrics with longer names "
-         "are rejected. 0: 4 KiB."},
-    {.name = "limits.nesting",
-     .type = integer,
-     .fallback = "0",
-     .max = 64,
-     .live = true,
-     .help = "Arrays and maps in one another. Attributes beyond are dropped, log records with such a body rejected. 0: "
-             "32."},
+    limit("limits.attributes", integer, 65536,
+          "Attributes of one item, labels of one Prometheus series. Those beyond are dropped and counted with the "
+          "item; points and series are rejected. 0: 1024, and 256 labels."),
+    limit("limits.key_bytes", bytes, 65536,
+          "Length of an attribute's key, of a Prometheus label's and metric's name. 0: 1 KiB."),
+    limit("limits.value_bytes", bytes, 67108864,
+          "Length of an attribute's value: longer strings are cut, arrays and maps dropped, Prometheus series "
+          "rejected. 0: 1 MiB, and 16 KiB for labels. Bodies of log records are bounded by ingest.body_max."),
+    limit("limits.name_bytes", bytes, 65536,
+          "Length of the names of spans, events and scopes: longer ones are cut. Points of metrics with longer names "
+          "are rejected. 0: 4 KiB."),
+    limit("limits.nesting", integer, 64,
+          "Arrays and maps in one another. Attributes beyond are dropped, log records with such a body rejected. 0: "
+          "32."),
     {.name = "logs.parse",
      .type = boolean,
      .fallback = "true",
