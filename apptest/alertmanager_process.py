@@ -1,14 +1,13 @@
 """Debian's Alertmanager on a port of its own, and a webhook that keeps what it is told."""
-import http.server
 import json
 import pathlib
 import shutil
 import subprocess
-import threading
 import urllib.error
 import urllib.request
 
 from harness import free_ports, wait_for
+from http_double import Answering, Double
 
 CONFIG = "route: {receiver: none, group_wait: 1s}\nreceivers: [{name: none}]\n"
 
@@ -59,32 +58,19 @@ class Alertmanager:
         self.stop()
 
 
-class Webhook:
+class Webhook(Double):
     """Answers with each of `statuses` in turn, the last one for ever."""
 
     def __init__(self, statuses=(200,)):
         self.told, self.statuses = [], list(statuses)
         outer = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(Answering):
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 status = outer.statuses.pop(0) if len(outer.statuses) > 1 else outer.statuses[0]
                 outer.told.append((status, body))
-                self.send_response(status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+                self.answer(status)
 
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler)
+        self.url = f"http://{self.address}/hook"

@@ -1,14 +1,13 @@
 """The console in a real Chromium: against a stand-in for the API with canned answers, or against a real Homeostat."""
 import html.parser
-import http.server
 import json
 import pathlib
 import shutil
 import subprocess
 import tempfile
-import threading
 
 from harness import ROOT
+from http_double import Answering, Double
 
 PARTS = ROOT / "src/api/console"
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -22,39 +21,23 @@ def page():
     return text.replace("{{script}}", (PARTS / "console.js").read_text(), 1)
 
 
-class StandIn:
+class StandIn(Double):
     """Serves the page and answers the paths of `answers` (path without query -> object). Remembers what was asked."""
 
     def __init__(self, answers, headers=None):
         asked = self.asked = []
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(Answering):
             def do_GET(self):
                 path = self.path.split("?")[0]
                 asked.append(self.path)
                 found = path == "/" or path in answers
                 body = page().encode() if path == "/" else json.dumps(answers.get(path, {})).encode()
-                self.send_response(200 if found else 404)
-                self.send_header("Content-Type", "text/html; charset=utf-8" if path == "/" else "application/json")
-                for name, value in (headers or {}).items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                self.answer(200 if found else 404, body, "text/html; charset=utf-8" if path == "/" else "application/json",
+                            headers)
 
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler)
+        self.url = f"http://{self.address}/"
 
 
 def chromium(url, *flags, timeout_s=60):

@@ -1,12 +1,12 @@
 """The part of Grafana's HTTP API that `homeostat grafana` uses, as its documentation describes it: data sources, folders,
 dashboards, search. It keeps what it is given, and says no as Grafana does."""
-import http.server
 import json
-import threading
 import urllib.parse
 
+from http_double import Answering, Double
 
-class GrafanaDouble:
+
+class GrafanaDouble(Double):
     def __init__(self, token="glsa_good", role="Admin", prefix=""):
         self.token, self.role, self.prefix = token, role, prefix
         self.sources, self.folders, self.dashboards = {}, {}, {}
@@ -15,39 +15,21 @@ class GrafanaDouble:
         self.requests = []
         double = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(Answering):
             def handle_any(self):
                 length = int(self.headers.get("Content-Length") or 0)
                 body = json.loads(self.rfile.read(length)) if length else None
                 double.requests.append((self.command, self.path, body))
                 status, answer = double.answer(self.command, self.path, self.headers, body)
-                text = json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json; charset=UTF-8")
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
+                self.answer(status, json.dumps(answer).encode(), "application/json; charset=UTF-8")
 
             do_GET = do_POST = do_PUT = do_DELETE = handle_any
 
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join(5)
+        super().__init__(Handler)
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.server.server_port}{self.prefix}"
+        return f"http://{self.address}{self.prefix}"
 
     def answer(self, method, target, headers, body):
         if headers.get("Authorization") != f"Bearer {self.token}":

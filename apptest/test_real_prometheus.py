@@ -16,7 +16,7 @@ import requests
 
 import remote_write as rw
 from harness import Homeostat, free_ports, wait_for
-from scrape_targets import OPEN_METRICS, PROTOBUF, serving
+from scrape_targets import OPEN_METRICS, PROTOBUF, Target
 
 pytestmark = pytest.mark.soak
 
@@ -68,8 +68,8 @@ def test_remote_write_of_a_real_prometheus(tmp_path):
     name = program()
     port = free_ports(1)[0]
     url = f"http://127.0.0.1:{port}"
-    with Homeostat(settings={"batch.max_age": "100ms"}) as h, serving(native(1), PROTOBUF) as histograms, \
-            serving(text(1), OPEN_METRICS) as counters:
+    with Homeostat(settings={"batch.max_age": "100ms"}) as h, Target(native(1), PROTOBUF) as histograms, \
+            Target(text(1), OPEN_METRICS) as counters:
         targets = {"h": histograms.address, "c": counters.address}
         process = prometheus(name, port, tmp_path / "writer", configuration(h, targets))
         try:

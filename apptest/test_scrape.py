@@ -10,7 +10,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 
 import remote_write as rw
 from harness import Homeostat, wait_for
-from scrape_targets import OPEN_METRICS, PROTOBUF, Target, sd, serving
+from scrape_targets import OPEN_METRICS, PROTOBUF, Target, sd
 
 GLOBAL = {"scrape_interval": "1s", "scrape_timeout": "1s"}
 
@@ -78,7 +78,7 @@ def targets(h, parameters=""):
 def test_text_with_labels_timestamps_and_metadata(scraping):
     body = ("# HELP jobs_total Jobs.\n# TYPE jobs_total counter\njobs_total{queue=\"a\",instance=\"theirs\"} 5\n"
             "# TYPE lat histogram\nlat_bucket{le=\"1\"} 2\nlat_bucket{le=\"+Inf\"} 3\nlat_sum 4\nlat_count 3\n")
-    with serving(body) as target:
+    with Target(body) as target:
         h = scraping(job("text", target.address, params={"x": ["1"]}, metrics_path="/probe"))
         eventually(h, "jobs_total", ["5"])
         [(labels, _)] = query(h, "jobs_total")
@@ -99,7 +99,7 @@ def test_text_with_labels_timestamps_and_metadata(scraping):
 
 
 def test_a_target_that_goes_and_comes(scraping):
-    with serving("flap 1\n") as target:
+    with Target("flap 1\n") as target:
         h = scraping(job("flap", target.address))
         eventually(h, "flap", ["1"])
         target.status = 500
@@ -127,7 +127,7 @@ def test_the_official_client_library(scraping):
     texts = {"text/plain; version=0.0.4": prometheus_client.generate_latest(registry),
              OPEN_METRICS: openmetrics.generate_latest(registry)}
     for content_type, body in texts.items():
-        with serving(body, content_type) as target:
+        with Target(body, content_type) as target:
             h = scraping(job("library", target.address))
             eventually(h, "orders_total", ["3"])
             assert value(h, 'pay_seconds_bucket{le="1.0"}') == "1"
@@ -149,7 +149,7 @@ def test_native_histograms_by_protobuf(scraping):
     histogram = (rw.integer(1, 4) + rw.double(2, 10.0) + rw.signed(5, 0) + rw.double(6, 0.001) + rw.integer(7, 1) +
                  rw.spans(12, [(0, 2)]) + rw.signed(13, 1) + rw.signed(13, 1))
     family = rw.message(1, b"native") + rw.integer(3, 4) + rw.message(4, rw.message(7, histogram))
-    with serving(rw.varint(len(family)) + family, PROTOBUF) as target:
+    with Target(rw.varint(len(family)) + family, PROTOBUF) as target:
         h = scraping(job("native", target.address, scrape_native_histograms=True))
         eventually(h, "up", ["1"])
         eventually(h, "histogram_count(native)", ["4"])
@@ -162,7 +162,7 @@ def test_native_histograms_by_protobuf(scraping):
 
 
 def test_relabelling_and_limits(scraping):
-    with serving("keep_a 1\nkeep_b 1\ndrop_c 1\n") as target:
+    with Target("keep_a 1\nkeep_b 1\ndrop_c 1\n") as target:
         keep = [{"source_labels": ["__name__"], "regex": "keep_.*", "action": "keep"},
                 {"source_labels": ["__name__"], "regex": "keep_(.*)", "target_label": "which"}]
         h = scraping(job("relabel", target.address, metric_relabel_configs=keep),
@@ -181,7 +181,7 @@ def test_relabelling_and_limits(scraping):
 
 def test_who_we_are(scraping, tmp_path):
     (tmp_path / "token").write_text("sesame\n")
-    with serving("m 1\n") as basic, serving("n 1\n") as bearer:
+    with Target("m 1\n") as basic, Target("n 1\n") as bearer:
         basic.required, bearer.required = "Basic YTpi", "Bearer sesame"
         h = scraping(job("basic", basic.address, basic_auth={"username": "a", "password": "b"}),
                      job("bearer", bearer.address, authorization={"credentials_file": str(tmp_path / "token")}),
@@ -194,7 +194,7 @@ def test_who_we_are(scraping, tmp_path):
 def test_targets_in_files_and_services_change(scraping, tmp_path):
     files = tmp_path / "targets"
     files.mkdir()
-    with serving("m 1\n") as one, serving("m 2\n") as two, serving(sd(([], {})), "application/json") as service:
+    with Target("m 1\n") as one, Target("m 2\n") as two, Target(sd(([], {})), "application/json") as service:
         service.body = sd(([one.address], {"from": "service"}))
         h = scraping({"job_name": "files", "file_sd_configs": [{"files": [str(files / "*.json")]}]},
                      {"job_name": "service", "http_sd_configs": [{"url": f"http://{service.address}/",
@@ -214,7 +214,7 @@ def test_targets_in_files_and_services_change(scraping, tmp_path):
 
 
 def test_reload(scraping):
-    with serving("m 1\n") as one:
+    with Target("m 1\n") as one:
         h = scraping(job("a", one.address))
         eventually(h, "m", ["1"])
         h.reload(job("a", one.address, scrape_interval="2s", scrape_timeout="2s"), job("b", one.address))
@@ -232,14 +232,14 @@ def test_reload(scraping):
     ("text/plain", "m 1\n" * 30_000, "larger than"),
 ], ids=["no type", "html", "cut", "line", "large"])
 def test_bad_answers_are_told(scraping, content_type, body, error):
-    with serving(body, content_type) as target:
+    with Target(body, content_type) as target:
         h = scraping(job("bad", target.address, body_size_limit="64KB"))
         eventually(h, "up", ["0"])
         assert error in targets(h)["activeTargets"][0]["lastError"]
 
 
 def test_a_slow_target_does_not_hold_others(scraping):
-    with serving("m 1\n") as good:
+    with Target("m 1\n") as good:
         slow = Target("m 1\n")
         slow.server.shutdown()  # accepts by the kernel, never answers
         try:

@@ -22,6 +22,8 @@ from runner import build, main, settings, trial  # noqa: E402
 
 CLIENTS = {"gateway": "Node", "checkout": "Go", "catalog": "Java", "payment": "Python", "inventory": "C++"}
 HURT_SECONDS, AFTER_SECONDS, EVALUATION_MS_MAX = 18, 15, 100
+WARM_SECONDS = 80     # what is usual is learned from what is at least 30 s old
+BETWEEN_SECONDS = 20  # well again, before the next case
 SCHEDULING_MS = 150   # what a busy machine may add to a client's timeout
 LEASE_SECONDS = 10 + 1  # and what the clocks of two processes may differ by
 # What is hurt, how, and whether it is taken back after a while (a stopped process goes on).
@@ -44,7 +46,7 @@ class Bench:
         return {"serve": self.world.processes.pid("homeostat"),
                 "values": int((h.data / "values/pid").read_text().split()[0])}
 
-    def wait_change(self, wanted, besides="", seconds=60):
+    def wait_change(self, wanted, besides="", seconds=90):
         """Until a change of another knob is in one of the wanted states; its knob."""
         watch = trial.Watch(self.world, time.time() - 1)
         end = time.time() + seconds
@@ -109,6 +111,7 @@ class Bench:
         world = self.world
         world.live.title(name)
         trial.Trial(world, name, self.truth["failing-dependency"], True)._wait_well()
+        self.watch(BETWEEN_SECONDS)
         world.homeostat.act(True)
         world.faults.inject(self.truth["failing-dependency"])
         promoted = self.wait_change(("promoted", "holding"))
@@ -159,7 +162,7 @@ class Bench:
 
     def run(self, wanted):
         self.world.start()
-        self.world.warm(20)
+        self.world.warm(WARM_SECONDS)
         print("per second: variant of the promoted / of the candidate knob: b(ase), c(andidate), p(romoted), "
               "d(efault of the code); '.' not evaluated")
         results = [self.case(name) for name in wanted]

@@ -40,10 +40,6 @@ Sums sums_of(const config::Kpi& kpi, const stream::KpiPoint& point) {
   return sums;
 }
 
-}  // namespace
-
-namespace {
-
 std::vector<Watch> watches_of(const config::Kpi& kpi) {
   const bool higher = kpi.direction == config::KpiDirection::higher_is_better;
   if (kpi.kind == config::KpiKind::ratio) {
