@@ -75,7 +75,7 @@ void Control::on(const Started& event, Actions& out) {
       add(out, {Revert{state.candidate, state.knob, "left from before a restart: its evidence is lost"}});
       std::erase(left_over_, state.candidate);
     }
-    std::erase_if(holds_, [&](const Hold& h) { return h.knob().key == state.knob && h.change().id != state.promoted; });
+    drop_holds([&](const Hold& h) { return h.knob().key == state.knob && h.change().id != state.promoted; });
     take_back_unwatched(state, out);
   }
 }
@@ -104,7 +104,7 @@ void Control::on(const ConfigChanged& event, Actions& out) {
   for (const auto& trial : trials_)
     if (gone(trial.knob())) add(out, {Revert{trial.change().id, trial.knob().key, "the knob's declaration changed"}});
   std::erase_if(trials_, [&](const Trial& t) { return gone(t.knob()); });
-  std::erase_if(holds_, [&](const Hold& h) { return gone(h.knob()); });
+  drop_holds([&](const Hold& h) { return gone(h.knob()); });
   declarations_ = event.declarations;
 }
 
@@ -131,7 +131,19 @@ void Control::revert_all(const std::string& why, bool promoted_too, Actions& out
     add(out, {Revert{hold.change().id, hold.knob().key, why}});
     settled_[hold.knob().key] = hold.change().from;
   }
-  if (promoted_too) holds_.clear();
+  if (promoted_too) drop_holds([](const Hold&) { return true; });
+}
+
+// What passed and is not in force any more, through no fault of its own, may be made again for the same incident.
+void Control::drop_holds(const std::function<bool(const Hold&)>& which) {
+  for (const Hold& hold : holds_)
+    if (which(hold)) forget_pass(hold);
+  std::erase_if(holds_, which);
+}
+
+void Control::forget_pass(const Hold& hold) {
+  std::erase_if(case_of(hold.change().incident).tried,
+                [&](const Tried& t) { return t.kind == VerdictKind::pass && t.knob == hold.knob().key; });
 }
 
 void Control::on(const Receipt& receipt, Actions& out) {
@@ -267,15 +279,9 @@ void Control::end_hold(const Hold& hold, const Hold::Out& how, Actions& out) {
   Case& known = case_of(change.incident);
   known.wait_until = now_ + policy_.after_verdict_ms * nanos_per_ms;
   known.said.clear();
-  if (how.end == Hold::End::released) {
-    std::erase_if(known.tried, [&](const Tried& t) { return t.kind == VerdictKind::pass; });
-    return;
-  }
+  if (how.end == Hold::End::released) return forget_pass(hold);
   known.failed++;
-  if (how.end == Hold::End::not_promoted) {  // its value kept its promise: the actuator did not
-    std::erase_if(known.tried, [&](const Tried& t) { return t.kind == VerdictKind::pass && t.knob == change.knob; });
-    return;
-  }
+  if (how.end == Hold::End::not_promoted) return forget_pass(hold);  // the actuator failed, not the value
   Effect key{.knob = change.knob, .to = direction_of(hold.knob(), change.from, change.to)};
   key.cause_kind = hold.cause_kind(), key.measure = hold.goal().measure;
   effects_.observe(key, false, 1, now_);

@@ -2,6 +2,7 @@
 // The second half of the loop: decide, act, verify, learn. Pure: events and incidents in, actions out; the same input
 // gives the same output, byte for byte. One thread. What it never does: read a clock, touch a file, act on text.
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -101,6 +102,8 @@ class Control {
   void revert_all(const std::string& why, bool promoted_too, Actions& out);
   void step_trials(const stream::Frame& frame, Actions& out);
   void conclude(Trial& trial, Verdict verdict, Actions& out);
+  void drop_holds(const std::function<bool(const Hold&)>& which);
+  void forget_pass(const Hold& hold);
   void step_holds(const stream::Frame& frame, Actions& out);
   void end_hold(const Hold& hold, const Hold::Out& how, Actions& out);
   void note_series(const Incidents& incidents);

@@ -267,6 +267,20 @@ TEST(Control, stops_when_told) {
   EXPECT_EQ(w.log.size(), before) << text_of(w.log);
 }
 
+// The operator stopped everything and lets it go on: what repaired the incident before repairs it again.
+TEST(Control, what_passed_and_was_taken_back_may_be_made_again) {
+  World w;
+  w.start();
+  while (!w.promoted && w.second < 120) w.run(w.second + 1);
+  ASSERT_TRUE(w.promoted) << text_of(w.log);
+  w.incident.restored = 0;  // it is one incident all the time
+  w.take(w.control.step(Operator{w.now(), Order::stop, "", "ann", "enough"}, {}));
+  w.take(w.control.step(Operator{w.now(), Order::resume, "", "ann", "go on"}, {}));
+  EXPECT_FALSE(w.promoted);
+  w.run(w.second + 30);
+  EXPECT_TRUE(w.promoted) << text_of(w.log) << text_of(w.records);
+}
+
 TEST(Control, obeys_prohibitions_and_budgets) {
   for (auto order : {Order::forbid, Order::freeze}) {
     World w;
