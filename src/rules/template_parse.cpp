@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -12,6 +13,7 @@ namespace hs::rules {
 namespace {
 
 constexpr std::string_view blanks = " \t\r\n";
+constexpr double int_bound = 9223372036854775808.0;  // the first that is no int64
 
 bool is_blank(char c) { return blanks.find(c) != blanks.npos; }
 bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
@@ -296,6 +298,10 @@ class Parser {
     }
     const bool hex = digits.find_first_of("xX") != digits.npos;
     const bool whole = hex || digits.find_first_of(".eE") == digits.npos;
+    if (whole && std::abs(*value) >= int_bound) {
+      pos_ = start;
+      return set_error(fmt::format("integer overflow: {}", promql_quote(digits)));
+    }
     if (whole)
       out.constant.v = static_cast<int64_t>(*value);
     else

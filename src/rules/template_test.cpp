@@ -95,6 +95,8 @@ constexpr Case wrong[] = {
     {"{{ $nosuch }}", "PARSE 1:11: undefined variable \"$nosuch\""},
     {"a\n{{ if 1 }}", "PARSE 2:11: unexpected end: {{end}} is missing"},
     {"{{ end }}", "PARSE 1:10: unexpected {{end}}"},
+    {"{{ 11111111111111111111 }}", "PARSE 1:4: integer overflow: \"11111111111111111111\""},
+    {"{{ 1234567890123456 }} {{ -12 }}", "1234567890123456 -12"},
     {"{{ if gt $value 10 }}{{ end }}",
      "ERROR error calling gt: incompatible types for comparison (float64 and int; write 1.0 to compare with a float)"},
     {"{{ query \"nope\" }}", "ERROR error calling query: unknown metric"},
