@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/metrics.h"
+#include "ingest/lag.h"
 #include "ingest/parts.h"
 
 namespace hs::ingest {
@@ -67,6 +68,7 @@ void Ingest::Parts::append(Incoming incoming, model::Batch batch, Done done) {
     }
     window.begin(owed.hash);
   }
+  count_lag(owed.batch, owed.incoming.received_at);
   owed.done = std::move(done);
   owed.prefix = encode_request_prefix(owed.incoming, owed.rows, owed.ask.memory_bytes);
   owed.payload_crc = crc32c(owed.incoming.body, crc32c(owed.prefix));
