@@ -23,7 +23,7 @@ from runner import build, main, settings, trial  # noqa: E402
 CLIENTS = {"gateway": "Node", "checkout": "Go", "catalog": "Java", "payment": "Python", "inventory": "C++"}
 HURT_SECONDS, AFTER_SECONDS, EVALUATION_MS_MAX = 18, 15, 100
 WARM_SECONDS = 80     # what is usual is learned from what is at least 30 s old
-BETWEEN_SECONDS = 20  # well again, before the next case
+BETWEEN_SECONDS = 60  # well again, before the next case
 SCHEDULING_MS = 150   # what a busy machine may add to a client's timeout
 LEASE_SECONDS = 10 + 1  # and what the clocks of two processes may differ by
 # What is hurt, how, and whether it is taken back after a while (a stopped process goes on).

@@ -365,15 +365,19 @@ TEST(Control, goes_on_after_a_restart) {
 }
 
 // What senders kept while nobody listened is of a time when nothing was held: no reason to take a repair back.
-TEST(Control, late_news_of_the_time_without_it_does_not_end_a_hold) {
+void late_news(bool restarted) {
   World w;
   w.start();
   while (!w.promoted && w.second < 120) w.run(w.second + 1);
   w.run(w.second + 30);
   ASSERT_TRUE(w.promoted) << text_of(w.log);
-  Control again(w.policy);
-  ASSERT_TRUE(again.restore(w.control.snapshot(), {.knobs = {w.knob}}));
-  w.control = std::move(again);
+  if (restarted) {
+    Control again(w.policy);
+    ASSERT_TRUE(again.restore(w.control.snapshot(), {.knobs = {w.knob}}));
+    w.control = std::move(again);
+  } else {
+    w.second += 18;  // the process was stopped
+  }
   const auto as_it_is = std::exchange(w.bad, [](const config::Value&, double) { return 0.9; });
   w.run(w.second + 2);
   w.bad = as_it_is;
@@ -381,6 +385,9 @@ TEST(Control, late_news_of_the_time_without_it_does_not_end_a_hold) {
   EXPECT_TRUE(w.promoted) << text_of(w.log);
   EXPECT_FALSE(w.said("as bad as before"));
 }
+
+TEST(Control, late_news_of_the_time_without_it_does_not_end_a_hold) { late_news(true); }
+TEST(Control, late_news_of_the_time_it_was_stopped_does_not_end_a_hold) { late_news(false); }
 
 TEST(Control, a_candidate_of_before_a_restart_is_taken_back) {
   World w;

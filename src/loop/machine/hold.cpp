@@ -25,6 +25,7 @@ constexpr double release_exposure = 0.5;
 constexpr size_t others_min = 12;  // units with the change, before they can be called well
 constexpr double well_min = 0.02;
 constexpr int64_t useless_s = 10, useless_after_ms = 15'000;
+constexpr int64_t looked_away_ms = 5'000;  // between two frames: a restart, or a process that was stopped
 constexpr double useless_n_min = 30, useless_ratio = 0.7;
 constexpr double crowd_factor = 1.5;
 
@@ -113,7 +114,8 @@ Hold::Out Hold::release(const View&, std::string why) {
 
 Hold::Out Hold::on_frame(const stream::Frame& frame, const View& view, bool may_probe) {
   if (!promoted_) return {};
-  if (watched_since_ == 0) watched_since_ = view.now;
+  if (view.now - last_frame_ > looked_away_ms * nanos_per_ms) watched_since_ = view.now;
+  last_frame_ = view.now;
   bool stuck = phase_ == Phase::asked && view.now - probe_since_ > policy_.receipt_ms * nanos_per_ms;
   if (stuck) return end_probe(view, "the actuator did not answer", false);
   bool watched = phase_ == Phase::quiet || phase_ == Phase::held_back;

@@ -79,7 +79,8 @@ class Hold {
   bool isolated_, promoted_ = false, others_well_ = false;
   Policy policy_;
   Phase phase_ = Phase::quiet;
-  UnixNanos watched_since_ = 0;  // by this process: what arrives just after a restart is of the time without it
+  // Without a gap: what arrives just after one is of the time when nobody looked.
+  UnixNanos watched_since_ = 0, last_frame_ = 0;
   UnixNanos since_, probe_since_ = 0, epoch_since_ = 0, next_probe_;
   int64_t wait_ms_;
   double usual_per_s_ = 0;
