@@ -82,7 +82,7 @@ void Ruler::apply(const config::Snapshot& config, Prepared prepared) {
     promql::store::SourceOptions options{.tenant = tenant_, .naming = outside_.options().naming};
     options.timeout_ms = timeout_ms;
     options.cancel = std::move(cancel);
-    if (outside_.generation) options.cache = &cache_, options.generation = outside_.generation();
+    options.cache = outside_.series;
     options.recent = outside_.recent;
     return std::make_unique<promql::store::StoreSource>(outside_.client, std::move(options));
   };

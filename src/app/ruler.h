@@ -24,7 +24,7 @@ class Ruler {
     api::prometheus::OwnSamples samples;
     std::function<api::prometheus::ReadOptions()> options;  // of PromQL queries
     std::function<void()> refresh;
-    std::function<uint64_t()> generation;           // empty: others write to the store too
+    promql::store::SeriesCache* series = nullptr;   // which series selectors found, if that is remembered
     const promql::store::Recent* recent = nullptr;  // the newest samples in memory, if any
     std::function<bool()> ready;
     std::string configuration;   // its file, "" when there is none: relative names of rule files start there
@@ -53,7 +53,6 @@ class Ruler {
 
   Outside outside_;
   std::string tenant_;
-  mutable promql::store::SeriesCache cache_;
   notify::Notifier notifier_;
   std::unique_ptr<rules::Manager> manager_;
 };

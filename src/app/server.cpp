@@ -327,12 +327,6 @@ api::prometheus::WriteOptions Server::write_options() {
   return {.body_bytes_max = body_bytes_max(), .any_time = any_time, .gate = gate()};
 }
 
-// Empty with a ClickHouse server of one's own: others may write to the store too.
-std::function<uint64_t()> Server::series_generation() {
-  if (!settings().text("engine.url").empty()) return {};
-  return [this] { return storage_->sink().series_generation(); };
-}
-
 http::Routes Server::prometheus() {
   const http::Handler write = api::prometheus::write_receiver(write_options(), clock_, sink());
   http::Routes all =
@@ -341,7 +335,7 @@ http::Routes Server::prometheus() {
                                     .pool = *query_pool_,
                                     .options = [this] { return prometheus_options(); },
                                     .refresh = [this] { freshness_->wait(); },
-                                    .generation = series_generation(),
+                                    .series = storage_->series(),
                                     .recent = storage_->recent(),
                                     .ready = [this] { return storage_->state().ready; },
                                     .rules = [this](const auto& tenant) { return ruler_->views(tenant); },

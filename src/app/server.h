@@ -87,7 +87,6 @@ class Server {
   api::otlp::Sink sink();  // what both receivers hand their requests to
   http::Routes routes();
   http::Routes prometheus();
-  std::function<uint64_t()> series_generation();
   api::prometheus::WriteOptions write_options();
   api::prometheus::ReadOptions prometheus_options() const;
   http::Response readyz() const;

@@ -28,7 +28,7 @@ Status Server::open_rules() {
                                                   .samples = {write_options(), clock_, sink()},
                                                   .options = [this] { return prometheus_options(); },
                                                   .refresh = [this] { freshness_->wait(); },
-                                                  .generation = series_generation(),
+                                                  .series = storage_->series(),
                                                   .recent = storage_->recent(),
                                                   .ready = [this] { return rules_ready(); },
                                                   .configuration = common_.source.file,

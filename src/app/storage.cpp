@@ -89,24 +89,32 @@ Result<bool> GatedSink::has_cut(const std::string& table, const std::string& par
 Storage::Storage(const config::Settings& settings, io::Http& http, io::Clock& clock)
     : client_(client_options(settings), http),
       clock_(clock),
+      own_store_(settings.text("engine.url").empty()),
       recent_(make_recent(settings, clock)),
       store_sink_(client_,
-                  recent_ ? [this](const ingest::Block& block) { remember(block); } : store::IngestSink::Stored()),
+                  own_store_ ? [this](const ingest::Block& block) { remember(block); } : store::IngestSink::Stored()),
       sink_(store_sink_) {}
 
 // What the engine has, the memory has too. A block of ours that cannot be read is a programmer error.
 void Storage::remember(const ingest::Block& block) {
-  const bool samples = block.table == "samples";
-  if (!samples && block.table != "distributions") return;
+  const bool samples = block.table == "samples", series = block.table == "series";
+  if (block.table == "resources") series_.resources_described();
+  if (!series && (recent_ == nullptr || (!samples && block.table != "distributions"))) return;
   store::NativeReader reader;
   std::vector<store::ResultBlock> rows;
   Status read = reader.feed(block.bytes, rows);
   if (read) read = reader.finish(rows);
   HS_ASSERT(read.has_value(), block.table);
   const int64_t now_ms = clock_.wall() / nanos_per_ms;
-  for (const store::ResultBlock& some : rows)
-    samples ? recent_->add_samples(some, now_ms) : recent_->add_distributions(some, now_ms);
-  tell(*recent_);
+  for (const store::ResultBlock& some : rows) {
+    if (series)
+      series_.described(some);
+    else if (samples)
+      recent_->add_samples(some, now_ms);
+    else
+      recent_->add_distributions(some, now_ms);
+  }
+  if (!series) tell(*recent_);
 }
 
 Result<std::unique_ptr<Storage>> Storage::open(const Common& common, const config::Settings& settings, io::Http& http,

@@ -16,6 +16,7 @@
 #include "io/http.h"
 #include "limits/gate.h"
 #include "promql/store/recent.h"
+#include "promql/store/series_cache.h"
 #include "store/client.h"
 #include "store/ingest_sink.h"
 #include "store/supervisor.h"
@@ -29,6 +30,7 @@ class GatedSink final : public ingest::Sink {
   void set_ready(bool ready) { ready_ = ready; }
   Result<std::vector<ingest::Block>> encode(const std::vector<ingest::StoredBatch>& batches, uint64_t cut) override;
   Status insert(const ingest::Block& block) override;
+  void present(const ingest::Block& block) override { inner_.present(block); }
   void abandoned() override { inner_.abandoned(); }
   void stop() override { inner_.stop(); }
   Result<bool> has_cut(const std::string& table, const std::string& partition, uint64_t cut) override;
@@ -48,9 +50,10 @@ class Storage {
 
   ingest::Ingest& ingest() { return *ingest_; }
   store::Client& client() { return client_; }
-  const store::IngestSink& sink() const { return store_sink_; }
   // The newest samples in memory; nullptr when there shall be none.
   const promql::store::Recent* recent() const { return recent_.get(); }
+  // Which series selectors found; nullptr when others may write to the store too.
+  promql::store::SeriesCache* series() { return own_store_ ? &series_ : nullptr; }
   struct State {
     bool ready = false;  // the engine answers and the schema is current
     pid_t pid = 0;
@@ -69,7 +72,9 @@ class Storage {
 
   store::Client client_;
   io::Clock& clock_;
+  bool own_store_;
   std::unique_ptr<promql::store::Recent> recent_;
+  promql::store::SeriesCache series_;
   store::IngestSink store_sink_;
   GatedSink sink_;
   std::unique_ptr<store::EngineSupervisor> supervisor_;  // none with engine.url

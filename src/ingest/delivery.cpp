@@ -140,8 +140,11 @@ Status Delivery::put_all_aside(const Error& why) {
 Status Delivery::deliver(const Block& block) {
   if (cut_->ask_first && block.fact) {
     HS_ASSIGN(const bool present, outside_.sink.has_cut(block.table, block.partition, cut_->id));
-    if (present) counters().present.add();
-    if (present) return {};
+    if (present) {
+      counters().present.add();
+      outside_.sink.present(block);
+      return {};
+    }
   }
   const Status inserted = outside_.sink.insert(block);
   if (inserted) {

@@ -81,6 +81,8 @@ class Sink {
   // ok: the rows are in and durable. unavailable, deadline_exceeded, resource_exhausted, internal: they may or may not
   // be; it will be tried again with the same block. Any other code: the engine refuses them for good.
   virtual Status insert(const Block& block) = 0;
+  // Rows of the block's cut turned out to be in already: an insert() that had failed arrived all the same.
+  virtual void present(const Block&) {}
   // Blocks of an encode() were given up before all of them were in; the cut will be encoded again. Who leaves out of a
   // block what was told before must tell it again.
   virtual void abandoned() = 0;

@@ -325,6 +325,24 @@ TEST(Ingest, ReplayAsksTheEngineAndInsertsOnlyWhatIsMissing) {
   for (const uint64_t n : {1, 2, 3, 4, 5, 6}) EXPECT_EQ(w.engine.stored().at(n), 1) << n;
 }
 
+// Who keeps a copy of what is stored must hear of an insert whose answer was lost.
+TEST(Ingest, TheSinkHearsOfBlocksThatWereInAlready) {
+  World w(1);
+  ASSERT_TRUE(w.open());
+  w.send("1,2,3", [](const Status&) {});
+  w.clock.advance(2 * nanos_per_s);
+  w.ingest->turn(Crank::commit);
+  w.clock.advance(2 * nanos_per_s);
+  w.ingest->turn(Crank::commit);
+  w.engine.set_faults({.lost_answer = 1});
+  w.ingest->turn(Crank::send);
+  EXPECT_TRUE(w.engine.known().empty());
+  w.engine.set_faults({});
+  w.settle();
+  EXPECT_EQ(w.engine.stored(), (std::map<uint64_t, int>{{1, 1}, {2, 1}, {3, 1}}));
+  EXPECT_EQ(w.engine.known(), (std::set<uint64_t>{1, 2, 3}));
+}
+
 // Real threads, a slow disk, an engine that fails: what TSan looks at.
 TEST(Ingest, ManyThreads) {
   World w(1, 1000);

@@ -125,7 +125,13 @@ class EngineModel final : public Sink {
     }
     commit(block);
     if (random_.uniform() < faults_.lost_answer) return fail(Code::unavailable, "the connection broke");
+    heard(block);
     return {};
+  }
+
+  void present(const Block& block) override {
+    const std::lock_guard lock(mutex_);
+    heard(block);
   }
 
   Result<bool> has_cut(const std::string& table, const std::string& partition, uint64_t cut) override {
@@ -138,6 +144,11 @@ class EngineModel final : public Sink {
   std::string names() const {
     const std::lock_guard lock(mutex_);
     return names_;
+  }
+  // Numbers of which the sink was told, by a good insert or otherwise, that they are stored.
+  std::set<uint64_t> known() const {
+    const std::lock_guard lock(mutex_);
+    return known_;
   }
   // How often each number is stored.
   std::map<uint64_t, int> stored() const {
@@ -163,6 +174,11 @@ class EngineModel final : public Sink {
     return {};
   }
 
+  void heard(const Block& block) {
+    if (!block.fact) return;
+    for (const uint64_t number : numbers_of(block.bytes)) known_.insert(number);
+  }
+
   void commit(const Block& block) {
     if (std::find(tokens_.begin(), tokens_.end(), block.token) != tokens_.end()) return;
     tokens_.push_back(block.token);
@@ -181,6 +197,7 @@ class EngineModel final : public Sink {
   Faults faults_;
   bool down_ = false;
   std::map<uint64_t, int> stored_;
+  std::set<uint64_t> known_;
   std::set<std::pair<std::string, uint64_t>> cuts_;
   std::set<std::string> told_;
   std::string names_;

@@ -16,11 +16,14 @@ Result<std::vector<ingest::Block>> IngestSink::encode(const std::vector<ingest::
 
 Status IngestSink::insert(const ingest::Block& block) {
   auto done = client_.insert(block.table, block.token, block.bytes, stop_.get_token());
-  if (block.table == "series" || block.table == "resources") ++series_generation_;
   // Whoever was described in it is described again: it may be a dictionary that did not arrive.
   if (!done) described_.forget();
   if (done && stored_) stored_(block);
   return done;
+}
+
+void IngestSink::present(const ingest::Block& block) {
+  if (stored_) stored_(block);
 }
 
 Result<bool> IngestSink::has_cut(const std::string& table, const std::string& partition, uint64_t cut) {

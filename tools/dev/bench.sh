@@ -10,6 +10,11 @@ cmd_bench() {
   case "$name" in
     promql|ingest) "bench_$name" "${@:2}"; return ;;
   esac
+  if [ "$name" = rules ]; then
+    [ -n "${HOMEOSTAT:-}" ] || { build_preset release homeostat; export HOMEOSTAT="$PWD/build/release/homeostat"; }
+    "$(python_env python)" bench/rules/run.py "${@:2}"
+    return
+  fi
   name=${name%_bench}_bench
   cmake --preset release -DHS_BENCH=ON >/dev/null
   cmake --build --preset release --target "$name"

@@ -16,7 +16,6 @@ struct Asking {
   Params params;
   ReadOptions options;
   std::string tenant;
-  promql::store::SeriesCache* cache = nullptr;
   MonoNanos deadline = 0;
 
   int64_t now_ms() const { return outside.clock.wall() / nanos_per_ms; }

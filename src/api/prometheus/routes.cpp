@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <mutex>
 #include <utility>
 
 #include "api/prometheus/reader.h"
@@ -46,7 +48,24 @@ constexpr std::array<Path, 21> paths = {{{"GP", "query", query},
 struct Shared {
   explicit Shared(ReadOutside given) : outside(std::move(given)) {}
   ReadOutside outside;
-  promql::store::SeriesCache cache;
+
+  // Counts a query of the tenant; false when it has too many.
+  bool enter(const std::string& tenant, size_t most) {
+    const std::lock_guard lock(mutex);
+    size_t& n = queries[tenant];
+    if (n >= most) return false;
+    ++n;
+    return true;
+  }
+  void leave(const std::string& tenant) {
+    const std::lock_guard lock(mutex);
+    const auto at = queries.find(tenant);
+    if (--at->second == 0) queries.erase(at);
+  }
+
+ private:
+  std::mutex mutex;
+  std::map<std::string, size_t> queries;  // running and waiting, by tenant: as many as the pool takes
 };
 
 // Reads what every request has, and calls f(asking).
@@ -58,7 +77,7 @@ auto ask(Shared& shared, const http::Request& request, bool reads, MonoNanos arr
   if (!params) return tl::unexpected(params.error());
   auto tenant = ingest::tenant_of(request.headers);
   if (!tenant) return bad_data(tenant.error().message);
-  Asking asking{outside, request, std::move(*params), outside.options(), std::move(*tenant), &shared.cache};
+  Asking asking{outside, request, std::move(*params), outside.options(), std::move(*tenant)};
   auto timeout = asking.params.duration_ms("timeout", asking.options.timeout_ms);
   if (!timeout) return tl::unexpected(timeout.error());
   const int64_t timeout_ms = std::clamp(*timeout, int64_t{1}, asking.options.timeout_ms);
@@ -69,37 +88,56 @@ auto ask(Shared& shared, const http::Request& request, bool reads, MonoNanos arr
 
 // Answers on the pool: work(request, arrived, error) makes the response, of an error when there is one.
 template <class Work>
-http::Handler on_pool(const std::shared_ptr<Shared>& shared, Work work) {
-  return [shared, work](http::Request received, const http::Done& done) {
+http::Handler on_pool(const std::shared_ptr<Shared>& shared, bool reads, Work work) {
+  return [shared, reads, work](http::Request received, const http::Done& done) {
     const auto request = std::make_shared<const http::Request>(std::move(received));
     const MonoNanos arrived = shared->outside.clock.mono();
     const auto refuse = [request, done, work](promql::ErrorKind kind, const char* why) {
       const promql::QueryError error{kind, why};
       done(work(*request, 0, &error));
     };
+    // A name that is none is told by the endpoint; until then it is a tenant like any other.
+    const std::string tenant(request->headers.get("X-Scope-OrgID"));
+    if (reads && !shared->enter(tenant, shared->outside.options().tenant_queries))
+      return refuse(promql::ErrorKind::timeout,
+                    "too many queries of this tenant are running (prometheus.tenant_queries); try again");
+    const auto leave = [=] {
+      if (reads) shared->leave(tenant);
+    };
     const bool taken = shared->outside.pool.submit([=] {
-      if (request->gone.stop_requested()) return refuse(promql::ErrorKind::canceled, "canceled");
-      done(work(*request, arrived, nullptr));
+      const promql::QueryError canceled{promql::ErrorKind::canceled, "canceled"};
+      http::Response response = work(*request, arrived, request->gone.stop_requested() ? &canceled : nullptr);
+      leave();  // first: who has its answer may ask again
+      done(std::move(response));
     });
-    if (!taken) refuse(promql::ErrorKind::timeout, "too many queries are waiting; try again");
+    if (taken) return;
+    leave();
+    refuse(promql::ErrorKind::timeout, "too many queries are waiting; try again");
   };
 }
 
 http::Handler handler(const std::shared_ptr<Shared>& shared, const Path& path) {
-  return on_pool(shared,
+  return on_pool(shared, path.reads,
                  [shared, &path](const http::Request& request, MonoNanos arrived, const promql::QueryError* error) {
                    if (error != nullptr) return respond(request, tl::unexpected(*error));
                    return respond(request, ask(*shared, request, path.reads, arrived, path.endpoint));
                  });
 }
 
+http::Response refusal(const promql::QueryError& error) {
+  http::Response response = http::Response::text(promql::http_status(error.kind), error.message + "\n");
+  if (response.status == 503) response.headers.set("Retry-After", "1");
+  return response;
+}
+
 http::Handler read_handler(const std::shared_ptr<Shared>& shared) {
-  return on_pool(shared, [shared](const http::Request& request, MonoNanos arrived, const promql::QueryError* error) {
-    promql::QueryResult<http::Response> response =
-        error != nullptr ? tl::unexpected(*error) : ask(*shared, request, true, arrived, remote_read);
-    if (response) return std::move(*response);
-    return http::Response::text(promql::http_status(response.error().kind), response.error().message + "\n");
-  });
+  return on_pool(shared, true,
+                 [shared](const http::Request& request, MonoNanos arrived, const promql::QueryError* error) {
+                   promql::QueryResult<http::Response> response =
+                       error != nullptr ? tl::unexpected(*error) : ask(*shared, request, true, arrived, remote_read);
+                   if (response) return std::move(*response);
+                   return refusal(response.error());
+                 });
 }
 
 http::Response told(bool good, const char* text) { return http::Response::text(good ? 200 : 503, text); }
@@ -120,8 +158,7 @@ promql::store::StoreSource Asking::source() const {
            .naming = options.naming,
            .timeout_ms = std::max(left_ms, question_timeout_ms),
            .cancel = request.gone,
-           .cache = outside.generation ? cache : nullptr,
-           .generation = outside.generation ? outside.generation() : 0,
+           .cache = outside.series,
            .recent = outside.recent}};
 }
 

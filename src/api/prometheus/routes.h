@@ -11,6 +11,7 @@
 #include "promql/engine.h"
 #include "promql/store/naming.h"
 #include "promql/store/recent.h"
+#include "promql/store/series_cache.h"
 #include "rules/group.h"
 #include "scrape/scraper.h"
 #include "store/client.h"
@@ -24,6 +25,7 @@ struct ReadOptions {
   promql::store::Naming naming;
   int64_t lookback_ms = 300'000;
   int64_t timeout_ms = 120'000;  // of a query, waiting for a thread included
+  size_t tenant_queries = 32;    // of one tenant that run or wait at once
   int64_t retention_ms = 0;      // told by status/runtimeinfo; 0: none
   UnixNanos started = 0;         // when this process was
   std::string version;           // of Homeostat
@@ -39,8 +41,7 @@ struct ReadOutside {
   std::function<ReadOptions()> options;  // thread-safe
   // Blocks until everything acknowledged before is in the store, or gives up soon: a reader sees what was written.
   std::function<void()> refresh;
-  // store::IngestSink::series_generation; empty: others write to the store too, nothing is remembered of its series.
-  std::function<uint64_t()> generation;
+  promql::store::SeriesCache* series = nullptr;   // which series selectors found; nullptr: that is not remembered
   const promql::store::Recent* recent = nullptr;  // the newest samples in memory, if any
   std::function<bool()> ready;                    // for /-/ready
   // A tenant's groups of rules, by file and name, and where alerts go; empty: none. Thread-safe.

@@ -57,14 +57,6 @@ Status too_many(size_t series_max) {
   return fail(Code::resource_exhausted, fmt::format("the query selects more than {} series", series_max));
 }
 
-// Which parts of a metric of this kind have a name that matches.
-uint8_t wanted_parts(std::span<const Matcher> matchers, MetricKind kind, const std::string& name) {
-  uint8_t wanted = 0;
-  for (const Part part : parts_of(kind))
-    if (matches_name(matchers, name_of_part(name, part))) wanted |= part;
-  return wanted;
-}
-
 struct MetricWanted {
   const Descriptor* descriptor;
   uint8_t parts;
@@ -90,6 +82,26 @@ std::vector<Part> parts_of(MetricKind kind) {
   if (kind == MetricKind::histogram) return {part_bucket, part_sum, part_count};
   if (kind == MetricKind::summary) return {part_plain, part_sum, part_count};
   return {part_plain};
+}
+
+Found own_series(const db::ResultBlock& rows, size_t row) {
+  Found one;
+  one.id = column(rows, "series_id").u64(row);
+  one.name = column(rows, "metric").text(row);
+  std::vector<Label> labels = {{std::string(metric_name_label), one.name}};
+  const db::ResultColumn* attributes = rows.find("attrs");  // a block in which nobody has any lacks them
+  for (size_t i = attributes ? attributes->begin(row) : 0; attributes && i < attributes->end(row); ++i)
+    labels.push_back({std::string(attributes->keys().text(i)), std::string(attributes->values().text(i))});
+  std::sort(labels.begin(), labels.end());
+  one.labels = Labels::from(std::move(labels));
+  return one;
+}
+
+uint8_t wanted_parts(std::span<const Matcher> matchers, MetricKind kind, const std::string& name) {
+  uint8_t wanted = 0;
+  for (const Part part : parts_of(kind))
+    if (matches_name(matchers, name_of_part(name, part))) wanted |= part;
+  return wanted;
 }
 
 bool matches(std::span<const Matcher> matchers, const Labels& labels, std::span<const std::string_view> except) {
@@ -118,11 +130,15 @@ struct Finder::Work {
     Found one;
     one.id = column(block, "series_id").u64(row);
     one.kind = static_cast<MetricKind>(column(block, "kind").u64(row));
-    const Texts attributes_here = map_of(column(block, "attrs"), row);
-    const std::string metric(column(block, "metric").text(row));
-    if (one.kind == MetricKind::untyped) return take_final(std::move(one), metric, attributes_here);
-    const Key key{metric, std::string(column(block, "unit").text(row)), static_cast<uint8_t>(one.kind),
-                  column(block, "monotonic").u64(row) != 0};
+    if (one.kind == MetricKind::untyped) {
+      one = own_series(block, row);
+      if (!matches(matchers, one.labels)) return {};
+      found.push_back(std::move(one));
+      attributes.emplace_back();
+      return {};
+    }
+    const Key key{std::string(column(block, "metric").text(row)), std::string(column(block, "unit").text(row)),
+                  static_cast<uint8_t>(one.kind), column(block, "monotonic").u64(row) != 0};
     const auto at = wanted.find(key);
     if (at == wanted.end()) return {};
     one.temporality = column(block, "temporality").u64(row) == 1 ? Temporality::delta : Temporality::cumulative;
@@ -130,21 +146,7 @@ struct Finder::Work {
     one.parts = at->second.parts;
     one.name = at->second.descriptor->name;
     found.push_back(std::move(one));
-    attributes.push_back(attributes_here);
-    return {};
-  }
-
-  Status take_final(Found one, const std::string& metric, const Texts& texts) {
-    std::vector<Label> labels;
-    labels.reserve(texts.size() + 1);
-    labels.push_back({std::string(metric_name_label), metric});
-    for (const auto& [key, value] : texts) labels.push_back({key, value});
-    std::sort(labels.begin(), labels.end());
-    one.labels = Labels::from(std::move(labels));
-    if (!matches(matchers, one.labels)) return {};
-    one.name = metric;
-    found.push_back(std::move(one));
-    attributes.emplace_back();
+    attributes.push_back(map_of(column(block, "attrs"), row));
     return {};
   }
 

@@ -48,6 +48,11 @@ bool has_parts(model::MetricKind kind);
 std::string name_of_part(const std::string& name, Part part);
 std::vector<Part> parts_of(model::MetricKind kind);
 
+// A row of `series` (kind, series_id, metric, attrs) that is one of Prometheus' own.
+Found own_series(const db::ResultBlock& rows, size_t row);
+// Which parts of a metric of this kind have a name that matches.
+uint8_t wanted_parts(std::span<const Matcher> matchers, model::MetricKind kind, const std::string& name);
+
 // Do all matchers but those on `except` hold?
 bool matches(std::span<const Matcher> matchers, const Labels& labels, std::span<const std::string_view> except = {});
 bool matches_name(std::span<const Matcher> matchers, std::string_view name);

@@ -36,14 +36,28 @@ struct Column64 {
 
 int64_t ms_of(int64_t ns) { return ns >= 0 ? ns / nanos_per_ms : -((nanos_per_ms - 1 - ns) / nanos_per_ms); }
 
+// Runs of equal size: what comes late into a full one leaves two with room for more.
 std::vector<Packed> pack(std::span<const FloatPoint> points) {
-  std::vector<Packed> runs;
-  for (const FloatPoint& p : points) {
-    if (runs.empty() || runs.back().size() >= run_samples) runs.emplace_back();
-    runs.back().add(p.t_ms, p.v);
-  }
+  const size_t count = (points.size() + run_samples - 1) / run_samples;
+  std::vector<Packed> runs(count);
+  for (size_t i = 0; i < points.size(); ++i) runs[i * count / points.size()].add(points[i].t_ms, points[i].v);
   for (Packed& run : runs) run.shrink();
   return runs;
+}
+
+// In order; of several at one instant the last stands.
+void sort_by_time(std::vector<FloatPoint>& points) {
+  const auto not_later = [](const FloatPoint& a, const FloatPoint& b) { return a.t_ms >= b.t_ms; };
+  if (std::adjacent_find(points.begin(), points.end(), not_later) == points.end()) return;
+  std::vector<std::pair<int64_t, size_t>> order;
+  for (size_t i = 0; i < points.size(); ++i) order.emplace_back(points[i].t_ms, i);
+  std::sort(order.begin(), order.end());
+  std::vector<FloatPoint> sorted;
+  for (const auto& [t_ms, i] : order) {
+    if (!sorted.empty() && sorted.back().t_ms == t_ms) sorted.pop_back();
+    sorted.push_back(points[i]);
+  }
+  points = std::move(sorted);
 }
 
 }  // namespace
@@ -68,49 +82,47 @@ void Recent::append(Line& line, std::span<const FloatPoint> points) {
   }
 }
 
+// What is older than all that is there, in the first run while it has room.
 void Recent::prepend(Line& line, std::span<const FloatPoint> points) {
+  if (points.size() + line.runs.front().size() <= run_samples) return merge(line, points, true);
   std::vector<Packed> runs = pack(points);
   line.runs.insert(line.runs.begin(), std::make_move_iterator(runs.begin()), std::make_move_iterator(runs.end()));
 }
 
-// Somewhere in the past: the run that it belongs to is made anew.
-void Recent::put(Line& line, const FloatPoint& point, bool newer) {
-  auto run = std::upper_bound(line.runs.begin(), line.runs.end(), point.t_ms,
-                              [](int64_t t, const Packed& r) { return t < r.first_ms(); });
-  if (run != line.runs.begin()) --run;
-  std::vector<FloatPoint> points;
-  run->read(INT64_MIN, INT64_MAX, points);
-  const auto at = std::lower_bound(points.begin(), points.end(), point.t_ms,
-                                   [](const FloatPoint& p, int64_t t) { return p.t_ms < t; });
-  if (at == points.end() || at->t_ms != point.t_ms) {
-    points.insert(at, point);
-  } else if (newer && std::bit_cast<uint64_t>(at->v) != std::bit_cast<uint64_t>(point.v)) {
-    at->v = point.v;
-  } else {
-    return;
+// Among what is there: the runs that they fall into are made anew. `newer`: they stand against what is there.
+void Recent::merge(Line& line, std::span<const FloatPoint> points, bool newer) {
+  auto first = std::find_if(line.runs.begin(), line.runs.end(),
+                            [&](const Packed& run) { return run.last_ms() >= points.front().t_ms; });
+  // One that begins later is affected too when there is none that they fall into: it has room, or is split.
+  if (first == line.runs.end()) --first;
+  auto last =
+      std::find_if(first, line.runs.end(), [&](const Packed& run) { return run.first_ms() > points.back().t_ms; });
+  if (last == first) ++last;
+  std::vector<FloatPoint> before, merged;
+  for (auto run = first; run != last; ++run) run->read(INT64_MIN, INT64_MAX, before);
+  merged.reserve(before.size() + points.size());
+  auto old = before.begin();
+  for (const FloatPoint& p : points) {
+    while (old != before.end() && old->t_ms < p.t_ms) merged.push_back(*old++);
+    const bool both = old != before.end() && old->t_ms == p.t_ms;
+    merged.push_back(both && !newer ? *old : p);
+    if (both) ++old;
   }
-  std::vector<Packed> runs = pack(points);
-  run = line.runs.erase(run);
-  line.runs.insert(run, std::make_move_iterator(runs.begin()), std::make_move_iterator(runs.end()));
+  merged.insert(merged.end(), old, before.end());
+  std::vector<Packed> runs = pack(merged);
+  first = line.runs.erase(first, last);
+  line.runs.insert(first, std::make_move_iterator(runs.begin()), std::make_move_iterator(runs.end()));
 }
 
-void Recent::add_run(uint64_t series, std::span<const FloatPoint> points, uint64_t cut) {
+void Recent::add_run(uint64_t series, std::vector<FloatPoint>& points, uint64_t cut) {
+  sort_by_time(points);
   change(series, [&](Line& line) {
-    const bool ascending = std::adjacent_find(points.begin(), points.end(), [](const auto& a, const auto& b) {
-                             return a.t_ms >= b.t_ms;
-                           }) == points.end();
-    if (ascending && (line.runs.empty() || points.front().t_ms > line.runs.back().last_ms())) {
+    if (line.runs.empty() || points.front().t_ms > line.runs.back().last_ms())
       append(line, points);
-    } else if (ascending && points.back().t_ms < line.runs.front().first_ms()) {
+    else if (points.back().t_ms < line.runs.front().first_ms())
       prepend(line, points);
-    } else {
-      for (const FloatPoint& p : points) {
-        if (line.runs.empty() || p.t_ms > line.runs.back().last_ms())
-          append(line, {&p, 1});
-        else
-          put(line, p, cut >= line.cut);
-      }
-    }
+    else
+      merge(line, points, cut >= line.cut);
     line.cut = std::max(line.cut, cut);
   });
 }

@@ -64,10 +64,10 @@ class Recent {
   Shard& shard_of(uint64_t series) const { return shards_[(series ^ series >> 32) % shard_count]; }
   template <class F>
   void change(uint64_t series, F f);
-  void add_run(uint64_t series, std::span<const FloatPoint> points, uint64_t cut);
+  void add_run(uint64_t series, std::vector<FloatPoint>& points, uint64_t cut);
   static void append(Line& line, std::span<const FloatPoint> points);
   static void prepend(Line& line, std::span<const FloatPoint> points);
-  static void put(Line& line, const FloatPoint& point, bool newer);
+  static void merge(Line& line, std::span<const FloatPoint> points, bool newer);
   void keep_bounds(int64_t now_ms);
   void drop_before(int64_t floor_ms);
 

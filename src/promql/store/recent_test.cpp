@@ -148,5 +148,43 @@ TEST(Recent, KnowsWhoHasHistograms) {
   EXPECT_TRUE(values(recent, 1).empty());
 }
 
+// Late and disordered samples take no more room and are as many as those in order.
+TEST(Recent, DisorderCostsNoRoom) {
+  constexpr int64_t n = 5'000;
+  std::vector<Sample> ordered, backwards, mixed;
+  for (int64_t i = 0; i < n; ++i) ordered.push_back({1, now_ms + i * 1000, static_cast<double>(i)});
+  backwards.assign(ordered.rbegin(), ordered.rend());
+  for (int64_t i = 0; i < n; ++i) mixed.push_back(ordered[static_cast<size_t>(i * 1237 % n)]);
+  const auto filled = [&](const std::vector<Sample>& samples, size_t at_once) {
+    auto recent = std::make_unique<Recent>(Recent::Options{.bytes_max = 1 << 20, .keep_ms = 2 * hour_ms}, now_ms);
+    for (size_t i = 0; i < samples.size(); i += at_once) {
+      const auto first = samples.begin() + static_cast<std::ptrdiff_t>(i);
+      const auto some = static_cast<std::ptrdiff_t>(std::min(at_once, samples.size() - i));
+      recent->add_samples(block({first, first + some}, 1), now_ms);
+    }
+    return recent;
+  };
+  const auto plain = filled(ordered, 100);
+  const std::vector<double> all = values(*plain, 1);
+  ASSERT_EQ(all.size(), static_cast<size_t>(n));
+  for (const auto* samples : {&backwards, &mixed}) {
+    for (const size_t at_once : {size_t{1}, size_t{100}, samples->size()}) {
+      const auto recent = filled(*samples, at_once);
+      EXPECT_EQ(values(*recent, 1), all) << at_once;
+      EXPECT_LT(recent->memory_bytes(), 3 * plain->memory_bytes()) << at_once;
+    }
+  }
+}
+
+TEST(Recent, OfEqualInstantsTheLaterWritingStands) {
+  Recent recent = make();
+  recent.add_samples(block({{1, now_ms, 1}, {1, now_ms - 1000, 2}, {1, now_ms, 3}}, 5), now_ms);
+  EXPECT_EQ(values(recent, 1), (std::vector<double>{2, 3}));
+  recent.add_samples(block({{1, now_ms - 1000, 7}, {1, now_ms + 1000, 8}}, 4), now_ms);  // an older cut
+  EXPECT_EQ(values(recent, 1), (std::vector<double>{2, 3, 8}));
+  recent.add_samples(block({{1, now_ms - 1000, 9}}, 6), now_ms);
+  EXPECT_EQ(values(recent, 1), (std::vector<double>{9, 3, 8}));
+}
+
 }  // namespace
 }  // namespace hs::promql::store

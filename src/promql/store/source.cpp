@@ -93,21 +93,23 @@ StoreSource::StoreSource(db::Client& client, SourceOptions options)
       reader_{client, db::param_text(options_.tenant), options_.cancel, options_.timeout_ms},
       finder_(reader_, options_.naming) {}
 
-// Series are described by partition, so windows of the same partitions find the same ones.
 Result<SeriesCache::Entry> StoreSource::find(std::span<const Matcher> matchers, const Window& window, size_t series_max,
                                              const InterruptCheck& interrupt) const {
   constexpr int64_t partition_ms = db::partition_s * 1000;
-  const auto partition = [](int64_t ms) { return std::max<int64_t>(ms, 0) / partition_ms; };
-  std::string key = fmt::format("{}\n{}{}\n{} {}", options_.tenant, options_.naming.escape, options_.naming.suffixes,
-                                partition(window.start_ms), partition(window.end_ms));
-  for (const Matcher& m : matchers) key += "\n" + m.text();
+  const auto partition = [](int64_t ms) {
+    const int64_t index = std::clamp<int64_t>(ms, 0, INT64_MAX / nanos_per_ms) / partition_ms;
+    return index * db::partition_s * nanos_per_s;
+  };
+  const SeriesCache::Question question{options_.tenant, options_.naming, partition(window.start_ms),
+                                       partition(window.end_ms), matchers};
   if (options_.cache != nullptr) {
-    const SeriesCache::Entry known = options_.cache->find(key, options_.generation);
+    const SeriesCache::Entry known = options_.cache->find(question);
     if (known && (series_max == 0 || known->all.size() <= series_max)) return known;
   }
+  const uint64_t version = options_.cache != nullptr ? options_.cache->version() : 0;
   HS_ASSIGN(FoundSeries found, finder_.find(matchers, window, series_max, interrupt));
   const auto entry = std::make_shared<const FoundSeries>(std::move(found));
-  if (options_.cache != nullptr) options_.cache->put(key, options_.generation, entry);
+  if (options_.cache != nullptr) options_.cache->put(question, version, entry);
   return entry;
 }
 

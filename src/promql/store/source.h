@@ -18,8 +18,7 @@ struct SourceOptions {
   Naming naming;
   int64_t timeout_ms = 20'000;     // of one question to the engine
   std::stop_token cancel = {};     // ends it there too
-  SeriesCache* cache = nullptr;    // shared by all sources of a store; nullptr: none
-  uint64_t generation = 0;         // of the store's series, read before the source was made
+  SeriesCache* cache = nullptr;    // shared by all sources of a store; nullptr: none, as others write to it too
   const Recent* recent = nullptr;  // the newest samples in memory; nullptr: all are read from the engine
 };
 
