@@ -356,6 +356,7 @@ api::prometheus::ReadOptions Server::prometheus_options() const {
   options.naming = promql::store::naming_of(s.text("prometheus.translation"));
   options.lookback_ms = s.ms("prometheus.lookback");
   options.timeout_ms = s.ms("prometheus.timeout");
+  options.tenant_queries = static_cast<size_t>(s.integer("prometheus.tenant_queries"));
   const store::RetentionPolicy retention = retention_policy(s);
   options.retention_ms = retention.metrics_max_age_ms > 0 ? retention.metrics_max_age_ms : retention.max_age_ms;
   options.started = started_;

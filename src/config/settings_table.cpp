@@ -283,6 +283,15 @@ constexpr Setting table[] = {
      .max = 1e9,
      .live = true,
      .help = "Series that one selector of a PromQL query may find; beyond it the query fails."},
+    {.name = "prometheus.tenant_queries",
+     .type = integer,
+     .fallback = "32",
+     .min = 1,
+     .max = 1e6,
+     .live = true,
+     .help =
+         "Requests that read metrics which one tenant may have running or waiting at once; beyond it 503. Four run at "
+         "a time, 64 may wait."},
     {.name = "prometheus.memory",
      .type = bytes,
      .fallback = "128MiB",

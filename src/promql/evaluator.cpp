@@ -47,7 +47,9 @@ bool QueryState::work(int64_t points) {
 
 std::shared_ptr<const Selection> QueryState::select(Select select, bool tell_resets) {
   select.max_series = options.limits.max_series;
-  select.max_samples = options.limits.max_samples - std::min<size_t>(alive_, options.limits.max_samples);
+  // 0 would be no bound at all.
+  const auto alive = static_cast<size_t>(alive_);
+  select.max_samples = options.limits.max_samples > alive ? options.limits.max_samples - alive : 1;
   select.interrupt = options.interrupt;
   auto found = source.select(select);
   if (!found) {
