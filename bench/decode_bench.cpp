@@ -1,18 +1,15 @@
 // What decoding costs, per item, against copying the bytes.
 //   decode_bench DUMP [--benchmark_... options]
-// DUMP: "OTLPDUMP1\n", u32 length and a JSON header, then records {u8 signal, u32 lane, u32 items, u32 length,
-// request}, little endian; the OTLP load generator writes it.
+// DUMP: see dump.h; the OTLP load generator writes it.
 
 #include <cstdio>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <string>
 #include <vector>
 
 #include <benchmark/benchmark.h>
 
+#include "dump.h"
 #include "io/clock.h"
 #include "limits/gate.h"
 #include "store/block.h"
@@ -28,27 +25,13 @@ struct Requests {
   int64_t items = 0, bytes = 0;
 };
 
-uint32_t u32_at(const std::string& data, size_t at) {
-  uint32_t value = 0;
-  std::memcpy(&value, data.data() + at, sizeof(value));
-  return value;
-}
-
-std::map<Signal, Requests> read_dump(const char* path) {
-  std::ifstream file(path, std::ios::binary);
-  const std::string data{std::istreambuf_iterator<char>(file), {}};
-  constexpr std::string_view magic = "OTLPDUMP1\n";
+std::map<Signal, Requests> by_signal(const char* path) {
   std::map<Signal, Requests> out;
-  if (data.size() < magic.size() + 4 || !data.starts_with(magic)) return out;
-  size_t at = magic.size() + 4 + u32_at(data, magic.size());
-  while (at + 13 <= data.size()) {
-    const uint32_t length = u32_at(data, at + 9);
-    if (at + 13 + length > data.size()) break;
-    Requests& requests = out[static_cast<Signal>(data[at])];
-    requests.items += u32_at(data, at + 5);
-    requests.bytes += length;
-    requests.bodies.push_back(data.substr(at + 13, length));
-    at += 13 + length;
+  for (hs::bench::Request& request : hs::bench::read_dump(path)) {
+    Requests& requests = out[request.signal];
+    requests.items += request.items;
+    requests.bytes += static_cast<int64_t>(request.body.size());
+    requests.bodies.push_back(std::move(request.body));
   }
   return out;
 }
@@ -120,7 +103,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: decode_bench DUMP\n");
     return 2;
   }
-  const std::map<Signal, Requests> dump = read_dump(argv[1]);
+  const std::map<Signal, Requests> dump = by_signal(argv[1]);
   if (dump.empty()) {
     std::fprintf(stderr, "decode_bench: %s holds no requests\n", argv[1]);
     return 1;

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -18,6 +17,7 @@
 
 #include <fmt/format.h>
 
+#include "dump.h"
 #include "net/http_client.h"
 #include "store/block.h"
 #include "store/client.h"
@@ -28,7 +28,6 @@
 namespace {
 
 using hs::model::Batch;
-using hs::model::Signal;
 using hs::store::Block;
 
 struct Arguments {
@@ -37,33 +36,13 @@ struct Arguments {
   bool merge = true;
 };
 
-uint32_t u32_at(const std::string& data, size_t at) {
-  uint32_t value = 0;
-  std::memcpy(&value, data.data() + at, sizeof(value));
-  return value;
-}
-
 std::vector<Batch> decode_dump(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  const std::string data{std::istreambuf_iterator<char>(file), {}};
-  constexpr std::string_view magic = "OTLPDUMP1\n";
   std::vector<Batch> out;
-  if (!data.starts_with(magic)) return out;
-  for (size_t at = magic.size() + 4 + u32_at(data, magic.size()); at + 13 <= data.size();) {
-    const uint32_t length = u32_at(data, at + 9);
-    auto batch = hs::wire::otlp::decode(static_cast<Signal>(data[at]), hs::wire::otlp::Format::protobuf,
-                                        data.substr(at + 13, length));
+  for (hs::bench::Request& request : hs::bench::read_dump(path)) {
+    auto batch = hs::wire::otlp::decode(request.signal, hs::wire::otlp::Format::protobuf, std::move(request.body));
     if (batch) out.push_back(std::move(*batch));
-    at += 13 + length;
   }
   return out;
-}
-
-int64_t newest_of(const Batch& b) {
-  const auto& times = b.signal == Signal::traces ? b.spans.start
-                      : b.signal == Signal::logs ? b.logs.time
-                                                 : b.points.time;
-  return times.empty() ? 0 : *std::max_element(times.begin(), times.end());
 }
 
 double own_cpu_s() {
@@ -121,7 +100,7 @@ void load(Store& store, const std::vector<Batch>& batches, size_t cut_rows, Tota
   for (size_t i = 0; i < batches.size();) {
     std::vector<hs::store::StoredBatch> stored;
     for (size_t rows = 0; i < batches.size() && rows < cut_rows; ++i) {
-      stored.push_back({&batches[i], newest_of(batches[i]) + 1, ""});
+      stored.push_back({&batches[i], hs::bench::newest_of(batches[i]) + 1, ""});
       rows += batches[i].size();
       totals.rows += batches[i].size();
     }

@@ -61,11 +61,10 @@ void Backlog::add(Pending request) {
   uncut_.push_back(std::move(request));
 }
 
-void Backlog::forget_batches(Cut& cut) {
+std::vector<Pending> Backlog::release_batches(Cut& cut) {
   for (const Pending& request : cut.requests)
     if (request.batch) memory_bytes_ -= request.memory_bytes;
-  cut.requests.clear();
-  cut.requests.shrink_to_fit();
+  return std::exchange(cut.requests, {});
 }
 
 void Backlog::cut(uint64_t id, const CutRange& range, bool ask_first) {
@@ -93,7 +92,7 @@ void Backlog::cut(uint64_t id, const CutRange& range, bool ask_first) {
   }
   if (cut->requests.empty()) return;  // a former life delivered all of it and deleted the requests
   cut->range.rows = rows;
-  if (!all_decoded) forget_batches(*cut);
+  if (!all_decoded) release_batches(*cut);
   cuts_[id] = std::move(cut);
 }
 
@@ -103,7 +102,7 @@ void Backlog::finish(uint64_t id) {
   Cut& cut = *found->second;
   rows_ -= cut.range.rows;
   for (const auto& [account, bytes] : cut.held) admission_.release(*account, bytes);
-  forget_batches(cut);
+  release_batches(cut);
   cuts_.erase(found);
 }
 

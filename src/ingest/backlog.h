@@ -81,6 +81,9 @@ class Backlog {
 
   void add(Pending request);
   void cut(uint64_t id, const CutRange& range, bool ask_first);
+  // Takes the batches out of a cut whose blocks are made: who needs them again reads the journal. They are given to the
+  // caller, who destroys them when it has left the lock.
+  std::vector<Pending> release_batches(Cut& cut);
   // The cut is delivered (or was in a former life).
   void finish(uint64_t id);
 
@@ -100,7 +103,6 @@ class Backlog {
 
  private:
   bool is_full() const { return uncut_weight_ >= bounds_.cut_max_rows || uncut_bytes_ >= bounds_.cut_max_bytes; }
-  void forget_batches(Cut& cut);
 
   const Bounds bounds_;
   Admission& admission_;

@@ -84,6 +84,7 @@ Status Delivery::prepare() {
   }
   HS_TRY(encode(stored));
   prepared_ = true;
+  outside_.encoded(*cut_);
   return {};
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -22,8 +23,9 @@ class Delivery {
     Sink& sink;
     Quarantine& quarantine;
     const std::function<Result<model::Batch>(const Incoming&)>& decode;
+    std::function<void(Cut&)> encoded;  // its blocks are made, its batches no longer needed
   };
-  explicit Delivery(Outside outside) : outside_(outside) {}
+  explicit Delivery(Outside outside) : outside_(std::move(outside)) {}
 
   bool busy() const { return cut_ != nullptr; }
   Cut& cut() { return *cut_; }

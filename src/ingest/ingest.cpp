@@ -41,7 +41,14 @@ Ingest::Parts::Parts(Options chosen, Outside given)
               admission),
       tee_queue(options.tee_max_batches) {}
 
-Delivery Ingest::Parts::new_delivery() { return Delivery({*journal, outside.sink, quarantine, outside.decode}); }
+// Batches take three times the memory of their blocks: with theirs gone, more of what waits need not be decoded again.
+Delivery Ingest::Parts::new_delivery() {
+  return Delivery({*journal, outside.sink, quarantine, outside.decode, [this](Cut& cut) {
+                     std::vector<Pending> released;
+                     const std::lock_guard lock(mutex);
+                     released = backlog.release_batches(cut);
+                   }});
+}
 
 Status Ingest::Parts::open() {
   HS_TRY(outside.disk.make_directories(options.data_directory));

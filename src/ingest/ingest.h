@@ -26,14 +26,14 @@ struct Options {
 
   uint64_t in_flight_max_bytes = 256ULL << 20;  // requests, decoded, that wait for the disk
   uint64_t in_flight_max_requests = 16384;      // as many answers are owed
-  uint64_t waiting_max_bytes = 128ULL << 20;   // decoded batches that wait for the engine; more are decoded again later
-  uint64_t tee_max_batches = 1024;             // batches that wait for the stream; the oldest are shed and counted
-  uint64_t quarantine_max_bytes = 1ULL << 30;  // then refused blocks stay in the journal, which fills and refuses
+  uint64_t waiting_max_bytes = 192ULL << 20;    // decoded batches that wait to be encoded; more are decoded again later
+  uint64_t tee_max_batches = 1024;              // batches that wait for the stream; the oldest are shed and counted
+  uint64_t quarantine_max_bytes = 1ULL << 30;   // then refused blocks stay in the journal, which fills and refuses
 
-  uint64_t cut_max_rows = 100'000;       // one insert; ClickHouse wants 50k or more
-  uint64_t cut_max_bytes = 64ULL << 20;  // of decoded memory, so that small rows and large ones both have a bound
-  int64_t cut_max_age_ms = 1000;         // how late the engine may see a row
-  int64_t retry_window_ms = 300'000;     // a request with equal bytes inside it is a retry
+  uint64_t cut_max_rows = 100'000;        // one insert: three blocks, 20 ms of the engine's CPU each beside its rows
+  uint64_t cut_max_bytes = 128ULL << 20;  // of decoded memory, so that small rows and large ones both have a bound
+  int64_t cut_max_age_ms = 1000;          // how late the engine may see a row
+  int64_t retry_window_ms = 300'000;      // a request with equal bytes inside it is a retry
   uint64_t retry_window_max_entries = 131'072;  // 3 MiB of every segment at most; beyond it the oldest are forgotten
 
   int sender_threads = 2;  // 0: no threads at all, the caller turns the crank (tests: Ingest::turn)
