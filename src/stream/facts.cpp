@@ -17,6 +17,14 @@ struct Known {
   int Facts::* number = nullptr;
 };
 
+// The end of a key tells those of one length apart; all of ours are long enough.
+constexpr size_t key_bytes_min = 7;
+uint32_t end_of(std::string_view key) {
+  uint32_t end = 0;
+  std::memcpy(&end, key.data() + key.size() - sizeof end, sizeof end);
+  return end;
+}
+
 const std::vector<Known>& known_keys() {
   static const std::vector<Known> keys{
       {"peer.service", &Facts::peer_service},
@@ -62,19 +70,25 @@ const std::vector<Known>& known_keys() {
 constexpr size_t key_bytes_max = 32;
 
 // Keys by length: a row's keys are mostly not ours, and most lengths have one or two of ours.
-using ByLength = std::array<std::vector<Known>, key_bytes_max + 1>;
+struct Ended {
+  uint32_t end = 0;
+  Known known;
+};
+using ByLength = std::array<std::vector<Ended>, key_bytes_max + 1>;
 const ByLength& by_length() {
   static const ByLength table = [] {
     ByLength made;
-    for (const Known& known : known_keys()) made[known.key.size()].push_back(known);
+    for (const Known& known : known_keys()) made[known.key.size()].push_back({end_of(known.key), known});
     return made;
   }();
   return table;
 }
 
 void read(const model::Attribute& attribute, const ByLength& table, Facts& facts) {
-  if (attribute.key.size() > key_bytes_max) return;
-  for (const Known& known : table[attribute.key.size()]) {
+  if (attribute.key.size() < key_bytes_min || attribute.key.size() > key_bytes_max) return;
+  const uint32_t end = end_of(attribute.key);
+  for (const auto& [known_end, known] : table[attribute.key.size()]) {
+    if (known_end != end) continue;
     if (std::memcmp(known.key.data(), attribute.key.data(), known.key.size()) != 0) continue;
     if (known.number != nullptr)
       std::from_chars(attribute.value.data(), attribute.value.data() + attribute.value.size(), facts.*known.number);
