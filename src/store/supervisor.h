@@ -24,7 +24,7 @@ struct SupervisorOptions {
   // up to start_timeout_max_ms: a starved machine must not be given up on for ever just before it would be there.
   int64_t start_timeout_ms = 60'000;
   int64_t start_timeout_max_ms = 600'000;
-  int64_t stop_timeout_ms = 2'000;  // between SIGTERM and SIGKILL; it gives running inserts 1.5 s (engine.cpp)
+  int64_t stop_timeout_ms = 1'500;  // between SIGTERM and SIGKILL; it gives running inserts 1 s (engine.cpp)
 };
 
 class EngineSupervisor {

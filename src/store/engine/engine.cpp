@@ -29,7 +29,7 @@ namespace {
 
 // Between the end of intake and leaving: an insert of a large block on a busy disk. What is cut off here is safe: the
 // engine survives kill -9 at any instant, and the block is sent again.
-constexpr int64_t quiet_timeout_ms = 1500;
+constexpr int64_t quiet_timeout_ms = 1'000;
 constexpr int64_t lock_poll_ms = 20;
 
 // An orphan of a killed parent may still finish an insert; it must be gone before anything is read or replayed.
