@@ -32,7 +32,8 @@ struct World {
   Policy policy;
   Control control{policy};
   bool actuator_answers = true, promotes = true, forged = false;
-  bool one_user = false;  // all failed requests are of one user
+  bool values_away = false;  // requests have the default of the code, and say so
+  bool one_user = false;     // all failed requests are of one user
   int second = 0;
 
   // `values`, as far as the loop can tell.
@@ -112,12 +113,13 @@ struct World {
         bool again = bucket < candidate->change.exposure;
         if (again) value = candidate->change.to, o.variant = "candidate";
       }
+      if (values_away) value = knob.base, o.variant = "", o.revision = 0;
       o.service = "shop", o.operation = "op", o.instance = "shop-1", o.credential = "shop-key", o.entry = true;
       o.error = uniform(random) < bad(value, fault(second)), o.duration_ms = 20;
       if (one_user && o.error) o.unit = 7;
       o.started = o.second * nanos_per_s + i * 33 * nanos_per_ms;
       failed += o.error, pay_failed += uniform(random) < fault(second);
-      served[{o.variant, o.revision}]++;
+      if (!values_away) served[{o.variant, o.revision}]++;
       f.outcomes.push_back(o);
     }
     f.cells = {cell("shop", 30, failed), cell("pay", 30, forged ? 0 : pay_failed)};
@@ -381,6 +383,21 @@ void late_news(bool restarted) {
   const auto as_it_is = std::exchange(w.bad, [](const config::Value&, double) { return 0.9; });
   w.run(w.second + 2);
   w.bad = as_it_is;
+  w.run(w.second + 12);
+  EXPECT_TRUE(w.promoted) << text_of(w.log);
+  EXPECT_FALSE(w.said("as bad as before"));
+}
+
+TEST(Control, what_clients_met_without_the_value_does_not_end_a_hold) {
+  World w;
+  w.start();
+  while (!w.promoted && w.second < 120) w.run(w.second + 1);
+  w.run(w.second + 30);
+  ASSERT_TRUE(w.promoted) << text_of(w.log);
+  w.values_away = true;
+  w.fault = [](int) { return 0.9; };
+  w.run(w.second + 8);
+  w.values_away = false;
   w.run(w.second + 12);
   EXPECT_TRUE(w.promoted) << text_of(w.log);
   EXPECT_FALSE(w.said("as bad as before"));

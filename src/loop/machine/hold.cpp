@@ -105,6 +105,14 @@ std::vector<Action> Hold::yield_place(const View& view) {
   return {Revert{probe_.id, knob_.key, "another change needs the place"}};
 }
 
+// Most requests had the default of the code: what they met tells nothing of the value that is held.
+bool Hold::is_unheard(const stream::Frame& frame) const {
+  size_t told = 0, defaults = 0;
+  for (const auto& o : frame.outcomes)
+    if (o.knob == knob_.key) ++(o.variant.empty() ? defaults : told);
+  return defaults > told;
+}
+
 Hold::Out Hold::release(const View&, std::string why) {
   Out out{{Revert{change_.id, knob_.key, "released: " + why}}, End::released, why};
   if (phase_ != Phase::quiet) out.actions.push_back(Revert{probe_.id, knob_.key, "the base holds for everybody now"});
@@ -114,7 +122,7 @@ Hold::Out Hold::release(const View&, std::string why) {
 
 Hold::Out Hold::on_frame(const stream::Frame& frame, const View& view, bool may_probe) {
   if (!promoted_) return {};
-  if (view.now - last_frame_ > looked_away_ms * nanos_per_ms) watched_since_ = view.now;
+  if (view.now - last_frame_ > looked_away_ms * nanos_per_ms || is_unheard(frame)) watched_since_ = view.now;
   last_frame_ = view.now;
   bool stuck = phase_ == Phase::asked && view.now - probe_since_ > policy_.receipt_ms * nanos_per_ms;
   if (stuck) return end_probe(view, "the actuator did not answer", false);

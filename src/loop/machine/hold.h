@@ -69,6 +69,7 @@ class Hold {
   void new_epoch(UnixNanos at);
   double gone_log_odds() const;
   bool benefit_gone(const View& view) const;
+  bool is_unheard(const stream::Frame& frame) const;
   bool is_crowded(const View& view) const;
   std::vector<Block> lately(const View& view, int64_t from, int64_t to) const;
 
