@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -58,25 +59,30 @@ TEST(HttpServer, AllBodiesTogetherHaveABound) {
       options);
   const std::string body(60'000, 'x');
   const std::string request = fmt::format("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n{}", body);
+  const auto arrived = [&](size_t n, int tries) {
+    for (int i = 0; i < tries; ++i) {
+      if (const std::lock_guard lock(mutex); waiting.size() >= n) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return false;
+  };
   RawClient first(server->address());
   first.send(request);
-  while (true) {
-    const std::lock_guard lock(mutex);
-    if (!waiting.empty()) break;
-  }
+  ASSERT_TRUE(arrived(1, 30'000));
   const std::string refused = ask(*server, request);
   EXPECT_TRUE(refused.starts_with("HTTP/1.1 503")) << refused;
   EXPECT_NE(refused.find("Retry-After: 1"), std::string::npos);
   waiting.front()(Response::text(200, "first;"));
   first.read_until("first;");
-  RawClient third(server->address());
-  third.send(request);
-  while (true) {
-    const std::lock_guard lock(mutex);
-    if (waiting.size() == 2) break;
+  std::optional<RawClient> third;
+  for (int i = 0; i < 20; ++i) {  // what the first took is free a moment after its answer
+    third.emplace(server->address());
+    third->send(request);
+    if (arrived(2, 500)) break;
   }
+  ASSERT_TRUE(arrived(2, 500));
   waiting.back()(Response::text(200, "third;"));
-  EXPECT_EQ(third.read_until("third;").substr(0, 12), "HTTP/1.1 200");
+  EXPECT_EQ(third->read_until("third;").substr(0, 12), "HTTP/1.1 200");
 }
 
 TEST(HttpServer, SlowClientsAreClosed) {
