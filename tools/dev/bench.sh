@@ -4,17 +4,13 @@
 cmd_bench() {
   local name=${1:-}
   if [ -z "$name" ]; then
-    echo "usage: ./dev bench NAME [ARG ...]; one of: promql ingest" $(cd bench && ls *_bench.cpp | sed 's/_bench\.cpp//') >&2
+    echo "usage: ./dev bench NAME [ARG ...]; one of: promql ingest rules" \
+      $(cd bench && ls *_bench.cpp | sed 's/_bench\.cpp//') >&2
     return 2
   fi
   case "$name" in
-    promql|ingest) "bench_$name" "${@:2}"; return ;;
+    promql|ingest|rules) "bench_$name" "${@:2}"; return ;;
   esac
-  if [ "$name" = rules ]; then
-    [ -n "${HOMEOSTAT:-}" ] || { build_preset release homeostat; export HOMEOSTAT="$PWD/build/release/homeostat"; }
-    "$(python_env python)" bench/rules/run.py "${@:2}"
-    return
-  fi
   name=${name%_bench}_bench
   cmake --preset release -DHS_BENCH=ON >/dev/null
   cmake --build --preset release --target "$name"
@@ -73,4 +69,10 @@ bench_ingest() {
   cmake --build --preset release --target engine_bench
   python3 bench/ingest/run.py --generator "$out/loadgen" --collector "$out/collector/collector" \
     --prometheus "$out/prometheus" --engine-bench build/release/bench/engine_bench "$@"
+}
+
+# What rules cost: many small ones and a few over everything, every 15 s.
+bench_rules() {
+  measured_homeostat
+  "$(python_env python)" bench/rules/run.py "$@"
 }
