@@ -120,21 +120,20 @@ bool departs(const Past& history, const Past::Key& key, const Window& w, bool by
   return slow_now > slow_factor * slow_then && slow_now > slow_then + 5;
 }
 
-std::set<std::string> testifying(const Incident& incident, const Goal& goal, const Past& history, const Window& w,
-                                 std::set<std::string>& heard) {
+std::set<std::string> testifying(const std::set<std::string>& services, bool flood, const Past& history,
+                                 const Window& w, std::set<std::string>& heard) {
   std::set<std::string> out;
-  for (const auto& service : concerned(incident, history)) {
+  for (const auto& service : services) {
     for (const auto& key : history.keys({.service = service})) {
       heard.insert(key.credential);
-      if (!out.contains(key.credential) && departs(history, key, w, is_flood(incident, goal)))
-        out.insert(key.credential);
+      if (!out.contains(key.credential) && departs(history, key, w, flood)) out.insert(key.credential);
     }
   }
   return out;
 }
 
-bool probe_testifies(const Incident& incident, const Past& history, const Window& w, std::string& which) {
-  for (const auto& service : concerned(incident, history)) {
+bool probe_testifies(const std::set<std::string>& services, const Past& history, const Window& w, std::string& which) {
+  for (const auto& service : services) {
     stream::Sketch past;
     for (const auto& [from, to] : w.base) past.merge(history.probe_durations(service, from, to));
     double slow_ms = past.count() >= 5 ? std::max(2 * past.quantile(0.9), past.quantile(0.9) + 20) : 0;
@@ -196,17 +195,19 @@ bool served_flood(const Incident& incident, const Past& history, const Window& w
 Corroboration corroborate(const Incident& incident, const Goal& goal, const Past& history, const Incidents& known) {
   int64_t onset = goal.started / nanos_per_s, last = history.last_second();
   Window w{.from = std::max(onset, last - recent_s), .to = last - lag_s + 1};
-  look_back(w, onset - margin_s, last, concerned(incident, history), known);
+  const auto services = concerned(incident, history);
+  const bool flood = is_flood(incident, goal);
+  look_back(w, onset - margin_s, last, services, known);
   std::set<std::string> heard;
-  auto witnesses = testifying(incident, goal, history, w, heard);
+  auto witnesses = testifying(services, flood, history, w, heard);
   if (witnesses.size() >= 2)
     return {true, fmt::format("{} senders with credentials of their own report it", witnesses.size())};
   std::string which;
-  if (probe_testifies(incident, history, w, which)) return {true, fmt::format("our probe of {} sees it", which)};
+  if (probe_testifies(services, history, w, which)) return {true, fmt::format("our probe of {} sees it", which)};
   // With several senders around, the only one that tells of it may be the liar; what we served tells.
   if (!witnesses.empty() && served_testifies(goal, history, w, which))
     return {true, fmt::format("good requests that evaluated {} are missing by as many as are reported bad", which)};
-  if (!witnesses.empty() && is_flood(incident, goal) && served_flood(incident, history, w, which))
+  if (!witnesses.empty() && flood && served_flood(incident, history, w, which))
     return {true, fmt::format("evaluations of {} that we served became more by as many", which)};
   if (witnesses.empty()) return {false, "no sender of telemetry shows it against its own past yet"};
   return {false, fmt::format("only one of {} senders reports it, and nothing of ours confirms it", heard.size())};
