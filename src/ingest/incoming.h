@@ -26,6 +26,12 @@ struct ItemLimits {
   bool operator==(const ItemLimits&) const = default;
 };
 
+// A decoder's own limit, unless another one was chosen.
+template <class T>
+void choose(T& limit, uint32_t chosen) {
+  if (chosen > 0) limit = chosen;
+}
+
 // A request as it came, before it was decoded. Everything that decoding needs is here: replay decodes it again.
 struct Incoming {
   model::Signal signal = model::Signal::traces;

@@ -239,12 +239,11 @@ Result<model::Batch> decode(const Incoming& incoming, size_t body_bytes_max) {
   HS_ASSIGN(std::string body, decompress(coding_of(incoming.encoding), incoming.body, body_bytes_max));
   const uint64_t body_bytes = body.size();
   wire::otlp::DecodeLimits limits;
-  const auto set = [](auto& limit, uint32_t chosen) { limit = chosen > 0 ? chosen : limit; };
-  set(limits.attributes_per_item_max, incoming.item_limits.attributes);
-  set(limits.nesting_max, incoming.item_limits.nesting);
-  set(limits.key_bytes_max, incoming.item_limits.key_bytes);
-  set(limits.value_bytes_max, incoming.item_limits.value_bytes);
-  set(limits.name_bytes_max, incoming.item_limits.name_bytes);
+  ingest::choose(limits.attributes_per_item_max, incoming.item_limits.attributes);
+  ingest::choose(limits.nesting_max, incoming.item_limits.nesting);
+  ingest::choose(limits.key_bytes_max, incoming.item_limits.key_bytes);
+  ingest::choose(limits.value_bytes_max, incoming.item_limits.value_bytes);
+  ingest::choose(limits.name_bytes_max, incoming.item_limits.name_bytes);
   HS_ASSIGN(model::Batch batch,
             wire::otlp::decode(incoming.signal, format_of(incoming.format), std::move(body), limits));
   batch.body_bytes = body_bytes;

@@ -166,10 +166,9 @@ Result<model::Batch> decode_write(const Incoming& incoming, size_t body_bytes_ma
   HS_ASSIGN(std::string body, plain_body(incoming, body_bytes_max));
   wire::prometheus::WriteLimits limits;
   limits.oldest = incoming.any_time ? 0 : incoming.received_at - store::time_past_max_ns;
-  const auto set = [](auto& limit, uint32_t chosen) { limit = chosen > 0 ? chosen : limit; };
-  set(limits.labels_per_series_max, incoming.item_limits.attributes);
-  set(limits.name_bytes_max, incoming.item_limits.key_bytes);
-  set(limits.value_bytes_max, incoming.item_limits.value_bytes);
+  ingest::choose(limits.labels_per_series_max, incoming.item_limits.attributes);
+  ingest::choose(limits.name_bytes_max, incoming.item_limits.key_bytes);
+  ingest::choose(limits.value_bytes_max, incoming.item_limits.value_bytes);
   limits.newest = incoming.received_at + store::time_future_max_ns;
   limits.window_s = store::partition_s;
   const bool second = incoming.format == ingest::WireFormat::prometheus_write_v2;
