@@ -107,6 +107,11 @@ bool LoopThread::injected(loop::InjectedFault fault) {
   });
 }
 
+void LoopThread::alerts_from(std::function<void(stream::Frame&)> fill) {
+  const std::lock_guard lock(alerts_mutex_);
+  fill_alerts_ = std::move(fill);
+}
+
 bool LoopThread::configure(std::shared_ptr<const config::Snapshot> config) {
   return jobs_.try_push([this, config = std::move(config)] {
     config_ = config;
@@ -204,6 +209,10 @@ void LoopThread::tick() {
     frame = stream_.tick(outside_.clock.wall());
   }
   outside_.observer.fill(frame);
+  {
+    const std::lock_guard lock(alerts_mutex_);
+    if (fill_alerts_) fill_alerts_(frame);
+  }
   const UnixNanos at = frame.tick;
   outside_.seen(frame);
   code_defaults_.see(frame.seen, config_->declarations.knobs, at);

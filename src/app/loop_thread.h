@@ -57,6 +57,8 @@ class LoopThread {
   bool reset(std::string knob, std::string who, std::string why);
   bool tell(stream::RecentChange change);
   bool injected(loop::InjectedFault fault);
+  // What adds the alerts that fire to each frame; {}: nobody any more. Called on the loop's thread.
+  void alerts_from(std::function<void(stream::Frame&)> fill);
   bool configure(std::shared_ptr<const config::Snapshot> config);
 
  private:
@@ -83,6 +85,8 @@ class LoopThread {
   std::shared_ptr<const config::Snapshot> config_;
   std::mutex stream_mutex_;
   stream::Stream stream_;
+  std::mutex alerts_mutex_;
+  std::function<void(stream::Frame&)> fill_alerts_;
   loop::Machine machine_;
   CodeDefaults code_defaults_;
   Saver saver_;

@@ -1,9 +1,12 @@
 #include "app/ruler.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <tuple>
 
 #include <fmt/format.h>
 
+#include "base/hash.h"
 #include "io/files.h"
 #include "rules/files.h"
 
@@ -31,6 +34,26 @@ std::vector<std::string> patterns_of(const config::Snapshot& config, const std::
   for (const std::string& pattern : config.settings.list("rules.files"))
     out.push_back(std::filesystem::path(pattern).is_absolute() ? pattern : (directory / pattern).string());
   return out;
+}
+
+// "" when it names none, or says of itself that nothing is wrong.
+std::string service_of(const promql::Labels& labels) {
+  const std::string_view severity = labels.get("severity");
+  if (severity == "none" || severity == "info") return "";
+  const std::string_view service = labels.get("service");
+  return std::string(service.empty() ? labels.get("service_name") : service);
+}
+
+stream::FiringAlert to_loop(const rules::Alert& alert, const rules::GroupSpec& group, std::string service) {
+  const std::string labels = alert.labels.text();
+  return {
+      .id = fmt::format("alert {} {:016x}@{}", service, hash64(group.file + group.name + labels), alert.active_at_ms),
+      .name = std::string(alert.labels.get("alertname")),
+      .service = std::move(service),
+      .labels = labels,
+      .rule_from = fmt::format("the group {} in {}", group.name, std::filesystem::path(group.file).filename().string()),
+      .value = alert.value,
+      .since = alert.active_at_ms * nanos_per_ms};
 }
 
 std::string external_url(const config::Settings& settings) {
@@ -118,6 +141,20 @@ Status Ruler::write(const std::vector<promql::Sample>& samples) const {
 
 std::vector<rules::GroupViewPtr> Ruler::views(const std::string& tenant) const {
   return manager_ && tenant == tenant_ ? manager_->views() : std::vector<rules::GroupViewPtr>{};
+}
+
+void Ruler::fill(stream::Frame& frame) const {
+  if (!manager_ || !tenant_.empty() || !manager_->planned()) return;  // the loop is about the tenant "" alone
+  frame.alerts_told = true;
+  for (const rules::GroupViewPtr& group : manager_->views())
+    for (const rules::RuleView& rule : group->rules)
+      for (const rules::Alert& alert : rule.alerts)
+        if (std::string service = service_of(alert.labels);
+            alert.state == rules::AlertState::firing && !service.empty())
+          frame.alerts.push_back(to_loop(alert, *group->spec, std::move(service)));
+  std::sort(frame.alerts.begin(), frame.alerts.end(),
+            [](const auto& a, const auto& b) { return std::tie(a.since, a.id) < std::tie(b.since, b.id); });
+  if (frame.alerts.size() > stream::alerts_per_tick_max) frame.alerts.resize(stream::alerts_per_tick_max);
 }
 
 void Ruler::metrics(std::vector<metrics::Sample>& out) const {

@@ -12,6 +12,7 @@
 #include "notify/notifier.h"
 #include "promql/store/source.h"
 #include "rules/manager.h"
+#include "stream/frame.h"
 
 namespace hs::app {
 
@@ -45,6 +46,8 @@ class Ruler {
 
   // Thread-safe, as the rest below.
   std::vector<rules::GroupViewPtr> views(const std::string& tenant) const;
+  // The alerts that fire and name a service, the oldest first, into the loop's frame.
+  void fill(stream::Frame& frame) const;
   std::vector<std::string> alertmanagers() const { return notifier_.alertmanagers(); }
   void metrics(std::vector<metrics::Sample>& out) const;
 

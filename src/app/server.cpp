@@ -87,7 +87,10 @@ Server::~Server() {
   stopping.step("own series", [this] {
     if (own_series_) own_series_->stop();  // it reads what the collectors of the others tell
   });
-  stopping.step("rules and notifications", [this] { ruler_.reset(); });
+  stopping.step("rules and notifications", [this] {
+    if (loop_) loop_->alerts_from({});
+    ruler_.reset();
+  });
   stopping.step("retention", [this] { retention_.reset(); });
   freshness_.reset();
   stopping.step("the journal and the engine", [this] { storage_.reset(); });

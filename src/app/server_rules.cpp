@@ -36,6 +36,7 @@ Status Server::open_rules() {
   const auto config = config_.load();
   HS_ASSIGN(Ruler::Prepared prepared, ruler_->prepare(*config));
   ruler_->apply(*config, std::move(prepared));
+  loop_->alerts_from([this](stream::Frame& frame) { ruler_->fill(frame); });
   metrics::add_collector([this](std::vector<metrics::Sample>& out) {
     if (ruler_) ruler_->metrics(out);
   });

@@ -11,7 +11,7 @@ std::string_view pick(const std::string_view (&names)[n], E value) {
   return names[static_cast<size_t>(value)];
 }
 
-constexpr std::string_view symptom_kinds[] = {"errors", "latency", "throughput", "saturation", "kpi", "security"};
+constexpr std::string_view symptom_kinds[] = {"errors", "latency", "throughput", "saturation", "kpi", "security", "alert"};
 constexpr std::string_view incident_states[] = {"detected", "explained", "acting", "verified", "restored", "closed"};
 constexpr std::string_view evidences[] = {"concurrent_control", "ramp", "switchback", "restored_only", "none"};
 constexpr std::string_view deeds[] = {"set", "renewed", "reverted", "promoted"};

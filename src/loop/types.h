@@ -10,7 +10,7 @@
 
 namespace hs::loop {
 
-enum class SymptomKind : uint8_t { errors, latency, throughput, saturation, kpi, security };
+enum class SymptomKind : uint8_t { errors, latency, throughput, saturation, kpi, security, alert };
 
 struct Symptom {   // a measured departure of an objective or of a learned baseline
   std::string id;  // of this episode: "<what is watched>@<detected, Unix ms>"
@@ -51,6 +51,9 @@ struct Incident {
   bool security = false;
   int64_t reopened = 0;  // how often it came back within its hold: still one incident
   std::vector<Symptom> symptoms;
+  // Alerts of the team's rules about its service: symptoms of kind `alert`, kept apart so that nothing that decides,
+  // verifies or learns can see them. They neither keep an incident open that measured symptoms opened nor reopen it.
+  std::vector<Symptom> alerts;
   std::vector<Cause> causes;         // by probability, falling
   std::vector<std::string> changes;  // ids
   std::string decision;              // why this, why nothing

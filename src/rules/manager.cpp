@@ -259,6 +259,11 @@ std::vector<GroupViewPtr> Manager::views() const {
   return out;
 }
 
+bool Manager::planned() const {
+  const std::lock_guard lock(mutex_);
+  return std::all_of(entries_.begin(), entries_.end(), [](const auto& e) { return e.second->scheduled; });
+}
+
 void Manager::metrics(std::vector<metrics::Sample>& out) const {
   const std::lock_guard lock(mutex_);
   double total_s = 0;

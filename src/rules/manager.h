@@ -55,6 +55,7 @@ class Manager {
   void configure(ManagerSettings settings);
 
   std::vector<GroupViewPtr> views() const;  // by file and name
+  bool planned() const;                     // every group remembers what it knew before a restart: views() are whole
   void metrics(std::vector<metrics::Sample>& out) const;
 
  private:

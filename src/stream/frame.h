@@ -16,6 +16,7 @@ inline constexpr size_t cells_per_tick_max = 20'000;     // beyond: merged under
 inline constexpr size_t outcomes_per_tick_max = 20'000;  // beyond: whole units are left out by hash, counted
 
 inline constexpr size_t calls_per_tick_max = 5'000;  // beyond: left out, counted
+inline constexpr size_t alerts_per_tick_max = 200;   // more than anybody reads; beyond: left out, the youngest first
 
 // Requests of one (service, operation, instance) by span kind in one second of event time.
 struct Cell {
@@ -98,6 +99,16 @@ struct ProbeResult {
   bool ok = true;
   double duration_ms = 0;
 };
+// An alert of the team's rules that fires. Its labels may be telemetry's words: it is shown, and nothing is decided by
+// it.
+struct FiringAlert {
+  std::string id;  // of this episode, the same after a restart
+  std::string name, service;
+  std::string labels;     // {alertname="..", ..}
+  std::string rule_from;  // group and file
+  double value = 0;       // at the last evaluation
+  UnixNanos since = 0;    // its condition holds
+};
 struct Served {  // evaluations answered by `homeostat values`, cumulative
   std::string knob, variant;
   int64_t revision = 0;
@@ -120,6 +131,8 @@ struct Frame {
   std::vector<LogCell> logs;
   std::vector<KpiPoint> kpis;
   std::vector<ProbeResult> probes;
+  bool alerts_told = false;  // false: the rules were not asked yet; nothing is known of alerts
+  std::vector<FiringAlert> alerts;
   std::vector<Served> served;
   std::vector<ConfigSeen> seen;
   std::vector<RecentChange> changes;

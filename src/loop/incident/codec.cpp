@@ -30,7 +30,7 @@ std::vector<std::string> texts_from(const json& from, const char* key) {
 Symptom symptom_from(const json& from) {
   Symptom s;
   s.id = field(from, "id", std::string());
-  s.kind = enum_from(from, "kind", SymptomKind::security, SymptomKind::errors);
+  s.kind = enum_from(from, "kind", SymptomKind::alert, SymptomKind::errors);
   s.service = field(from, "service", std::string());
   s.operation = field(from, "operation", std::string());
   s.instance = field(from, "instance", std::string());
@@ -126,7 +126,8 @@ json summary(const Incident& i) {
 json to_json(const Incident& i) {
   json out = summary(i);
   out["symptoms"] = json::array();
-  for (const Symptom& s : i.symptoms) out["symptoms"].push_back(to_json(s));
+  for (const auto* all : {&i.symptoms, &i.alerts})
+    for (const Symptom& s : *all) out["symptoms"].push_back(to_json(s));
   out["causes"] = json::array();
   for (const Cause& c : i.causes) out["causes"].push_back(to_json(c));
   return out;
@@ -144,7 +145,10 @@ Incident incident_from(const json& from) {
   i.changes = texts_from(from, "changes");
   i.decision = field(from, "decision", std::string());
   for (const Step& step : steps) i.*step.at = field(from, (std::string(step.name) + "_ns").c_str(), UnixNanos{0});
-  for (const json& s : list(from, "symptoms")) i.symptoms.push_back(symptom_from(s));
+  for (const json& item : list(from, "symptoms")) {
+    Symptom s = symptom_from(item);
+    (s.kind == SymptomKind::alert ? i.alerts : i.symptoms).push_back(std::move(s));
+  }
   for (const json& c : list(from, "causes")) i.causes.push_back(cause_from(c));
   return i;
 }

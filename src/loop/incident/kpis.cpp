@@ -49,7 +49,7 @@ void add(const Incident& incident, const std::deque<InjectedFault>& faults, Unix
 }
 
 bool was_merged(const Incident& incident) {
-  return incident.symptoms.empty() && incident.state == IncidentState::closed;
+  return incident.symptoms.empty() && incident.alerts.empty() && incident.state == IncidentState::closed;
 }
 
 std::map<Group, Times> group(const std::deque<Incident>& incidents, const std::deque<InjectedFault>& faults,

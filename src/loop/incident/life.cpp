@@ -99,10 +99,11 @@ std::vector<News> Life::step(const std::vector<const Symptom*>& active, const st
 
 // The explanation's incident: whoever owns its symptoms, one that comes back, or a new one. A second explanation of one
 // incident is split off once it has persisted.
-Incident& Life::incident_for(const Explanation& explanation, const std::map<std::string, const Symptom*>&,
+Incident& Life::incident_for(const Explanation& explanation, const std::map<std::string, const Symptom*>& active,
                              UnixNanos now, std::set<std::string>& taken, std::vector<News>& news) {
   Incident* owner = owner_of(explanation, news);
   if (owner == nullptr) owner = reopened(explanation, now, news);
+  if (owner == nullptr) owner = alerted_before(explanation, active);
   if (owner == nullptr) return open(explanation, now, news);
   const std::string key = owner->id + "/" + service_of(explanation);
   if (!taken.contains(owner->id)) {
@@ -173,6 +174,11 @@ void Life::merge(Incident& from, Incident& into, std::vector<News>& news) {
     owners_[symptom.id] = into.id;
     if (!has_symptom(into, symptom.id)) into.symptoms.push_back(symptom);
   }
+  for (Symptom& alert : from.alerts) {
+    if (const auto owner = alert_owners_.find(alert.id); owner != alert_owners_.end()) owner->second = into.id;
+    into.alerts.push_back(std::move(alert));
+  }
+  from.alerts.clear();
   into.changes.insert(into.changes.end(), from.changes.begin(), from.changes.end());
   if (from.acted != 0 && into.acted == 0) into.acted = from.acted;
   if (from.verified != 0 && into.verified == 0) into.verified = from.verified;
@@ -227,12 +233,14 @@ void Life::explain(Incident& incident, const Explanation& explanation, UnixNanos
 void Life::end(Incident& incident, const std::map<std::string, const Symptom*>& active, UnixNanos now,
                std::vector<News>& news) {
   if (incident.state == IncidentState::closed) return;
-  const bool going_on = std::any_of(incident.symptoms.begin(), incident.symptoms.end(),
-                                    [&](const Symptom& s) { return active.contains(s.id); });
+  const std::vector<Symptom>& symptoms = is_of_alerts(incident) ? incident.alerts : incident.symptoms;
+  const bool going_on = std::any_of(symptoms.begin(), symptoms.end(), [&](const Symptom& s) {
+    return s.kind == SymptomKind::alert ? s.ended == 0 : active.contains(s.id);
+  });
   if (going_on || incident.detected < back_at_) return;
   if (is_open(incident)) {
     UnixNanos last = 0;
-    for (const Symptom& symptom : incident.symptoms) last = std::max(last, symptom.ended);
+    for (const Symptom& symptom : symptoms) last = std::max(last, symptom.ended);
     incident.restored = last != 0 ? last : now;
     incident.state = IncidentState::restored;
     news.push_back({News::Kind::restored, incident.id, ""});
@@ -309,6 +317,10 @@ void Life::restore(std::deque<Incident> incidents, std::deque<InjectedFault> fau
   incidents_ = std::move(incidents);
   faults_ = std::move(faults);
   owners_.clear();
+  alert_owners_.clear();
+  for (const Incident& incident : incidents_)
+    for (const Symptom& alert : incident.alerts)
+      if (alert.ended == 0) alert_owners_[alert.id] = incident.id;
   ids_ = incidents_.size();
   restored_ = true;
   for (const Incident& incident : incidents_)

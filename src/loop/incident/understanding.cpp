@@ -21,7 +21,7 @@ constexpr int64_t recent_s = 15 * 60;  // an older change has proven itself
 constexpr size_t page_max = 1'000;
 
 constexpr std::string_view news_names[] = {"opened",   "explained", "changed", "reopened",
-                                           "restored", "closed",    "merged"};
+                                           "restored", "closed",    "merged",  "alerted"};
 
 }  // namespace
 
@@ -71,6 +71,8 @@ std::vector<News> Understanding::step(const stream::Frame& frame, const config::
   const std::vector<Explanation> explanations =
       active.empty() ? std::vector<Explanation>{} : explain(s.detector, active, s.recent, frame.tick);
   std::vector<News> news = s.life.step(active, ended, explanations, frame.tick);
+  if (frame.alerts_told)
+    for (News& one : s.life.alerts(frame.alerts, frame.tick)) news.push_back(std::move(one));
   s.accept_repaired();
   return news;
 }

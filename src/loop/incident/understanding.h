@@ -30,7 +30,7 @@ struct InjectedFault {
 
 // Something happened to an incident in this step.
 struct News {
-  enum class Kind : uint8_t { opened, explained, changed, reopened, restored, closed, merged };
+  enum class Kind : uint8_t { opened, explained, changed, reopened, restored, closed, merged, alerted };
   Kind kind = Kind::opened;
   std::string incident;
   std::string into;  // merged: the incident that it turned out to be part of

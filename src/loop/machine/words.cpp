@@ -57,6 +57,13 @@ std::string explained(const json& is, std::string_view how) {
   return out;
 }
 
+std::string alerted(const json& is) {
+  std::string newest;
+  for (const json& symptom : list(is, "symptoms"))
+    if (text(symptom, "kind") == "alert") newest = text(symptom, "evidence");
+  return "an alert joins it: " + newest;
+}
+
 std::string incident_words(const json& what) {
   const std::string news = text(what, "news");
   const json is = field(what, "is", json());
@@ -69,6 +76,7 @@ std::string incident_words(const json& what) {
   if (news == "restored")
     return fmt::format("service is restored since {}, {} after the start", text(is, "restored"),
                        seconds_between(field(is, "started_ns", UnixNanos{0}), field(is, "restored_ns", UnixNanos{0})));
+  if (news == "alerted") return alerted(is);
   if (news == "closed") return "closed: it stayed good for its hold";
   return news;
 }

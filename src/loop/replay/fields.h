@@ -28,11 +28,12 @@ HS_FIELDS(stream::Outcome, second, trace, unit, knob, by_instance, revision, var
 HS_FIELDS(stream::LogCell, second, service, instance, severity, template_id, pattern, credential, count, subjects)
 HS_FIELDS(stream::KpiPoint, second, name, numerator, denominator, values)
 HS_FIELDS(stream::ProbeResult, second, name, service, ok, duration_ms)
+HS_FIELDS(stream::FiringAlert, id, name, service, labels, rule_from, value, since)
 HS_FIELDS(stream::Served, knob, variant, revision, count)
 HS_FIELDS(stream::ConfigSeen, knob, service, instance, variant, reason, value)
 HS_FIELDS(stream::RecentChange, second, service, kind, detail, credential)
-HS_FIELDS(stream::Frame, tick, cells, calls, outcomes, logs, kpis, probes, served, seen, changes, shed,
-          service_credentials)
+HS_FIELDS(stream::Frame, tick, cells, calls, outcomes, logs, kpis, probes, alerts_told, alerts, served, seen, changes,
+          shed, service_credentials)
 
 HS_FIELDS(config::Objective, name, service, operation, kind, target, threshold_ms, window_ms)
 HS_FIELDS(config::Kpi, name, kind, source, service, operation, metric, attribute, value, good_attribute, good_value,

@@ -32,6 +32,9 @@ stream::Frame frame() {
   f.outcomes = {{.second = 7, .trace = UINT64_MAX, .unit = 1, .knob = "k", .revision = -5, .error = true}};
   f.kpis = {{.second = 1, .name = "orders", .numerator = 3}};
   f.changes = {{.second = 2, .service = "pay", .kind = "deploy", .detail = "v2"}};
+  f.alerts_told = true;
+  f.alerts = {
+      {.id = "a@1", .name = "Slow", .service = "pay", .labels = "{}", .rule_from = "g", .value = 2, .since = 3}};
   f.service_credentials = {{"pay", "c"}};
   f.shed = 9;
   return f;
@@ -49,6 +52,9 @@ TEST(Recording, AFrameComesBackToTheLastBit) {
   EXPECT_EQ(back.outcomes[0].trace, UINT64_MAX);
   EXPECT_EQ(back.outcomes[0].revision, -5);
   EXPECT_TRUE(back.outcomes[0].error);
+  EXPECT_TRUE(back.alerts_told);
+  EXPECT_EQ(back.alerts[0].service, "pay");
+  EXPECT_EQ(back.alerts[0].since, 3);
   EXPECT_EQ(back.service_credentials, f.service_credentials);
 }
 
