@@ -20,7 +20,8 @@ UnixNanos covered(const std::vector<std::pair<UnixNanos, UnixNanos>>& intervals,
 
 }  // namespace
 
-Joins::Joins(size_t spans_max) : half_max_(std::max<size_t>(spans_max / 2, 64)), ring_(64) {}
+Joins::Joins(size_t spans_max, UnixNanos horizon)
+    : half_max_(std::max<size_t>(spans_max / 2, 64)), horizon_(horizon), ring_(64) {}
 
 void Joins::clear() {
   young_.clear();
@@ -54,7 +55,7 @@ Joins::Node& Joins::node(uint64_t key) {
 
 void Joins::rotate() {
   old_.each([&](uint64_t, const Node& n) {
-    if (n.moved || n.role != Role::answer || n.parent == 0) return;
+    if (n.moved || n.role != Role::answer || !n.tells_of_parent) return;
     const Node* parent = find(n.parent);
     if (parent == nullptr || parent->role == Role::unseen) orphans.push_back(n.series);
   });
@@ -200,6 +201,7 @@ Inside Joins::add_answer(const SpanIn& span) {
   self.end = span.end;
   self.weight = static_cast<float>(span.weight);
   self.error = span.error;
+  self.tells_of_parent = tells_of_parent(span);
   Inside found;
   std::vector<std::pair<UnixNanos, UnixNanos>> waits;
   for (const Pending& call : inside) {

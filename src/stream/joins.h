@@ -54,7 +54,13 @@ struct Met {  // a call and its callee have both been seen
 
 class Joins {
  public:
-  explicit Joins(size_t spans_max);
+  // `horizon`: rotate() is called twice in it.
+  Joins(size_t spans_max, UnixNanos horizon);
+  // Whether it can be told of an answer that its parent never came. A caller that gave up on a slow answer was seen so
+  // long before it that it may be forgotten.
+  bool tells_of_parent(const SpanIn& answer) const {
+    return answer.parent != 0 && answer.end - answer.start < horizon_ / 2;
+  }
   // The callee of a call whose span has not been added yet, if its answer came first.
   SeriesId callee_of(uint64_t key);
   void add_inside(const SpanIn& span);
@@ -67,7 +73,8 @@ class Joins {
   std::vector<CallOut> calls;
   std::vector<Correction> corrections;
   std::vector<Met> met;
-  // Answers that waited a whole horizon for a parent that never came: their callers send no spans to us.
+  // Answers that waited a whole horizon for a parent that never came: their callers send no spans to us. Only of those
+  // that tell (tells_of_parent).
   std::vector<SeriesId> orphans;
   uint64_t evicted() const { return evicted_; }
   void clear();
@@ -83,6 +90,7 @@ class Joins {
     float weight = 1, callee_ms = 0, call_ms = 0;
     Role role = Role::unseen;
     bool error = false, failed = false, failed_inside = false, callee_failed = false, moved = false;
+    bool tells_of_parent = false;
   };
   struct Pending {  // a finished call that waits for the answer around it
     uint64_t id = 0, next = 0, key = 0;
@@ -105,6 +113,7 @@ class Joins {
   std::vector<Pending> take(Node& from);
 
   size_t half_max_;
+  UnixNanos horizon_;
   FlatTable<Node> young_, old_;
   std::vector<Pending> ring_;
   uint64_t next_id_ = 1;

@@ -63,7 +63,7 @@ Stream::State::State(Limits l)
     : limits(l),
       names(l.names_max),
       operations(names, l.operations_per_service_max),
-      joins(l.joins_max),
+      joins(l.joins_max, l.horizon_s * nanos_per_s),
       outcomes(l.joins_max / 4) {}
 
 void Stream::State::begin(UnixNanos received_at, std::string_view from) {
@@ -164,8 +164,9 @@ void Stream::State::add_answer(const model::Batch& batch, size_t row, const Arri
                                  .instance = span.instance,
                                  .credential = credential_id,
                                  .kind = span.kind});
-  const Inside inside = joins.add_answer(span_in(span, id));
-  if (id != no_series && span.parent != 0) parents[id].named += 1;
+  const SpanIn in = span_in(span, id);
+  const Inside inside = joins.add_answer(in);
+  if (id != no_series && joins.tells_of_parent(in)) parents[id].named += 1;
   Answered answered{.series = id, .second = span.second, .duration_ms = span.duration_ms, .weight = span.weight};
   answered.root = span.parent == 0;
   answered.started = span.start;

@@ -244,6 +244,43 @@ TEST(Stream, an_operation_whose_callers_are_not_traced_is_an_entry) {
   }
 }
 
+TEST(Stream, an_operation_whose_callers_gave_up_on_it_is_no_entry) {
+  Stream stream;
+  size_t outcomes = 0;
+  for (int i = 0; i < 90; ++i) {  // each caller waits a second, each answer takes twenty
+    const auto trace = static_cast<uint8_t>(i + 1);
+    const int began = i * 1000;
+    stream.add(Builder("gateway")
+                   .span({.trace = trace,
+                          .id = 2,
+                          .parent = 1,
+                          .kind = 3,
+                          .name = "POST",
+                          .start_ms = began,
+                          .duration_ms = 1000})
+                   .batch(),
+               at(i + 1), "a");
+    if (i >= 20) {
+      const auto late = static_cast<uint8_t>(i - 19);
+      stream.add(Builder("checkout")
+                     .span({.trace = late,
+                            .id = 3,
+                            .parent = 2,
+                            .name = "POST /checkout",
+                            .start_ms = began - 20'000,
+                            .duration_ms = 20'000,
+                            .event = flag("base", "1", "bob")})
+                     .batch(),
+                 at(i + 1), "a");
+    }
+    for (const Outcome& outcome : stream.tick(at(i + 1)).outcomes) {
+      EXPECT_FALSE(outcome.entry) << "second " << i;
+      ++outcomes;
+    }
+  }
+  EXPECT_EQ(outcomes, 70u);
+}
+
 TEST(Stream, late_data_land_in_their_own_second_and_absurd_times_are_counted) {
   Stream stream;
   Builder b("s");
