@@ -17,6 +17,9 @@ constexpr double guard_rise_min = 0.05;  // of a share
 constexpr double kpi_fall_max = 0.7;
 constexpr double kpi_events_min = 20;
 constexpr double kpi_z_min = 3.5, kpi_overdispersion = 2;
+constexpr int64_t kpi_lag_s = 4;          // a KPI follows the requests: work in queues, metrics exported now and then
+constexpr double kpi_seconds_min = 0.5;   // of the seconds have points; rarer ones come in lumps that tell no rate
+constexpr double good_before_min = 0.05;  // of the requests: what is left of them says little
 constexpr int64_t slow_guard_s = 3;
 constexpr int64_t settle_s_max = 6;
 constexpr double back_log_e = 3;  // switchback: the incident is back
@@ -74,13 +77,25 @@ void Ramp::add_guards(const Past& history, const config::Declarations& declarati
       if (sum(before).n >= guard_n_min) guards_.push_back({where.first, where.second, bad, std::move(before)});
     }
   }
+  add_kpi_guards(history, declarations, from, to);
+}
+
+void Ramp::add_kpi_guards(const Past& history, const config::Declarations& declarations, int64_t from, int64_t to) {
+  const double good = good_share(history, {}, from - kpi_lag_s, to - kpi_lag_s);
+  const bool of_incident = from - kpi_lag_s > second_of(goal_.started);
   for (const auto& kpi : declarations.kpis) {
     if (kpi.kind == config::KpiKind::quantile) continue;  // its numerator is a count of values, neither good nor bad
-    Block b = history.kpi(kpi.name, from, to);
-    if (b.bad < kpi_events_min) continue;
-    kpi_guards_.push_back({kpi.name, kpi.direction == config::KpiDirection::higher_is_better,
-                           b.bad / static_cast<double>(to - from), static_cast<double>(to - from)});
+    const Block b = history.kpi(kpi.name, from, to);
+    const auto seconds = static_cast<double>(to - from);
+    if (b.bad < kpi_events_min || b.n < kpi_seconds_min * seconds) continue;
+    const bool higher_is_better = kpi.direction == config::KpiDirection::higher_is_better;
+    kpi_guards_.push_back({kpi.name, higher_is_better, b.bad / seconds, seconds, good, of_incident});
   }
+}
+
+double Ramp::good_share(const Past& history, const Latest& latest, int64_t from, int64_t to) const {
+  const Block requests = sum(blocks_of(goal_, history, latest, from, to));
+  return requests.n > 0 ? 1 - requests.bad / requests.n : 1;
 }
 
 void Ramp::on(UnixNanos at) {
@@ -104,10 +119,16 @@ Drop Ramp::drop_now(const Past& history, const Latest& latest) const {
   return drop_between(before(history, latest), after(history, latest));
 }
 
-std::optional<std::string> Ramp::kpi_harm(const Past& history, int64_t from, int64_t to) const {
+// What the incident itself does to a KPI is no harm of the change: as fewer of the goal's requests are good than when
+// the KPI was measured, so much less of the good is expected. How much more of the bad an incident makes is only known
+// from its own seconds.
+std::optional<std::string> Ramp::kpi_harm(const Past& history, const Latest& latest, int64_t from, int64_t to) const {
+  const double good = good_share(history, latest, from - kpi_lag_s, to - kpi_lag_s);
   for (const auto& kpi : kpi_guards_) {
+    if (!kpi.higher_is_better && !kpi.of_incident) continue;
     Block now = history.kpi(kpi.name, from, to);
     double seconds = static_cast<double>(to - from), expected = kpi.before_per_s * seconds;
+    if (kpi.higher_is_better) expected *= std::min(1.0, good / std::max(kpi.good_before, good_before_min));
     if (expected < kpi_events_min || now.n < 1) continue;
     bool fell = kpi.higher_is_better ? now.bad < kpi_fall_max * expected : now.bad * kpi_fall_max > expected;
     // Both counts vary: the one before, too.
@@ -118,7 +139,7 @@ std::optional<std::string> Ramp::kpi_harm(const Past& history, int64_t from, int
   return std::nullopt;
 }
 
-std::optional<std::string> Ramp::harm(const Past& history) const {
+std::optional<std::string> Ramp::harm(const Past& history, const Latest& latest) const {
   int64_t from = second_of(first_on_) + 1, to = history.last_second();
   for (const auto& guard : guards_) {
     // What waits in queues when the change comes is slow still, and the incident may still spread.
@@ -132,7 +153,7 @@ std::optional<std::string> Ramp::harm(const Past& history) const {
       return fmt::format("{} {}: {} {} after, {} before", guard.service, guard.operation, percent(undone.before),
                          guard.bad.slow_ms > 0 ? "slow or failed" : "errors", percent(undone.after));
   }
-  return kpi_harm(history, from, to);
+  return kpi_harm(history, latest, from, to);
 }
 
 Ramp::Step Ramp::step(const Past& history, const Latest& latest, UnixNanos now) {
@@ -152,7 +173,7 @@ bool Ramp::fell_promptly(const std::vector<Block>& then, const std::vector<Block
 Ramp::Step Ramp::judge_on(const Past& history, const Latest& latest, UnixNanos now) {
   auto then = before(history, latest), since = after(history, latest);
   Drop drop = drop_between(then, since);
-  if (auto why = harm(history)) return {verdict(VerdictKind::fail, drop, *why)};
+  if (auto why = harm(history, latest)) return {verdict(VerdictKind::fail, drop, *why)};
   // Against the last seconds before: an incident that still grew does not make the change harmful.
   auto late = std::span(then).last(std::min(then.size(), static_cast<size_t>(limits_.late_s)));
   Drop rise = drop_between(since, late);

@@ -58,11 +58,15 @@ class Ramp {
     std::string name;
     bool higher_is_better = true;
     double before_per_s = 0, before_s = 1;
+    double good_before = 1;   // of the goal's requests, when the KPI was so
+    bool of_incident = true;  // nothing from before the onset is in it
   };
   enum class Phase : uint8_t { waiting, on, off, waiting_again, on_again };
   void add_guards(const Past& history, const config::Declarations& declarations);
-  std::optional<std::string> harm(const Past& history) const;
-  std::optional<std::string> kpi_harm(const Past& history, int64_t from, int64_t to) const;
+  void add_kpi_guards(const Past& history, const config::Declarations& declarations, int64_t from, int64_t to);
+  double good_share(const Past& history, const Latest& latest, int64_t from, int64_t to) const;
+  std::optional<std::string> harm(const Past& history, const Latest& latest) const;
+  std::optional<std::string> kpi_harm(const Past& history, const Latest& latest, int64_t from, int64_t to) const;
   Step judge_on(const Past& history, const Latest& latest, UnixNanos now);
   Step judge_off(const Past& history, const Latest& latest);
   std::vector<Block> before(const Past& history, const Latest& latest) const;
