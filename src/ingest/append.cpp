@@ -45,6 +45,7 @@ void Ingest::Parts::append(Incoming incoming, model::Batch batch, Done done) {
   owed.rows = static_cast<uint32_t>(std::min<size_t>(batch.size(), UINT32_MAX));
   owed.ask = {memory_of(batch) + incoming.body.size(), incoming.body.size(),
               outside.in_flight_max ? outside.in_flight_max(incoming.tenant) : 0};
+  incoming.held = outside.sampler != nullptr && outside.sampler->holds(incoming);
   owed.incoming = std::move(incoming);
   owed.batch = std::move(batch);
   {
@@ -83,7 +84,7 @@ void Ingest::Parts::flush(int64_t timeout_ms, Done done) {
   Status status;
   {
     const std::lock_guard lock(mutex);
-    const bool all_delivered = backlog.lowest_needed() > last_durable;
+    const bool all_delivered = backlog.lowest_asked() > last_durable;
     if (!all_delivered && !stopping) {
       flushes.push_back({last_durable, outside.clock.mono() + timeout_ms * nanos_per_ms, std::move(done)});
       flush_through = last_durable;

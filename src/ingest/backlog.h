@@ -28,6 +28,7 @@ struct Pending {  // a durable request
   UnixNanos received_at = 0;
   MonoNanos born = 0;  // when it became durable, on this process's clock
   std::string tenant;
+  bool held = false;
   Admission::Account* account = nullptr;
   std::shared_ptr<const model::Batch> batch;  // none: decode it again
 };
@@ -40,6 +41,11 @@ struct Cut {
   std::vector<Pending> requests;  // all of them with their batches, or none: read the journal
   std::vector<std::pair<Admission::Account*, uint64_t>> held;
   uint64_t held_memory_bytes = 0;
+  bool undecided = false;  // held: which of its spans are stored is not known yet
+  bool observed = false;   // the sampler has seen it
+  bool deciding = false;   // its verdicts are on their way to the disk
+  MonoNanos born = 0;      // when it was made
+  std::string verdicts;    // the payload of its record `decided`; "": all of it is stored
   bool ask_first = false;  // an earlier attempt, or an earlier life, may have delivered some of it
   bool taken = false;
   bool short_of_requests = false;  // told already
@@ -50,7 +56,8 @@ struct Cut {
 // Decides where to cut while a group is being written; what it decides counts when the group is durable.
 class CutPlanner {
  public:
-  CutPlanner(uint64_t max_rows, uint64_t max_bytes) : max_rows_(max_rows), max_bytes_(max_bytes) {}
+  CutPlanner(uint64_t max_rows, uint64_t max_bytes, bool held)
+      : max_rows_(max_rows), max_bytes_(max_bytes), held_(held) {}
   // A range that is full with this request.
   std::optional<CutRange> add(uint64_t sequence, uint64_t rows, uint64_t memory_bytes);
   // What is left.
@@ -60,10 +67,12 @@ class CutPlanner {
 
  private:
   uint64_t max_rows_, max_bytes_;
+  bool held_;
   CutRange open_;
   uint64_t weight_ = 0, bytes_ = 0;
 };
 
+// Two lanes: what goes to the engine as soon as it is cut, and what is held until the sampler has decided on it.
 // Not thread-safe: Ingest's lock guards it.
 class Backlog {
  public:
@@ -74,18 +83,33 @@ class Backlog {
   };
   Backlog(Bounds bounds, Admission& admission) : bounds_(bounds), admission_(admission) {}
 
-  // A planner that begins with the requests that wait; ranges that are full already are put into `full`.
-  CutPlanner planner(std::vector<CutRange>& full) const;
-  // Is it time to cut what waits? `through`: a flush wants everything up to this sequence.
-  bool cut_is_due(MonoNanos now, uint64_t through) const;
+  // A planner that begins with the requests of the lane that wait; ranges that are full already are put into `full`.
+  CutPlanner planner(bool held, std::vector<CutRange>& full) const;
+  // Is it time to cut what waits? `through`: a flush wants everything up to this sequence that is not held.
+  bool cut_is_due(bool held, MonoNanos now, uint64_t through) const;
 
-  void add(Pending request);
-  void cut(uint64_t id, const CutRange& range, bool ask_first);
+  // `held_bytes_max`: beyond twice as much memory a held request is stored without being looked at.
+  void add(Pending request, uint64_t held_bytes_max = 0);
+  void cut(uint64_t id, const CutRange& range, bool ask_first, MonoNanos now);
   // Takes the batches out of a cut whose blocks are made: who needs them again reads the journal. They are given to the
   // caller, who destroys them when it has left the lock.
   std::vector<Pending> release_batches(Cut& cut);
   // The cut is delivered (or was in a former life).
   void finish(uint64_t id);
+
+  // The first held cut that the sampler has not seen; the first that it has seen and not decided. nullptr: none.
+  std::shared_ptr<Cut> unobserved() const;
+  std::shared_ptr<Cut> undecided() const;
+  // It is durable which of its spans are stored: it can be delivered. What it returns is for the caller to destroy.
+  std::vector<Pending> decide(uint64_t id, std::string verdicts);
+  // Batches of held requests that the engine does not have, with the verdicts of their cut ("": none yet).
+  struct Held {
+    std::shared_ptr<const model::Batch> batch;
+    uint64_t sequence = 0;
+    UnixNanos received_at = 0;
+    std::shared_ptr<const Cut> cut;  // none: not cut yet
+  };
+  std::vector<Held> held(const std::string& tenant) const;
 
   // The first cut that may be tried now, marked as taken.
   std::shared_ptr<Cut> take(MonoNanos now);
@@ -95,21 +119,36 @@ class Backlog {
 
   // All requests below it are delivered.
   uint64_t lowest_needed() const;
-  bool has_uncut() const { return !uncut_.empty(); }
-  uint64_t cuts() const { return cuts_.size(); }
+  // The same, of those that do not wait for a decision.
+  uint64_t lowest_asked() const;
+  bool has_uncut() const { return !prompt_.uncut.empty() || !held_.uncut.empty(); }
+  uint64_t cuts() const { return prompt_.cuts.size() + held_.cuts.size(); }
+  // Of what does not wait for a decision; and of what does.
   uint64_t rows() const { return rows_; }
   uint64_t memory_bytes() const { return memory_bytes_; }
+  uint64_t undecided_rows() const { return undecided_rows_; }
+  uint64_t undecided_bytes() const { return undecided_bytes_; }
   std::optional<UnixNanos> oldest() const;
 
  private:
-  bool is_full() const { return uncut_weight_ >= bounds_.cut_max_rows || uncut_bytes_ >= bounds_.cut_max_bytes; }
+  struct Lane {
+    std::deque<Pending> uncut;
+    uint64_t weight = 0, bytes = 0, rows = 0;       // of uncut
+    std::map<uint64_t, std::shared_ptr<Cut>> cuts;  // by id: also the order of their requests
+  };
+  Lane& lane(bool held) { return held ? held_ : prompt_; }
+  const Lane& lane(bool held) const { return held ? held_ : prompt_; }
+  bool is_full(const Lane& lane) const {
+    return lane.weight >= bounds_.cut_max_rows || lane.bytes >= bounds_.cut_max_bytes;
+  }
+  std::shared_ptr<Cut> take_requests(Lane& from, uint64_t last, bool& all_decoded);
+  void count_as_decided(const Cut& cut);
+  const Cut* first_decided() const;
 
   const Bounds bounds_;
   Admission& admission_;
-  std::deque<Pending> uncut_;
-  uint64_t uncut_weight_ = 0, uncut_bytes_ = 0, uncut_rows_ = 0;
-  std::map<uint64_t, std::shared_ptr<Cut>> cuts_;  // by id: also the order of their requests
-  uint64_t rows_ = 0, memory_bytes_ = 0;
+  Lane prompt_, held_;
+  uint64_t rows_ = 0, memory_bytes_ = 0, undecided_rows_ = 0, undecided_bytes_ = 0;
 };
 
 }  // namespace hs::ingest

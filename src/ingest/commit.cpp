@@ -37,7 +37,8 @@ Metrics& counters() {
 bool Ingest::Parts::has_housekeeping(MonoNanos now) const {
   const bool heal = journal->failed() && now >= heal_at;
   const bool note = !done_cuts.empty() && (now - done_since >= done_interval_ns || stopping);
-  return heal || note || release_due || backlog.cut_is_due(now, flush_through);
+  return heal || note || release_due || !decided.empty() || backlog.cut_is_due(false, now, flush_through) ||
+         backlog.cut_is_due(true, now, flush_through);
 }
 
 void Ingest::Parts::check_space(MonoNanos now) {
@@ -63,11 +64,13 @@ bool Ingest::Parts::take_group(Group& group, MonoNanos now) {
     queue.pop_front();
   }
   group.done = std::exchange(done_cuts, {});
-  group.cut_rest = backlog.cut_is_due(now, flush_through);
+  group.decided = std::exchange(decided, {});
+  group.cut_rest = backlog.cut_is_due(false, now, flush_through);
+  group.cut_held_rest = backlog.cut_is_due(true, now, flush_through);
   return true;
 }
 
-void Ingest::Parts::plan_cuts(Group& group, CutPlanner& planner, std::vector<CutRange> full) {
+void Ingest::Parts::plan_cuts(Group& group, Planners planners, const std::vector<CutRange>& full) {
   const auto cut = [&](const CutRange& range) {
     group.cuts.emplace_back(journal->add(RecordType::cut, encode_cut(range)).sequence, range);
   };
@@ -78,20 +81,23 @@ void Ingest::Parts::plan_cuts(Group& group, CutPlanner& planner, std::vector<Cut
     const Journal::Place place = journal->add(RecordType::request, owed.prefix, owed.incoming.body, owed.payload_crc);
     pending.sequence = place.sequence;
     pending.at = place.at;
+    CutPlanner& planner = pending.held ? planners.held : planners.prompt;
     if (const auto range = planner.add(place.sequence, pending.rows, pending.memory_bytes)) cut(*range);
   }
-  if (!group.cut_rest) return;
-  if (const auto range = planner.rest()) cut(*range);
+  const auto cut_rest = [&](CutPlanner& planner) {
+    if (const auto range = planner.rest()) cut(*range);
+  };
+  if (group.cut_rest) cut_rest(planners.prompt);
+  if (group.cut_held_rest) cut_rest(planners.held);
 }
 
 Status Ingest::Parts::write_group(Group& group) {
   HS_TRY(journal->begin());
   std::vector<CutRange> full;
-  CutPlanner planner(0, 0);
-  {
+  const Planners planners = [&] {
     const std::lock_guard lock(mutex);
-    planner = backlog.planner(full);
-  }
+    return Planners{backlog.planner(false, full), backlog.planner(true, full)};
+  }();
   for (const Owed& owed : group.requests) {
     Pending& pending = group.pending.emplace_back();
     pending.rows = owed.rows;
@@ -99,10 +105,12 @@ Status Ingest::Parts::write_group(Group& group) {
     pending.journal_bytes = record_bytes(owed.prefix.size() + owed.incoming.body.size());
     pending.received_at = owed.incoming.received_at;
     pending.tenant = owed.incoming.tenant;
+    pending.held = owed.incoming.held;
     pending.account = owed.account;
   }
   if (!group.done.empty()) journal->add(RecordType::done, encode_done(group.done));
-  plan_cuts(group, planner, std::move(full));
+  for (const CutVerdicts& verdicts : group.decided) journal->add(RecordType::decided, verdicts.payload);
+  plan_cuts(group, planners, full);
   return journal->commit();
 }
 
@@ -121,13 +129,14 @@ void Ingest::Parts::settle_request(Owed& owed, Pending pending, const Status& wr
   const auto batch = std::make_shared<const model::Batch>(std::move(owed.batch));
   pending.batch = batch;
   pending.born = outside.clock.mono();
-  backlog.add(std::move(pending));
+  backlog.add(std::move(pending), outside.sampler == nullptr ? 0 : outside.sampler->held_bytes_max());
   owed.incoming.body = {};
   if (outside.tee) counters().shed.add(tee_queue.push_shedding_oldest({batch, std::move(owed.incoming)}));
 }
 
 std::vector<std::pair<Done, Status>> Ingest::Parts::settle_group(Group& group, const Status& written) {
   std::vector<std::pair<Done, Status>> answers;
+  std::vector<Pending> released;  // destroyed without the lock
   const MonoNanos now = outside.clock.mono();
   const UnixNanos wall = outside.clock.wall();
   const std::lock_guard lock(mutex);
@@ -135,7 +144,7 @@ std::vector<std::pair<Done, Status>> Ingest::Parts::settle_group(Group& group, c
   for (size_t i = 0; i < group.requests.size(); ++i)
     settle_request(group.requests[i], std::move(group.pending[i]), written, wall, answers);
   if (written) {
-    for (const auto& [id, range] : group.cuts) backlog.cut(id, range, false);
+    for (const auto& [id, range] : group.cuts) backlog.cut(id, range, false, now);
     if (!refusal.empty()) space_checked_at = 0;  // it may be over
   } else {
     if (done_cuts.empty()) done_since = now;
@@ -143,6 +152,7 @@ std::vector<std::pair<Done, Status>> Ingest::Parts::settle_group(Group& group, c
     heal_at = now + heal_interval_ns;
     space_checked_at = 0;
   }
+  settle_decided(group, written.has_value(), released);
   check_space(now);
   collect_flushes(now, answers);
   counters().journal_bytes.set(static_cast<int64_t>(journal->bytes()));
@@ -151,8 +161,19 @@ std::vector<std::pair<Done, Status>> Ingest::Parts::settle_group(Group& group, c
   return answers;
 }
 
+void Ingest::Parts::settle_decided(Group& group, bool written, std::vector<Pending>& released) {
+  if (!written) {  // to be written with the next group
+    std::move(group.decided.begin(), group.decided.end(), std::back_inserter(decided));
+    return;
+  }
+  for (CutVerdicts& verdicts : group.decided) {
+    std::vector<Pending> more = backlog.decide(verdicts.cut, std::move(verdicts.payload));
+    std::move(more.begin(), more.end(), std::back_inserter(released));
+  }
+}
+
 void Ingest::Parts::collect_flushes(MonoNanos now, std::vector<std::pair<Done, Status>>& answers) {
-  const uint64_t needed = backlog.lowest_needed();
+  const uint64_t needed = backlog.lowest_asked();
   std::erase_if(flushes, [&](Flush& flush) {
     Status status;
     if (needed <= flush.through && stopping)
@@ -195,7 +216,8 @@ bool Ingest::Parts::commit_once() {
     needed = backlog.lowest_needed();
   }
   if (release) journal->release(needed);
-  if (!group.cuts.empty()) send_wanted.notify_all();
+  if (!group.cuts.empty() || !group.decided.empty()) send_wanted.notify_all();
+  if (!group.cuts.empty() && outside.sampler != nullptr) hold_wanted.notify_all();
   return true;
 }
 

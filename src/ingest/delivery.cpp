@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "ingest/kept_of.h"
 
 namespace hs::ingest {
 namespace {
@@ -72,15 +73,18 @@ Delivery::Outcome Delivery::attempt() {
 
 Status Delivery::prepare() {
   blocks_.clear();
-  std::vector<model::Batch> batches;
-  std::vector<Incoming> heads;
+  HS_ASSIGN(const KeptOf kept, KeptOf::of(cut_->verdicts));
+  std::deque<Again> again;
   std::vector<StoredBatch> stored;
   if (cut_->requests.empty()) {
-    HS_TRY(decode_journal(batches, heads));
-    for (size_t i = 0; i < batches.size(); ++i) stored.push_back({&batches[i], heads[i].received_at, heads[i].tenant});
+    HS_TRY(decode_journal(again));
+    for (const Again& request : again)
+      stored.push_back(
+          {&request.batch, request.head.received_at, request.head.tenant, kept.of(request.sequence, request.batch)});
   } else {
     for (const Pending& request : cut_->requests)
-      stored.push_back({request.batch.get(), request.received_at, request.tenant});
+      stored.push_back(
+          {request.batch.get(), request.received_at, request.tenant, kept.of(request.sequence, *request.batch)});
   }
   HS_TRY(encode(stored));
   prepared_ = true;
@@ -88,13 +92,14 @@ Status Delivery::prepare() {
   return {};
 }
 
-Status Delivery::decode_journal(std::vector<model::Batch>& batches, std::vector<Incoming>& heads) {
+Status Delivery::decode_journal(std::deque<Again>& requests) {
   Status status;
   uint64_t seen = 0;
   const auto take = [&](const SegmentReader::Record& record) {
     if (!status) return;
-    ++seen;
     auto request = parse_request(record.payload);
+    if (request && request->incoming.held != cut_->range.held) return;  // of the other lane
+    ++seen;
     auto batch = request ? outside_.decode(request->incoming) : tl::unexpected(request.error());
     if (!batch) {
       Incoming incoming;
@@ -104,8 +109,7 @@ Status Delivery::decode_journal(std::vector<model::Batch>& batches, std::vector<
       return;
     }
     request->incoming.body = {};
-    batches.push_back(std::move(*batch));
-    heads.push_back(std::move(request->incoming));
+    requests.push_back({record.header.sequence, std::move(request->incoming), std::move(*batch)});
     counters().decoded_again.add();
   };
   HS_TRY(outside_.journal.read(cut_->at, cut_->range.first, cut_->range.last, take));
@@ -133,6 +137,7 @@ Status Delivery::put_all_aside(const Error& why) {
   Status status;
   HS_TRY(outside_.journal.read(cut_->at, cut_->range.first, cut_->range.last, [&](const auto& record) {
     auto request = parse_request(record.payload);
+    if (request && request->incoming.held != cut_->range.held) return;
     if (status && request) status = outside_.quarantine.put(request->incoming, record.header.sequence, why);
   }));
   return status;

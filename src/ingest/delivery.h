@@ -2,6 +2,7 @@
 // Brings a cut into the engine, once: the same blocks at each attempt, and after doubt the engine is asked first.
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -43,7 +44,12 @@ class Delivery {
 
  private:
   Status prepare();
-  Status decode_journal(std::vector<model::Batch>& batches, std::vector<Incoming>& heads);
+  struct Again {  // a request of the journal, decoded again
+    uint64_t sequence = 0;
+    Incoming head;
+    model::Batch batch;
+  };
+  Status decode_journal(std::deque<Again>& requests);
   Status encode(const std::vector<StoredBatch>& stored);
   Status put_all_aside(const Error& why);
   Status deliver(const Block& block);

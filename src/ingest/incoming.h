@@ -12,6 +12,7 @@
 #include "base/http_message.h"
 #include "base/time.h"
 #include "model/batch.h"
+#include "model/sampling.h"
 
 namespace hs::ingest {
 
@@ -42,6 +43,7 @@ struct Incoming {
   UnixNanos received_at = 0;
   bool any_time = false;    // metric points of any age were taken (retention had no bound); Prometheus only
   bool parse_text = false;  // logs: what the text of a record tells was taken out of it (wire/logtext)
+  bool held = false;        // traces: stored when it is decided which of its spans are (Sampler)
   ItemLimits item_limits;   // it was decoded with
   // Points that were refused for their series, of those that the body decodes to (model::remove_points); "": none.
   std::string refused;
@@ -65,6 +67,28 @@ struct StoredBatch {
   const model::Batch* batch = nullptr;
   UnixNanos received_at = 0;
   std::string_view tenant;
+  model::Kept kept = {};  // which of its spans are stored
+};
+
+// Which spans of a held cut are stored: a code for each (model::Kept), in the order of its requests and their spans.
+struct Verdicts {
+  std::vector<uint8_t> codes;
+  std::vector<uint64_t> thresholds;
+};
+
+// Decides on whole traces. Spans of held requests wait in the journal and in memory while theirs come in; what is
+// decided is durable before anything of it is sent. What waited when the process died is stored whole.
+class Sampler {
+ public:
+  virtual ~Sampler() = default;
+  // Any thread.
+  virtual bool holds(const Incoming& incoming) = 0;
+  virtual int64_t wait_ms() const = 0;          // from the cut of a request to its decision
+  virtual uint64_t held_bytes_max() const = 0;  // decoded batches without a decision; beyond it the oldest are decided
+  // One thread: cuts are observed in their order, and decided, each once, after that.
+  virtual void observe(const std::vector<StoredBatch>& cut) = 0;
+  virtual bool crowded() const = 0;  // as many traces wait as may: the oldest are to be decided
+  virtual Verdicts decide(const std::vector<StoredBatch>& cut, bool early) = 0;
 };
 
 // Rows of one table and one partition that the engine takes whole or not at all.

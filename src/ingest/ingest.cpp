@@ -81,11 +81,15 @@ void Ingest::Parts::restore(const SegmentReader::Record& record, Location at) {
     case RecordType::request:
       return restore_request(record, at);
     case RecordType::cut:
-      if (const auto range = parse_cut(record.payload)) backlog.cut(record.header.sequence, *range, true);
+      if (const auto range = parse_cut(record.payload))
+        backlog.cut(record.header.sequence, *range, true, outside.clock.mono());
       return;
     case RecordType::done:
       if (const auto cuts = parse_done(record.payload))
         for (const uint64_t cut : *cuts) backlog.finish(cut);
+      return;
+    case RecordType::decided:
+      if (const auto cut = parse_decided_cut(record.payload)) backlog.decide(*cut, std::string(record.payload));
       return;
     case RecordType::seen:
       if (const auto seen = parse_seen(record.payload))
@@ -109,6 +113,7 @@ void Ingest::Parts::restore_request(const SegmentReader::Record& record, Locatio
     pending.memory_bytes = request->memory_bytes;
     pending.received_at = request->incoming.received_at;
     pending.tenant = request->incoming.tenant;
+    pending.held = request->incoming.held;
   }
   pending.account = &admission.account(pending.tenant);
   backlog.add(std::move(pending));
@@ -198,6 +203,7 @@ void Ingest::Parts::start_threads() {
   threads.emplace_back([this] { commit_loop(); });
   for (int i = 0; i < options.sender_threads; ++i) threads.emplace_back([this] { send_loop(); });
   if (outside.tee) threads.emplace_back([this] { tee_loop(); });
+  if (outside.sampler != nullptr) threads.emplace_back([this] { hold_loop(); });
 }
 
 void Ingest::Parts::stop() {
@@ -207,6 +213,7 @@ void Ingest::Parts::stop() {
   }
   commit_wanted.notify_all();
   send_wanted.notify_all();
+  hold_wanted.notify_all();
   tee_queue.close();
   outside.sink.stop();  // what is under way may have arrived: the next life asks
   for (std::thread& thread : threads) thread.join();
@@ -228,6 +235,8 @@ Health Ingest::Parts::health() {
   health.waiting_cuts = backlog.cuts();
   health.waiting_rows = backlog.rows();
   health.waiting_memory_bytes = backlog.memory_bytes();
+  health.held_rows = backlog.undecided_rows();
+  health.held_bytes = backlog.undecided_bytes();
   if (const auto oldest = backlog.oldest())
     health.oldest_waiting_ms = std::max<int64_t>(0, outside.clock.wall() - *oldest) / nanos_per_ms;
   health.replaying = backlog.lowest_needed() <= replay_through;
@@ -252,6 +261,7 @@ void Ingest::append(Incoming incoming, model::Batch batch, Done done) {
 }
 void Ingest::flush(int64_t timeout_ms, Done done) { parts_->flush(timeout_ms, std::move(done)); }
 Health Ingest::health() const { return parts_->health(); }
+std::vector<HeldBatch> Ingest::held(const std::string& tenant) const { return parts_->held(tenant); }
 
 bool Ingest::turn(Crank crank) {
   switch (crank) {
@@ -261,6 +271,8 @@ bool Ingest::turn(Crank crank) {
       return parts_->send_once(*parts_->cranked);
     case Crank::tee:
       return parts_->tee_once(0);
+    case Crank::hold:
+      return parts_->hold_once();
   }
   return false;
 }

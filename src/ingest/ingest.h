@@ -52,6 +52,8 @@ struct Outside {
   // Sees each new batch once, on one thread of its own, after it is durable. `incoming.body` is empty by then.
   // Replayed requests are not shown again: the stream starts cold and the loop's state is its own.
   std::function<void(std::shared_ptr<const model::Batch>, const Incoming&)> tee;
+  // Optional: decides which spans of what it holds are stored.
+  Sampler* sampler = nullptr;
   // Optional: bytes that requests of this tenant may have in flight; 0: its share.
   std::function<uint64_t(const std::string& tenant)> in_flight_max;
   // Optional: told of each request that is refused, with the bound's name.
@@ -67,8 +69,18 @@ struct Health {
   uint64_t in_flight_bytes = 0, in_flight_requests = 0;
   uint64_t waiting_cuts = 0, waiting_rows = 0, waiting_memory_bytes = 0;
   int64_t oldest_waiting_ms = 0;  // age of the oldest acknowledged request that the engine does not have
-  bool replaying = false;         // requests of a former life are still on their way to the engine
+  // Spans that wait for a decision, and the memory of their batches; not counted in what waits.
+  uint64_t held_rows = 0, held_bytes = 0;
+  bool replaying = false;  // requests of a former life are still on their way to the engine
   uint64_t quarantined_blocks = 0, quarantined_requests = 0, corrupt_segments = 0;  // since the process started
+};
+
+// A batch that the engine does not have because which of its spans are stored is, or was a moment ago, undecided.
+struct HeldBatch {
+  std::shared_ptr<const model::Batch> batch;
+  UnixNanos received_at = 0;
+  std::vector<uint8_t> codes;  // model::Kept; empty: undecided, or whole
+  std::vector<uint64_t> thresholds;
 };
 
 class Ingest {
@@ -84,14 +96,16 @@ class Ingest {
   // message names the bound; the sender should retry. A refused request is never stored later.
   void append(Incoming incoming, model::Batch batch, Done done);
 
-  // `done(ok)` when everything acknowledged before this call is in the engine (or put aside); deadline_exceeded after
-  // `timeout_ms`; unavailable when stopping.
+  // `done(ok)` when everything acknowledged before this call is in the engine (or put aside), but for spans that wait
+  // for a decision; deadline_exceeded after `timeout_ms`; unavailable when stopping.
   void flush(int64_t timeout_ms, Done done);
 
   Health health() const;
+  // Of this tenant, as far as memory has them.
+  std::vector<HeldBatch> held(const std::string& tenant) const;
 
   // Only with sender_threads = 0: does one piece of work that is due. False when nothing is.
-  enum class Crank : uint8_t { commit, send, tee };
+  enum class Crank : uint8_t { commit, send, tee, hold };
   bool turn(Crank crank);
 
  private:

@@ -294,6 +294,7 @@ TEST(Ingest, ATenantMayHaveABoundOfItsOwn) {
        w.engine,
        decode_numbers,
        {},
+       nullptr,
        [](const std::string& tenant) { return tenant == "small" ? uint64_t{1} : uint64_t{0}; },
        [&](const std::string& tenant, std::string_view why) { refused.push_back(tenant + std::string(why)); }});
   w.ingest = std::move(*opened);
@@ -355,7 +356,7 @@ TEST(Ingest, ManyThreads) {
   w.disk.on_sync([] { std::this_thread::sleep_for(std::chrono::microseconds(200)); });
   w.engine.set_faults({.away = 0.02, .lost_answer = 0.05, .late = 0.02, .exhausted = 0.02});
   auto opened =
-      Ingest::open(w.options, {w.disk, io::system_clock(), w.random, w.engine, decode_numbers, w.tee, {}, {}});
+      Ingest::open(w.options, {w.disk, io::system_clock(), w.random, w.engine, decode_numbers, w.tee, nullptr, {}, {}});
   ASSERT_TRUE(opened);
   w.ingest = std::move(*opened);
   std::atomic<uint64_t> acknowledged{0}, answered{0};

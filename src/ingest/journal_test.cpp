@@ -181,7 +181,7 @@ TEST_F(JournalTest, ANewerFormatIsRefusedNotDestroyed) {
   ASSERT_TRUE(write({"a"}));
   const std::string path = path_of_only_segment_with("a");
   std::string header = encode_segment_header({99, 1, 1, 64, 5});
-  header[8] = 2;
+  header[8] = static_cast<char>(format_version + 1);
   const uint32_t crc = crc32c(std::string_view(header).substr(0, 60));
   std::memcpy(header.data() + 60, &crc, 4);
   ASSERT_TRUE((*disk.open("d/journal/0000000000000099.seg", io::Open::create))->append(header));

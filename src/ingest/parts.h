@@ -33,6 +33,11 @@ struct Owed {
   Admission::Account* account = nullptr;
 };
 
+struct CutVerdicts {  // on their way to the disk
+  uint64_t cut = 0;
+  std::string payload;
+};
+
 struct Flush {
   uint64_t through = 0;  // sequence
   MonoNanos deadline = 0;
@@ -48,6 +53,9 @@ struct Ingest::Parts {
 
   // commit.cpp: one piece of work of the commit thread; false when there is none.
   bool commit_once();
+  // hold.cpp: shows the sampler what is held, asks it what is due, and forgets what it was told in former lives.
+  bool hold_once();
+  std::vector<HeldBatch> held(const std::string& tenant);
   // ingest.cpp
   bool send_once(Delivery& delivery);
   bool tee_once(int64_t wait_ms);
@@ -63,13 +71,14 @@ struct Ingest::Parts {
   std::unique_ptr<Journal> journal;  // set by open()
 
   std::mutex mutex;  // guards what follows
-  std::condition_variable commit_wanted, send_wanted;
+  std::condition_variable commit_wanted, send_wanted, hold_wanted;
   Admission admission;
   RetryWindow window;
   Backlog backlog;
   std::deque<Owed> queue;  // bounded by admission
   std::vector<Flush> flushes;
-  std::vector<uint64_t> done_cuts;  // not yet noted in the journal
+  std::vector<uint64_t> done_cuts;   // not yet noted in the journal
+  std::vector<CutVerdicts> decided;  // the same; no more than there are held cuts
   MonoNanos done_since = 0;
   uint64_t last_durable = 0;  // sequence of the last durable request
   uint64_t flush_through = 0;
@@ -94,12 +103,19 @@ struct Ingest::Parts {
     std::vector<Pending> pending;
     std::vector<std::pair<uint64_t, CutRange>> cuts;  // id, range
     std::vector<uint64_t> done;
-    bool cut_rest = false;
+    std::vector<CutVerdicts> decided;
+    bool cut_rest = false, cut_held_rest = false;
   };
   bool take_group(Group& group, MonoNanos now);
   bool has_housekeeping(MonoNanos now) const;
   Status write_group(Group& group);
-  void plan_cuts(Group& group, CutPlanner& planner, std::vector<CutRange> full);
+  struct Planners {
+    CutPlanner prompt, held;
+  };
+  void plan_cuts(Group& group, Planners planners, const std::vector<CutRange>& full);
+  void settle_decided(Group& group, bool written, std::vector<Pending>& released);
+  std::shared_ptr<Cut> due_to_observe();
+  std::shared_ptr<Cut> due_to_decide(bool& early);
   std::vector<std::pair<Done, Status>> settle_group(Group& group, const Status& written);
   void settle_request(Owed& owed, Pending pending, const Status& written, UnixNanos now,
                       std::vector<std::pair<Done, Status>>& answers);
@@ -109,6 +125,7 @@ struct Ingest::Parts {
   void restore_request(const SegmentReader::Record& record, Location at);
   void commit_loop();
   void send_loop();
+  void hold_loop();
   void tee_loop();
   Status admit(Owed& owed, std::string_view& reason);
 };

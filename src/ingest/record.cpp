@@ -6,6 +6,9 @@
 
 #include <fmt/format.h>
 
+#include "base/assert.h"
+#include "base/compress.h"
+
 namespace hs::ingest {
 namespace {
 
@@ -20,6 +23,9 @@ constexpr uint8_t flag_any_time = 1;     // Incoming::any_time
 constexpr uint8_t flag_parse_text = 2;   // Incoming::parse_text
 constexpr uint8_t flag_refused = 4;      // Incoming::refused follows
 constexpr uint8_t flag_item_limits = 8;  // Incoming::item_limits follow
+constexpr uint8_t flag_held = 16;        // Incoming::held
+
+constexpr size_t decided_bytes_max = 256ULL << 20;  // decompressed: a byte a span, 12 a request, of one cut
 
 template <class T>
 void put(std::string& out, T value) {
@@ -96,7 +102,7 @@ Result<SegmentHeader> parse_segment_header(std::string_view bytes) {
   in.get<uint32_t>();
   if (in.get<uint32_t>() != crc32c(bytes.substr(0, segment_header_bytes - 4)))
     return malformed("segment header: checksum");
-  if (version != format_version)
+  if (version < oldest_format_version || version > format_version)
     return fail(Code::unsupported_media,
                 fmt::format("the journal has format {}, this program reads {}: let the version "
                             "that wrote it deliver it first",
@@ -144,7 +150,8 @@ std::string encode_request_prefix(const Incoming& incoming, uint32_t rows, uint6
   put(out, static_cast<uint8_t>(incoming.encoding));
   put<uint8_t>(out, (incoming.any_time ? flag_any_time : 0) | (incoming.parse_text ? flag_parse_text : 0) |
                         (incoming.refused.empty() ? 0 : flag_refused) |
-                        (incoming.item_limits == ItemLimits{} ? 0 : flag_item_limits));
+                        (incoming.item_limits == ItemLimits{} ? 0 : flag_item_limits) |
+                        (incoming.held ? flag_held : 0));
   put(out, rows);
   put(out, memory_bytes);
   put(out, incoming.received_at);
@@ -168,6 +175,7 @@ Result<Request> parse_request(std::string_view payload) {
   const auto flags = in.get<uint8_t>();
   request.incoming.any_time = (flags & flag_any_time) != 0;
   request.incoming.parse_text = (flags & flag_parse_text) != 0;
+  request.incoming.held = (flags & flag_held) != 0;
   request.rows = in.get<uint32_t>();
   request.memory_bytes = in.get<uint64_t>();
   request.incoming.received_at = in.get<int64_t>();
@@ -197,6 +205,7 @@ std::string encode_cut(const CutRange& range) {
   put(out, range.last);
   put(out, range.requests);
   put(out, range.rows);
+  if (range.held) put<uint8_t>(out, 1);
   return out;
 }
 
@@ -207,6 +216,7 @@ Result<CutRange> parse_cut(std::string_view payload) {
   range.last = in.get<uint64_t>();
   range.requests = in.get<uint64_t>();
   range.rows = in.get<uint64_t>();
+  if (in.good() && !in.rest().empty()) range.held = in.get<uint8_t>() == 1;
   if (!in.good() || !in.rest().empty() || range.last < range.first) return malformed("cut");
   return range;
 }
@@ -246,6 +256,56 @@ Result<std::vector<SeenRequest>> parse_seen(std::string_view payload) {
     s.at = in.get<int64_t>();
   }
   return seen;
+}
+
+std::string encode_decided(const Decided& decided) {
+  std::string content;
+  put(content, static_cast<uint32_t>(decided.requests.size()));
+  for (const Decided::Of& of : decided.requests) {
+    put(content, of.sequence);
+    put(content, of.rows);
+  }
+  put(content, static_cast<uint32_t>(decided.verdicts.thresholds.size()));
+  for (const uint64_t threshold : decided.verdicts.thresholds) put(content, threshold);
+  content.append(decided.verdicts.codes.begin(), decided.verdicts.codes.end());
+  std::string out;
+  put(out, decided.cut);
+  const auto compressed = compress(Coding::zstd, content);
+  HS_ASSERT(compressed.has_value(), "zstd compresses what is in memory");
+  return out += *compressed;
+}
+
+Result<uint64_t> parse_decided_cut(std::string_view payload) {
+  Reader in(payload);
+  const auto cut = in.get<uint64_t>();
+  if (!in.good()) return malformed("decision");
+  return cut;
+}
+
+Result<Decided> parse_decided(std::string_view payload) {
+  Decided decided;
+  HS_ASSIGN(decided.cut, parse_decided_cut(payload));
+  HS_ASSIGN(const std::string content, decompress(Coding::zstd, payload.substr(sizeof decided.cut), decided_bytes_max));
+  Reader in(content);
+  const auto requests = in.get<uint32_t>();
+  if (requests > content.size()) return malformed("decision");
+  decided.requests.resize(requests);
+  uint64_t rows = 0;
+  for (Decided::Of& of : decided.requests) {
+    of.sequence = in.get<uint64_t>();
+    of.rows = in.get<uint32_t>();
+    rows += of.rows;
+  }
+  const auto thresholds = in.get<uint32_t>();
+  if (thresholds > UINT8_MAX) return malformed("decision");
+  decided.verdicts.thresholds.resize(thresholds);
+  for (uint64_t& threshold : decided.verdicts.thresholds) threshold = in.get<uint64_t>();
+  const std::string_view codes = in.rest();
+  if (!in.good() || codes.size() != rows) return malformed("decision");
+  decided.verdicts.codes.assign(codes.begin(), codes.end());
+  for (const uint8_t code : decided.verdicts.codes)
+    if (code >= model::Kept::first_threshold + thresholds) return malformed("decision");
+  return decided;
 }
 
 Hash128 request_hash(const Incoming& incoming) {

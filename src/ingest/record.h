@@ -20,9 +20,11 @@ enum class RecordType : uint8_t {
   done = 3,     // cuts that the engine has
   seen = 4,     // hashes of earlier requests, for recognising retries
   end = 5,      // the journal was closed in order
+  decided = 6,  // which spans of a held cut are stored
 };
 
-inline constexpr uint32_t format_version = 1;
+inline constexpr uint32_t format_version = 2;         // written; 1 had no held requests
+inline constexpr uint32_t oldest_format_version = 1;  // read
 inline constexpr size_t segment_header_bytes = 64;
 inline constexpr size_t record_header_bytes = 32;
 inline constexpr size_t record_alignment = 8;  // of records, so that a search after damage has few places to look at
@@ -67,8 +69,10 @@ std::string encode_request_prefix(const Incoming& incoming, uint32_t rows, uint6
 Result<Request> parse_request(std::string_view payload);
 
 struct CutRange {
-  uint64_t first = 0, last = 0;  // sequences of requests, inclusive; everything between belongs to it
+  // Sequences of requests, inclusive; all between that are held, or all that are not, belong to it.
+  uint64_t first = 0, last = 0;
   uint64_t requests = 0, rows = 0;
+  bool held = false;
 };
 std::string encode_cut(const CutRange& range);
 Result<CutRange> parse_cut(std::string_view payload);
@@ -82,6 +86,21 @@ struct SeenRequest {
 };
 std::string encode_seen(const std::vector<SeenRequest>& seen);
 Result<std::vector<SeenRequest>> parse_seen(std::string_view payload);
+
+// A held cut's verdicts, and whose they are.
+struct Decided {
+  struct Of {
+    uint64_t sequence = 0;  // of the request
+    uint32_t rows = 0;
+  };
+  uint64_t cut = 0;
+  std::vector<Of> requests;
+  Verdicts verdicts;
+};
+std::string encode_decided(const Decided& decided);
+// The name of the cut alone; the rest is read when it is delivered.
+Result<uint64_t> parse_decided_cut(std::string_view payload);
+Result<Decided> parse_decided(std::string_view payload);
 
 // What makes a request the same request: tenant, signal, form, bytes, and what of it was refused.
 Hash128 request_hash(const Incoming& incoming);

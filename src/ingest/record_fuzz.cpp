@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/assert.h"
+#include "base/compress.h"
 #include "ingest/record.h"
 #include "ingest/segment_reader.h"
 #include "io/disk_sim.h"
@@ -45,6 +46,13 @@ void raw(const std::string& bytes) {
   std::ignore = parse_cut(bytes);
   std::ignore = parse_done(bytes);
   std::ignore = parse_seen(bytes);
+  std::ignore = parse_decided(bytes);
+  // The same behind a good compression, where the fields are.
+  if (const auto content = compress(Coding::zstd, bytes)) {
+    if (const auto decided = parse_decided(std::string(8, 'c') + *content))
+      HS_ASSERT(parse_decided(encode_decided(*decided))->verdicts.codes == decided->verdicts.codes,
+                "a decision reads back as it was");
+  }
   if (const auto request = parse_request(bytes)) {
     const std::string again =
         encode_request_prefix(request->incoming, request->rows, request->memory_bytes) + request->incoming.body;

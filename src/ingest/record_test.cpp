@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "ingest/segment_reader.h"
 #include "io/disk_sim.h"
 
@@ -180,6 +182,42 @@ TEST(SegmentReader, ABodyCannotPassForARecord) {
   Written w;
   w.save(std::string_view(bytes).substr(0, bytes.size() - 8));
   EXPECT_EQ(w.read(), (std::pair{0, Finish::torn}));
+}
+
+TEST(Record, HeldRequestsAndWhatWasDecidedOfThem) {
+  Incoming incoming;
+  incoming.held = true;
+  incoming.body = "spans";
+  const auto request = parse_request(encode_request_prefix(incoming, 3, 100) + incoming.body);
+  ASSERT_TRUE(request);
+  EXPECT_TRUE(request->incoming.held);
+  EXPECT_EQ(request->incoming.body, "spans");
+  CutRange range{5, 9, 2, 7};
+  EXPECT_FALSE(parse_cut(encode_cut(range))->held);
+  range.held = true;
+  EXPECT_TRUE(parse_cut(encode_cut(range))->held);
+
+  Decided decided{12, {{5, 3}, {9, 1}}, {{0, 1, 2, 3}, {1ULL << 55, 7}}};
+  const std::string payload = encode_decided(decided);
+  EXPECT_EQ(parse_decided_cut(payload).value_or(0), 12U);
+  const auto back = parse_decided(payload);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->requests.size(), 2U);
+  EXPECT_EQ(back->requests[1].sequence, 9U);
+  EXPECT_EQ(back->verdicts.codes, decided.verdicts.codes);
+  EXPECT_EQ(back->verdicts.thresholds, decided.verdicts.thresholds);
+  decided.verdicts.codes.push_back(1);  // of no request
+  EXPECT_FALSE(parse_decided(encode_decided(decided)));
+  decided.verdicts.codes = {0, 1, 2, 4};  // of no threshold
+  EXPECT_FALSE(parse_decided(encode_decided(decided)));
+}
+
+TEST(Record, TheFormatBeforeHeldRequestsIsRead) {
+  std::string header = encode_segment_header({3, 1, 2, 64, 5});
+  header[8] = 1;
+  const uint32_t crc = crc32c(std::string_view(header).substr(0, 60));
+  std::memcpy(header.data() + 60, &crc, 4);
+  EXPECT_EQ(parse_segment_header(header)->number, 3U);
 }
 
 }  // namespace

@@ -89,7 +89,9 @@ class EngineModel final : public Sink {
     std::map<std::string, std::string> parts;
     std::map<std::string, uint64_t> rows;
     for (const StoredBatch& stored : batches)
-      for (const std::string_view body : stored.batch->logs.body) {
+      for (size_t row = 0; row < stored.batch->size(); ++row) {
+        if (!stored.kept.has(row)) continue;
+        const std::string_view body = stored.batch->logs.body[row];
         uint64_t number = 0;
         std::from_chars(body.data(), body.data() + body.size(), number);
         const std::string partition = number % poison == 0 ? "bad" : fmt::format("p{}", number % 3);
@@ -206,6 +208,38 @@ class EngineModel final : public Sink {
   uint64_t inserts_ = 0, largest_block_ = 0;
 };
 
+// Holds requests that begin with an even number and keeps half of them, whole.
+class HalfSampler final : public Sampler {
+ public:
+  explicit HalfSampler(uint64_t seed) : random_(seed) {}
+  bool holds(const Incoming& incoming) override {
+    const std::vector<uint64_t> numbers = numbers_of(incoming.body);
+    return !numbers.empty() && numbers.front() % 2 == 0;
+  }
+  int64_t wait_ms() const override { return waits_ms; }
+  uint64_t held_bytes_max() const override { return bytes_max; }
+  void observe(const std::vector<StoredBatch>& cut) override { observed += cut.size(); }
+  bool crowded() const override { return is_crowded; }
+  Verdicts decide(const std::vector<StoredBatch>& cut, bool early) override {
+    Verdicts verdicts;
+    for (const StoredBatch& stored : cut) {
+      const bool keep = keep_all || random_.uniform() < 0.5;
+      verdicts.codes.insert(verdicts.codes.end(), stored.batch->size(),
+                            keep ? model::Kept::whole : model::Kept::dropped);
+      kept += keep ? 1 : 0;
+      ++(early ? decided_early : decided);
+    }
+    return verdicts;
+  }
+  int64_t waits_ms = 2000;
+  uint64_t bytes_max = 1 << 20;
+  bool is_crowded = false, keep_all = false;
+  uint64_t observed = 0, kept = 0, decided = 0, decided_early = 0;  // requests
+
+ private:
+  io::SeededRandom random_;
+};
+
 // Ingest with everything around it, turned by hand.
 struct World {
   explicit World(uint64_t seed, size_t dedup_window = 4)
@@ -219,7 +253,7 @@ struct World {
   }
 
   Status open() {
-    auto opened = Ingest::open(options, {disk, clock, random, engine, decode_numbers, tee, {}, {}});
+    auto opened = Ingest::open(options, {disk, clock, random, engine, decode_numbers, tee, sampler, {}, {}});
     if (!opened) return tl::unexpected(opened.error());
     ingest = std::move(*opened);
     return {};
@@ -233,10 +267,10 @@ struct World {
   void settle(int seconds = 300) {
     for (int i = 0; i < seconds * 4; ++i) {
       while (ingest->turn(Ingest::Crank::commit) || ingest->turn(Ingest::Crank::send) ||
-             ingest->turn(Ingest::Crank::tee)) {
+             ingest->turn(Ingest::Crank::tee) || ingest->turn(Ingest::Crank::hold)) {
       }
       const Health health = ingest->health();
-      if (i > 8 && health.waiting_cuts == 0 && health.waiting_rows == 0) return;
+      if (i > 8 && health.waiting_cuts == 0 && health.waiting_rows == 0 && health.held_rows == 0) return;
       clock.advance(nanos_per_s / 4);
     }
   }
@@ -247,6 +281,7 @@ struct World {
   EngineModel engine;
   Options options;
   std::function<void(std::shared_ptr<const model::Batch>, const Incoming&)> tee;
+  Sampler* sampler = nullptr;
   std::unique_ptr<Ingest> ingest;
 };
 

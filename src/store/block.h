@@ -18,6 +18,7 @@
 
 #include "base/time.h"
 #include "model/batch.h"
+#include "model/sampling.h"
 
 namespace hs::store {
 
@@ -29,6 +30,7 @@ struct StoredBatch {
   const model::Batch* batch = nullptr;
   UnixNanos received_at = 0;
   std::string_view tenant;
+  model::Kept kept = {};  // which of its spans are stored
 };
 
 struct Block {

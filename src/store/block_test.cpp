@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <set>
 
 #include "store/rows.h"
@@ -48,6 +49,30 @@ TEST(Block, PartitionsAreSixHoursOfUtc) {
   EXPECT_EQ(partition_of(now), 1'767'333'600);
   EXPECT_EQ(partition_of(now - 6 * nanos_per_s), 1'767'333'600 - partition_s);
   EXPECT_EQ(partition_of(-1), -partition_s);
+}
+
+TEST(Block, StoresWhatIsKeptAndForHowManyItStands) {
+  model::Batch batch = spans_of("shop");
+  for (uint8_t i = 1; i <= 3; ++i) add_span(batch, i, i, 0, now);
+  batch.spans.trace_state[2] = "a=b";
+  const std::array<uint8_t, 3> codes = {model::Kept::dropped, model::Kept::whole, model::Kept::first_threshold};
+  const std::array<uint64_t, 1> thresholds = {model::threshold_for(0.5)};
+  Described described;
+  const StoredBatch stored{&batch, now, "", {codes, thresholds}};
+  const std::vector<Block> blocks = encode_blocks({&stored, 1}, 7, described);
+  ASSERT_NE(find(blocks, "spans"), nullptr);
+  NativeReader reader;
+  std::vector<ResultBlock> read;
+  ASSERT_TRUE(reader.feed(find(blocks, "spans")->native, read) && reader.finish(read));
+  ASSERT_EQ(read.at(0).rows, 2U);
+  EXPECT_EQ(read[0].find("span_id")->u64(0), 2U);
+  EXPECT_EQ(read[0].find("trace_state")->text(0), "");
+  EXPECT_EQ(read[0].find("trace_state")->text(1), "ot=th:8,a=b");
+  EXPECT_EQ(find(blocks, "trace_parts")->rows, 2U);
+
+  const std::array<uint8_t, 3> nothing = {};
+  const StoredBatch none{&batch, now, "", {nothing, {}}};
+  EXPECT_TRUE(encode_blocks({&none, 1}, 8, described).empty());
 }
 
 TEST(Block, OneBlockATableAndPartition) {

@@ -1,6 +1,8 @@
 // Spans, and one summary row for each trace that the cut has spans of.
 
 #include <algorithm>
+#include <deque>
+#include <string>
 #include <unordered_map>
 
 #include "base/hash.h"
@@ -48,12 +50,27 @@ void write_identity(Writer& w) {
                            [&](size_t i) { return w.cut.batch(w.rows[i]).scopes[w.spans(i).scope[w.rows[i].row]].id; });
 }
 
+// A span of a share says for how many it stands.
+void write_trace_state(Writer& w) {
+  std::deque<std::string> changed;
+  std::vector<std::string_view> states;
+  states.reserve(w.rows.size());
+  for (size_t i = 0; i < w.rows.size(); ++i) {
+    const uint32_t row = w.rows[i].row;
+    const uint64_t threshold = w.cut.batches[w.rows[i].batch].kept.threshold(row);
+    std::string_view state = w.spans(i).trace_state[row];
+    if (threshold != 0) state = changed.emplace_back(model::with_threshold(state, threshold));
+    states.push_back(state);
+  }
+  text_unless_empty(w.native, "trace_state", [&](size_t i) { return states[i]; });
+}
+
 void write_content(Writer& w) {
   w.native.low_cardinality("name", [&](size_t i) { return w.spans(i).name[w.rows[i].row]; });
   w.number<uint8_t>("kind", "UInt8", &Spans::kind);
   w.number<uint8_t>("status", "UInt8", &Spans::status);
   text_unless_empty(w.native, "status_message", [&](size_t i) { return w.spans(i).status_message[w.rows[i].row]; });
-  text_unless_empty(w.native, "trace_state", [&](size_t i) { return w.spans(i).trace_state[w.rows[i].row]; });
+  write_trace_state(w);
   w.rare_number<uint32_t>("flags", "UInt32", &Spans::flags);
   w.number<uint64_t>("duration", "UInt64", &Spans::duration_ns);
   std::vector<AttributeRange> attributes;
@@ -236,6 +253,7 @@ void encode_spans(Cut& cut) {
     if (stored.batch->signal != model::Signal::traces) continue;
     const Spans& spans = stored.batch->spans;
     for (uint32_t r = 0; r < spans.size(); ++r) {
+      if (!stored.kept.has(r)) continue;
       rows.push_back({b, r, clamp_time(spans.start[r], stored.received_at)});
     }
   }

@@ -5,7 +5,7 @@ namespace hs::store {
 Result<std::vector<ingest::Block>> IngestSink::encode(const std::vector<ingest::StoredBatch>& batches, uint64_t cut) {
   std::vector<StoredBatch> stored;
   stored.reserve(batches.size());
-  for (const ingest::StoredBatch& b : batches) stored.push_back({b.batch, b.received_at, b.tenant});
+  for (const ingest::StoredBatch& b : batches) stored.push_back({b.batch, b.received_at, b.tenant, b.kept});
   std::vector<ingest::Block> out;
   for (Block& block : encode_blocks(stored, cut, described_)) {
     out.push_back({std::move(block.table), std::move(block.partition), std::move(block.token), block.rows, block.fact,

@@ -1,11 +1,11 @@
 #include "stream/facts.h"
 
-#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstring>
-#include <optional>
 #include <vector>
+
+#include "model/sampling.h"
 
 namespace hs::stream {
 namespace {
@@ -102,36 +102,7 @@ bool is_server_fault(int grpc) {
   return grpc == 2 || grpc == 4 || grpc == 12 || grpc == 13 || grpc == 14 || grpc == 15;
 }
 
-constexpr uint32_t flag_random = 2;        // of W3C trace flags: the trace id's last 56 bits are random
-constexpr size_t probability_digits = 14;  // 56 bits in hex
-
-// What follows `key` in the item of `list` that begins with it, without blanks around; "" when there is none.
-std::string_view list_value(std::string_view list, char separator, std::string_view key) {
-  while (!list.empty()) {
-    const size_t end = std::min(list.find(separator), list.size());
-    std::string_view item = list.substr(0, end);
-    list.remove_prefix(std::min(end + 1, list.size()));
-    while (!item.empty() && (item.front() == ' ' || item.front() == '\t')) item.remove_prefix(1);
-    while (!item.empty() && (item.back() == ' ' || item.back() == '\t')) item.remove_suffix(1);
-    if (item.starts_with(key)) return item.substr(key.size());
-  }
-  return {};
-}
-
-// 56 bits in hex; trailing zeros may be left out unless `whole`.
-std::optional<uint64_t> probability_bits(std::string_view hex, bool whole) {
-  if (hex.empty() || hex.size() > probability_digits || (whole && hex.size() < probability_digits)) return std::nullopt;
-  uint64_t bits = 0;
-  const auto [end, error] = std::from_chars(hex.data(), hex.data() + hex.size(), bits, 16);
-  if (error != std::errc() || end != hex.data() + hex.size()) return std::nullopt;
-  return bits << 4 * (probability_digits - hex.size());
-}
-
-uint64_t random_bits(const model::TraceId& id) {
-  uint64_t bits = 0;
-  for (size_t i = id.size() - probability_digits / 2; i < id.size(); ++i) bits = bits << 8 | id[i];
-  return bits;
-}
+constexpr uint32_t flag_random = 2;  // of W3C trace flags: the trace id's last 56 bits are random
 
 }  // namespace
 
@@ -157,14 +128,13 @@ Ending ending_of(uint8_t span_status, const Facts& facts) {
 }
 
 double weight_of(const model::Spans& spans, size_t row) {
-  if (spans.trace_state[row].empty()) return 1;
-  const std::string_view own = list_value(spans.trace_state[row], ',', "ot=");
-  const auto threshold = probability_bits(list_value(own, ';', "th:"), false);
+  const std::string_view state = spans.trace_state[row];
+  const auto threshold = model::stated_threshold(state);
   if (!threshold) return 1;
-  auto randomness = probability_bits(list_value(own, ';', "rv:"), true);
-  if (!randomness && (spans.flags[row] & flag_random) != 0) randomness = random_bits(spans.trace_id[row]);
+  auto randomness = model::stated_randomness(state);
+  if (!randomness && (spans.flags[row] & flag_random) != 0) randomness = model::random_bits(spans.trace_id[row]);
   if (randomness && *randomness < *threshold) return 1;
-  const double kept = 1 - static_cast<double>(*threshold) / static_cast<double>(1ull << 56);
+  const double kept = model::probability_of(*threshold);
   return kept * weight_max <= 1 ? weight_max : 1 / kept;
 }
 
