@@ -163,8 +163,7 @@ void judge(const Situation& s, Option& option) {
 bool fail_before(const Situation& s, const Knob& knob) {
   if (knob.scope != config::KnobScope::request) return false;
   const int64_t to = s.history->last_second(), from = to - reading_s;
-  Block all;
-  for (const auto& b : blocks_of(*s.goal, *s.history, {}, from, to)) all.n += b.n, all.bad += b.bad;
+  const Block all = total(blocks_of(*s.goal, *s.history, {}, from, to));
   const auto read = s.history->evaluations(knob.key, s.goal->requests.begin()->second, from, to);
   return all.bad >= reading_n_min && read.bad < reading_share * all.bad;
 }

@@ -48,10 +48,7 @@ std::set<std::string> concerned(const Incident& incident, const Past& history) {
 
 Block total_before(const Past& history, const Scope& scope, const Window& w) {
   Block sum;
-  for (const auto& [from, to] : w.base) {
-    const Block some = history.total(scope, Bad{}, from, to);
-    sum.n += some.n, sum.bad += some.bad;
-  }
+  for (const auto& [from, to] : w.base) sum += history.total(scope, Bad{}, from, to);
   return sum;
 }
 
@@ -113,7 +110,7 @@ bool departs(const Past& history, const Past::Key& key, const Window& w, bool by
   if (expected >= silence_n_min && now.n < silence * expected) return true;
   if (by_series && now.n > 2 * expected + recent_n_min) return true;  // a flood
   if (now.n < recent_n_min) return false;
-  double share_then = then.bad / then.n, share_now = now.bad / now.n;
+  double share_then = then.share(), share_now = now.share();
   if (share_now > std::max(errors_factor * share_then, share_then + errors_rise_min)) return true;
   double slow_then = durations_before(history, scope, w).quantile(0.75);
   double slow_now = history.durations(scope, w.from, w.to).quantile(0.75);
@@ -138,12 +135,9 @@ bool probe_testifies(const std::set<std::string>& services, const Past& history,
     for (const auto& [from, to] : w.base) past.merge(history.probe_durations(service, from, to));
     double slow_ms = past.count() >= 5 ? std::max(2 * past.quantile(0.9), past.quantile(0.9) + 20) : 0;
     Block then;
-    for (const auto& [from, to] : w.base) {
-      const Block some = history.probes(service, slow_ms, from, to);
-      then.n += some.n, then.bad += some.bad;
-    }
+    for (const auto& [from, to] : w.base) then += history.probes(service, slow_ms, from, to);
     Block now = history.probes(service, slow_ms, w.from, w.to);
-    if (now.n < 2 || now.bad < 2 || now.bad / now.n < std::max(0.2, then.n > 0 ? 2 * then.bad / then.n : 0.2)) continue;
+    if (now.n < 2 || now.bad < 2 || now.share() < std::max(0.2, then.n > 0 ? 2 * then.share() : 0.2)) continue;
     which = service;
     return true;
   }

@@ -128,10 +128,7 @@ Block Control::lately(const Goal& goal, int64_t seconds) const {
   static const Latest none;
   auto found = latest_.find(goal.series);
   int64_t to = history_.last_second();
-  Block sum;
-  for (const auto& b : blocks_of(goal, history_, found == latest_.end() ? none : found->second, to - seconds, to))
-    sum.n += b.n, sum.bad += b.bad;
-  return sum;
+  return total(blocks_of(goal, history_, found == latest_.end() ? none : found->second, to - seconds, to));
 }
 
 // Whether the team declared what it owes on requests that come to where the incident is: then a departure from what is
@@ -266,7 +263,7 @@ void Control::decide(const Incident& incident, const Incidents& incidents, Actio
     return showed_nothing(incident, knob, to);
   };
   Block now = lately(goal, calm_s);
-  situation.bad_share = now.n > 0 ? now.bad / now.n : 0;
+  situation.bad_share = now.share();
   situation.undos = undos(incident), situation.now = now_;
   Choice choice = choose(situation);
   json told{{"options", json::array()}};

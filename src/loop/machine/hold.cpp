@@ -201,10 +201,9 @@ std::vector<Block> Hold::lately(const View& view, int64_t from, int64_t to) cons
 
 Hold::Out Hold::watch_shared_release(const View& view) {
   int64_t from = probe_since_ / nanos_per_s + 1, to = view.history->last_second();
-  Block sum;
-  for (const auto& b : lately(view, from, to)) sum.n += b.n, sum.bad += b.bad;
+  const Block sum = total(lately(view, from, to));
   double ill = verdict_.control, well = std::max(goal_.healthy, verdict_.treated);
-  double share = sum.n > 0 ? sum.bad / sum.n : 0, half = well + 0.4 * std::max(0.0, ill - well);
+  double share = sum.share(), half = well + 0.4 * std::max(0.0, ill - well);
   if (sum.n >= 5 && sum.bad >= 2 && share > half) return end_probe(view, "still needed", true);
   if (view.now - probe_since_ < shared_release_ms * nanos_per_ms) return {};
   bool counted = goal_.series.empty();
@@ -216,9 +215,7 @@ Hold::Out Hold::watch_shared_release(const View& view) {
 bool Hold::is_crowded(const View& view) const {
   if (usual_per_s_ <= 0 || !goal_.series.empty()) return false;
   int64_t to = view.history->last_second();
-  double n = 0;
-  for (const auto& b : lately(view, to - useless_s, to)) n += b.n;
-  return n / useless_s > crowd_factor * usual_per_s_;
+  return total(lately(view, to - useless_s, to)).n / useless_s > crowd_factor * usual_per_s_;
 }
 
 // Those held back tell nothing here: when all queue for the same, what the treated win in a canary, the others lose,
@@ -227,10 +224,8 @@ bool Hold::benefit_gone(const View& view) const {
   const UnixNanos from = std::max(since_, watched_since_);
   if (view.now - from < useless_after_ms * nanos_per_ms || !goal_.series.empty()) return false;
   int64_t to = view.history->last_second();
-  Block sum;
-  for (const auto& b : lately(view, to - useless_s, to)) sum.n += b.n, sum.bad += b.bad;
-  return sum.n >= useless_n_min && sum.bad / sum.n > useless_ratio * verdict_.control &&
-         sum.bad / sum.n > 2 * goal_.healthy;
+  const Block sum = total(lately(view, to - useless_s, to));
+  return sum.n >= useless_n_min && sum.share() > useless_ratio * verdict_.control && sum.share() > 2 * goal_.healthy;
 }
 
 nlohmann::json Hold::snapshot() const {

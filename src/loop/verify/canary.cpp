@@ -138,8 +138,7 @@ std::optional<Verdict> Canary::judge_end(const Contrast& c, UnixNanos now) {
 Block Canary::control_lately(int64_t second, int64_t seconds) const {
   Block sum;
   const auto& all = arms_.control_seconds();
-  for (auto it = all.upper_bound(second - seconds); it != all.end() && it->first <= second; ++it)
-    sum.n += it->second.n, sum.bad += it->second.bad;
+  for (auto it = all.upper_bound(second - seconds); it != all.end() && it->first <= second; ++it) sum += it->second;
   return sum;
 }
 

@@ -135,14 +135,13 @@ double Looks::threshold(double bad_effective) {
 
 double first_look(double alpha, double log_per_bad) { return std::max(3.0, 0.9 * std::log(2 / alpha) / log_per_bad); }
 
-namespace {
-
 Block total(std::span<const Block> blocks) {
   Block sum;
-  for (const auto& b : blocks) sum.n += b.n, sum.bad += b.bad;
+  for (const Block& b : blocks) sum += b;
   return sum;
 }
-double share(const Block& b) { return b.n > 0 ? b.bad / b.n : 0; }
+
+namespace {
 
 // Pearson's chi square per degree of freedom: how much more the blocks differ than independent requests would.
 double overdispersion_of(std::span<const Block> blocks) {
@@ -169,7 +168,7 @@ double logit_variance(const Block& b, double scale) {
 Drop drop_between(std::span<const Block> before, std::span<const Block> after) {
   Drop d;
   Block b = total(before), a = total(after);
-  d.before = share(b), d.after = share(a);
+  d.before = b.share(), d.after = a.share();
   auto told = [](const Block& block) { return block.n > 0; };
   d.before_n = std::count_if(before.begin(), before.end(), told);
   d.after_n = std::count_if(after.begin(), after.end(), told);
@@ -181,7 +180,7 @@ Drop drop_between(std::span<const Block> before, std::span<const Block> after) {
       marginal(b.bad, b.n) + marginal(a.bad, a.n) - marginal(b.bad + a.bad, b.n + a.n) - log_beta(.5, .5);
   d.log_e = d.after < d.before ? log_factor : std::min(0.0, -log_factor);
   size_t half = before.size() / 2;
-  double early = share(total(before.first(half))), late = share(total(before.last(before.size() - half)));
+  double early = total(before.first(half)).share(), late = total(before.last(before.size() - half)).share();
   d.falling_before = before.size() >= 4 && late < 0.6 * early;
   return d;
 }

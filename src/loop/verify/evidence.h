@@ -52,7 +52,13 @@ double first_look(double alpha, double log_per_bad);
 // One second (or other block) of one stream.
 struct Block {
   double n = 0, bad = 0;
+  double share() const { return n > 0 ? bad / n : 0; }
+  Block& operator+=(const Block& more) {
+    n += more.n, bad += more.bad;
+    return *this;
+  }
 };
+Block total(std::span<const Block> blocks);
 struct Drop {
   double log_e = 0;  // evidence that the bad share fell from `before` to `after`; negative when it rose
   double before = 0, after = 0;

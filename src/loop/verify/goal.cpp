@@ -165,8 +165,7 @@ std::vector<Block> blocks_of(const Goal& goal, const Past& history, const Latest
     for (uint8_t kind : {uint8_t{2}, uint8_t{5}}) {
       auto some = history.blocks({.service = where.first, .operation = where.second, .kind = kind}, bad, from, to);
       for (size_t i = 0; i < some.size() && i < out.size(); ++i) {
-        Block& sum = out[out.size() - some.size() + i];
-        sum.n += some[i].n, sum.bad += some[i].bad;
+        out[out.size() - some.size() + i] += some[i];
       }
     }
   }

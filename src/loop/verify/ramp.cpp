@@ -25,11 +25,6 @@ constexpr int64_t settle_s_max = 6;
 constexpr double back_log_e = 3;  // switchback: the incident is back
 
 int64_t second_of(UnixNanos t) { return t / nanos_per_s; }
-Block sum(const std::vector<Block>& blocks) {
-  Block total;
-  for (const auto& b : blocks) total.n += b.n, total.bad += b.bad;
-  return total;
-}
 
 // What nobody outside feels does not count against a change: that an inner service fails the last requests of a jam
 // that is being cleared is no harm.
@@ -74,7 +69,7 @@ void Ramp::add_guards(const Past& history, const config::Declarations& declarati
     if (limit_ms > 0) bads.push_back({.errors = true, .slow_ms = limit_ms, .limited = limited});
     for (const Bad& bad : bads) {
       auto before = history.blocks({.service = where.first, .operation = where.second, .kind = 2}, bad, from, to);
-      if (sum(before).n >= guard_n_min) guards_.push_back({where.first, where.second, bad, std::move(before)});
+      if (total(before).n >= guard_n_min) guards_.push_back({where.first, where.second, bad, std::move(before)});
     }
   }
   add_kpi_guards(history, declarations, from, to);
@@ -94,8 +89,7 @@ void Ramp::add_kpi_guards(const Past& history, const config::Declarations& decla
 }
 
 double Ramp::good_share(const Past& history, const Latest& latest, int64_t from, int64_t to) const {
-  const Block requests = sum(blocks_of(goal_, history, latest, from, to));
-  return requests.n > 0 ? 1 - requests.bad / requests.n : 1;
+  return 1 - total(blocks_of(goal_, history, latest, from, to)).share();
 }
 
 void Ramp::on(UnixNanos at) {
@@ -180,12 +174,12 @@ Ramp::Step Ramp::judge_on(const Past& history, const Latest& latest, UnixNanos n
   if (rise.log_e > limits_.log_e_harm && rise.before > 1.2 * rise.after)
     return {verdict(VerdictKind::fail, drop, "the objective got worse")};
   int64_t waited_ms = (now - phase_since_) / nanos_per_ms;  // of this stage: what was before it is no silence
-  if (waited_ms > limits_.no_data_ms && (sum(then).n == 0 || sum(since).n == 0))
+  if (waited_ms > limits_.no_data_ms && (total(then).n == 0 || total(since).n == 0))
     return {verdict(VerdictKind::no_data, drop, "the objective's requests are not reported")};
   bool enough = static_cast<int64_t>(since.size()) >= limits_.after_s_min;
   bool fell =
       drop.log_e >= limits_.log_e_pass && drop.after <= std::max(limits_.ratio_max * drop.before, goal_.healthy);
-  if (limits_.first_look && sum(since).n > 0 && drop.after < drop.before)
+  if (limits_.first_look && total(since).n > 0 && drop.after < drop.before)
     return {verdict(VerdictKind::pass, drop, "the first look is better")};
   if (enough && fell && phase_ == Phase::on_again)
     return {verdict(VerdictKind::pass, drop, "the incident came back without the change and went with it")};
