@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "app/version.h"
+#include "base/log.h"
 
 namespace hs::app {
 
@@ -11,6 +12,15 @@ Result<std::shared_ptr<const config::Snapshot>> Common::load() const {
   if (!data.empty()) with_flags.overrides.push_back("data=" + data);
   if (insecure_bind) with_flags.overrides.push_back("security.insecure_bind=true");
   return config::load(with_flags);
+}
+
+void configure_log(const config::Settings& settings) {
+  const std::string level = settings.text("log.level");
+  const log::Level least = level == "debug"   ? log::Level::debug
+                           : level == "warn"  ? log::Level::warn
+                           : level == "error" ? log::Level::error
+                                              : log::Level::info;
+  log::configure(least, settings.text("log.format") == "json" ? log::Format::json : log::Format::logfmt);
 }
 
 int check_config(const Common& common, bool print_reference) {

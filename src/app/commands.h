@@ -17,6 +17,9 @@ struct Common {
   Result<std::shared_ptr<const config::Snapshot>> load() const;
 };
 
+// log.level and log.format; once, before other threads start.
+void configure_log(const config::Settings& settings);
+
 int check_config(const Common& common, bool print_reference);
 int version();
 

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "app/agent.h"
 #include "app/chaos_command.h"
 #include "app/commands.h"
 #include "app/engine_command.h"
@@ -37,6 +38,13 @@ int main(int argc, char** argv) {
   add_common(*serve, common);
   serve->add_flag("--insecure-bind", common.insecure_bind, "listen beyond loopback without credentials");
   serve->callback([&] { code = hs::app::serve(common); });
+
+  CLI::App* agent =
+      app.add_subcommand("agent", "receive telemetry near its senders, keep it on disk, forward it by OTLP");
+  add_common(*agent, common);
+  agent->add_flag("--insecure-bind", common.insecure_bind, "listen beyond loopback without credentials");
+  agent->footer(std::string(hs::app::agent_help));
+  agent->callback([&] { code = hs::app::agent(common); });
 
   CLI::App* values = app.add_subcommand("values", "serve knob values over OFREP; `serve` starts one when none runs");
   add_common(*values, common);

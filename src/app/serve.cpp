@@ -8,15 +8,6 @@
 namespace hs::app {
 namespace {
 
-void configure_log(const config::Settings& settings) {
-  const std::string level = settings.text("log.level");
-  const log::Level least = level == "debug"   ? log::Level::debug
-                           : level == "warn"  ? log::Level::warn
-                           : level == "error" ? log::Level::error
-                                              : log::Level::info;
-  log::configure(least, settings.text("log.format") == "json" ? log::Format::json : log::Format::logfmt);
-}
-
 void reload(Server& server) {
   if (const Status ok = server.reload(); ok)
     log::info("configuration applied");

@@ -71,6 +71,7 @@ class Reader {
   void stop() { good_ = false, in_ = {}; }
   bool good() const { return good_; }
   bool done() const { return in_.empty(); }
+  std::string_view rest() const { return in_; }
 
  private:
   std::string_view in_;

@@ -37,7 +37,8 @@ struct Setting {
   std::string_view help = {};
 };
 
-std::span<const Setting> setting_table();
+std::span<const Setting> setting_table();        // all
+std::span<const Setting> agent_setting_table();  // those of `homeostat agent` alone, a part of it
 const Setting* find_setting(std::string_view name);
 // "text", "duration" ...; for messages and the reference page.
 std::string_view name_of(SettingType type);

@@ -477,6 +477,14 @@ constexpr Setting table[] = {
 
 }  // namespace
 
-std::span<const Setting> setting_table() { return table; }
+std::span<const Setting> setting_table() {
+  static const std::vector<Setting> all = [] {
+    std::vector<Setting> joined(std::begin(table), std::end(table));
+    const auto agent = agent_setting_table();
+    joined.insert(joined.end(), agent.begin(), agent.end());
+    return joined;
+  }();
+  return all;
+}
 
 }  // namespace hs::config

@@ -35,6 +35,15 @@ uint64_t Journal::segments() const {
   return segments_.size();
 }
 
+std::optional<Journal::Stretch> Journal::stretch(Location at) const {
+  const std::lock_guard lock(mutex_);
+  for (auto one = segments_.lower_bound(at.segment); one != segments_.end(); ++one) {
+    const uint64_t begin = one->first == at.segment ? std::max(at.offset, segment_header_bytes) : segment_header_bytes;
+    if (begin < one->second.end) return Stretch{one->second.path, {one->first, begin}, one->second.end};
+  }
+  return std::nullopt;
+}
+
 Status Journal::begin() {
   group_.clear();
   group_last_request_ = 0;

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -71,6 +72,14 @@ class Journal {
   // Shows the requests with sequences in [first, last], beginning at `at`, as far as they can be read.
   Status read(Location at, uint64_t first, uint64_t last,
               const std::function<void(const SegmentReader::Record&)>& visit);
+
+  // Durable bytes at `at` or after it: the rest of its segment, or of the next one that has any. Nothing: none yet.
+  struct Stretch {
+    std::string path;
+    Location begin;
+    uint64_t end = 0;
+  };
+  std::optional<Stretch> stretch(Location at) const;
 
   uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
   uint64_t segments() const;

@@ -70,4 +70,17 @@ std::string encode_response(model::Signal signal, Format format, uint64_t reject
 // without that type could not parse it), there the Retry-After header says it.
 std::string encode_status(Format format, const Error& error);
 
+// What a receiver answered, protobuf, for those who send. Bytes that are no such message say nothing.
+struct PartialSuccess {
+  uint64_t rejected = 0;
+  std::string why;
+};
+PartialSuccess decode_response(std::string_view body);
+// google.rpc.Status: its message, and when to try again (RetryInfo; 0: it does not say).
+struct Refusal {
+  std::string message;
+  int64_t retry_after_ms = 0;
+};
+Refusal decode_status(std::string_view body);
+
 }  // namespace hs::wire::otlp
