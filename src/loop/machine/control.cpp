@@ -25,6 +25,8 @@ UnixNanos time_of(const Event& event) {
       event);
 }
 
+constexpr double ended_weight = 0.3;  // it may have ended by itself
+
 // It ended for a reason that is not the value's: silence, a lease that ran out, a fault that paused.
 bool tells_nothing(const Verdict& v) {
   bool judged = v.kind == VerdictKind::pass || v.kind == VerdictKind::fail || v.evidence != Evidence::none;
@@ -234,6 +236,9 @@ void Control::conclude(Trial& trial, Verdict verdict, Actions& out) {
   Effect key{.knob = change.knob, .to = direction_of(trial.knob(), change.from, change.to)};
   key.cause_kind = trial.cause_kind(), key.measure = trial.goal().measure;
   if (tells) effects_.observe(key, verdict.kind == VerdictKind::pass, 1, now_);
+  // A jam that feeds itself ends once and for all: that it did so under the change is worth less than a contrast.
+  const bool ended = verdict.evidence == Evidence::restored_only && !trial.isolated();
+  if (ended) effects_.observe(key, true, ended_weight, now_);
   if (verdict.kind == VerdictKind::pass) {
     add(out, {Promote{change.id, change.knob}});
     holds_.emplace_back(trial.knob(), change, trial.goal(), verdict, trial.isolated(), policy_, now_);

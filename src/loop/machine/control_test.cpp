@@ -220,6 +220,27 @@ TEST(Control, takes_back_what_does_not_help) {
   EXPECT_TRUE(w.said("nothing: every change near the cause was tried")) << w.records.back();
 }
 
+TEST(Control, what_ended_a_jam_is_remembered_although_it_did_not_come_back) {
+  World w;
+  w.knob.effect = config::KnobEffect::shared;
+  w.knob.expect = {{.service = "shop", .measure = config::Measure::errors, .when = "enabled", .improves = true}};
+  int relieved = 0;  // since that second the jam drains, slowly, and whatever comes then
+  w.fault = [&](int s) {
+    if (relieved == 0 && w.candidate && w.candidate->change.exposure >= 1) relieved = s;
+    return s < 60 ? 0 : relieved == 0 ? 0.6 : std::max(0.0, 0.6 - 0.05 * (s - relieved));
+  };
+  w.bad = [](const config::Value&, double broken) { return broken; };
+  w.start();
+  w.run(150);
+  ASSERT_TRUE(w.said("restored_only")) << text_of(w.log);
+  EXPECT_FALSE(w.promoted) << "no promotion without a contrast";
+  const auto effects = w.control.snapshot()["effects"];
+  ASSERT_EQ(effects.size(), 1u);
+  EXPECT_GT(effects[0][4], 0) << effects;  // repaired
+  EXPECT_LT(effects[0][4], 1) << "it may have ended by itself";
+  EXPECT_EQ(effects[0][5], 0) << effects;  // failed
+}
+
 TEST(Control, takes_back_what_harms) {
   World w;
   w.bad = [](const config::Value& v, double broken) { return std::get<bool>(v) ? 0.9 : broken; };
