@@ -181,6 +181,15 @@ void Builder::reserve_logs(size_t items, size_t request_bytes) {
   l.attributes.items.reserve(request_bytes / usual_attribute_bytes);
 }
 
+void Builder::reserve_points(size_t request_bytes) {
+  constexpr size_t usual_point_bytes = 140, usual_attribute_bytes = 70;  // numbers and histograms; others grow
+  const size_t n = std::min(request_bytes / usual_point_bytes, limits.decoded_bytes_max / point_bytes);
+  model::Points& p = batch.points;
+  const auto reserve = [n](auto&... columns) { (columns.reserve(n), ...); };
+  reserve(p.metric, p.time, p.start_time, p.flags, p.value, p.int_value, p.is_int, p.distribution, p.attributes.ends);
+  p.attributes.items.reserve(request_bytes / usual_attribute_bytes);
+}
+
 bool Builder::drop(AttributeList& list, Note why, std::string_view key) {
   note(why, 1, key);
   ++list.dropped;

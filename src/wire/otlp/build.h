@@ -146,6 +146,7 @@ class Builder {
   // Makes room for this many items in a request of this many bytes (an estimate; hostile counts are bounded).
   void reserve_spans(size_t items, size_t request_bytes);
   void reserve_logs(size_t items, size_t request_bytes);
+  void reserve_points(size_t request_bytes);
 
   ValueLimits attribute_value() const { return {limits.value_bytes_max, limits.value_bytes_max}; }
   ValueLimits body_value() const { return {SIZE_MAX, limits.nested_body_bytes_max}; }

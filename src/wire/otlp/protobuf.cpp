@@ -276,7 +276,12 @@ uint32_t read_resource(Builder& b, const Group& group) {
   AttributeList list{resource.attributes};
   read_attributes(b, list, 1, group.context);
   pbf_reader r(group.context.data(), group.context.size());
-  while (r.next(2, protozero::pbf_wire_type::varint)) resource.dropped_attributes = r.get_uint32();
+  while (r.next()) {
+    if (r.tag_and_type() == varint(2))
+      resource.dropped_attributes = r.get_uint32();
+    else
+      r.skip();
+  }
   resource.dropped_attributes += list.dropped;
   return b.add_resource(std::move(resource));
 }

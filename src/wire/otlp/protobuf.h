@@ -3,25 +3,17 @@
 // are not protobuf; decode_protobuf() catches it. Fields with an unexpected wire type are skipped, as unknown ones are.
 // Field numbers: opentelemetry-proto, common/v1/common.proto and resource/v1/resource.proto.
 
-#include <protozero/pbf_reader.hpp>
-
+#include "base/protobuf.h"
 #include "wire/otlp/build.h"
 
 namespace hs::wire::otlp {
 
-using protozero::pbf_reader;
-
-constexpr uint32_t varint(uint32_t tag) { return protozero::tag_and_type(tag, protozero::pbf_wire_type::varint); }
-constexpr uint32_t fixed64(uint32_t tag) { return protozero::tag_and_type(tag, protozero::pbf_wire_type::fixed64); }
-constexpr uint32_t fixed32(uint32_t tag) { return protozero::tag_and_type(tag, protozero::pbf_wire_type::fixed32); }
-constexpr uint32_t bytes(uint32_t tag) {
-  return protozero::tag_and_type(tag, protozero::pbf_wire_type::length_delimited);
-}
-
-inline std::string_view view_of(pbf_reader& r) {
-  const protozero::data_view v = r.get_view();
-  return {v.data(), v.size()};
-}
+using protobuf::bytes;
+using protobuf::fixed32;
+using protobuf::fixed64;
+using protobuf::varint;
+using protobuf::view_of;
+using pbf_reader = protobuf::Reader;
 
 // Ids: false when the length is wrong. Empty and all zero are "absent": true, and the id is zero.
 bool read_id(std::string_view raw, model::TraceId& id);

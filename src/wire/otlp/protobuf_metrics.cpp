@@ -1,5 +1,7 @@
 // Field numbers: opentelemetry-proto, metrics/v1/metrics.proto.
 
+#include <algorithm>
+
 #include "wire/otlp/protobuf.h"
 
 namespace hs::wire::otlp {
@@ -11,6 +13,7 @@ using model::MetricKind;
 // A repeated number, packed or not; at most `limit` are kept, `over` says whether there were more.
 template <class T, class Range>
 void append_packed(std::vector<T>& out, const Range& range, uint32_t limit, bool& over) {
+  out.reserve(std::min<size_t>(out.size() + static_cast<size_t>(range.size()), limit));
   for (const auto value : range) {
     if (out.size() >= limit) {
       over = true;
@@ -386,7 +389,7 @@ void read_metric(Builder& b, pbf_reader r, uint32_t resource, uint32_t scope) {
 
 void read_metrics(Builder& b, std::string_view request) {
   for_each_item(
-      b, request, [](size_t) {},
+      b, request, [&](size_t) { b.reserve_points(request.size()); },
       [&](pbf_reader r, uint32_t resource, uint32_t scope) { read_metric(b, r, resource, scope); });
 }
 

@@ -7,25 +7,17 @@
 #include <unordered_set>
 #include <vector>
 
-#include <protozero/pbf_reader.hpp>
-
+#include "base/protobuf.h"
 #include "model/batch.h"
 #include "wire/prometheus/remote_write.h"
 
 namespace hs::wire::prometheus {
 
-using protozero::pbf_reader;
-
-constexpr uint32_t varint(uint32_t tag) { return protozero::tag_and_type(tag, protozero::pbf_wire_type::varint); }
-constexpr uint32_t fixed64(uint32_t tag) { return protozero::tag_and_type(tag, protozero::pbf_wire_type::fixed64); }
-constexpr uint32_t bytes(uint32_t tag) {
-  return protozero::tag_and_type(tag, protozero::pbf_wire_type::length_delimited);
-}
-
-inline std::string_view view_of(pbf_reader& r) {
-  const protozero::data_view v = r.get_view();
-  return {v.data(), v.size()};
-}
+using protobuf::bytes;
+using protobuf::fixed64;
+using protobuf::varint;
+using protobuf::view_of;
+using pbf_reader = protobuf::Reader;
 
 // Calls f(tag_and_type, bytes) for each length-delimited field.
 template <class F>
