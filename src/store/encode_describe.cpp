@@ -148,10 +148,15 @@ void add_facets(const Cut& cut, Signal signal, const Rows& rows, Facets& facets)
 struct Fresh {
   Rows resources, scopes;
   std::unordered_set<uint64_t> seen;
+  const model::Batch* last_batch = nullptr;  // the row before: nearly always of the same origin
+  Origin last;
 
   void add(const Cut& cut, int64_t partition, Signal signal, const Row& row) {
     const model::Batch& batch = cut.batch(row);
     const Origin origin = origin_of(batch, signal, row.row);
+    if (&batch == last_batch && origin.resource == last.resource && origin.scope == last.scope) return;
+    last_batch = &batch;
+    last = origin;
     const Time first{partition * nanos_per_s, 0};
     const uint64_t tenant = hash64(cut.batches[row.batch].tenant);  // told once to each tenant
     const uint64_t resource = batch.resources[origin.resource].id, scope = batch.scopes[origin.scope].id;

@@ -2,7 +2,7 @@
 // they belong to.
 
 #include <bit>
-#include <unordered_set>
+#include <utility>
 
 #include "base/hash.h"
 #include "store/rows.h"
@@ -36,12 +36,12 @@ uint64_t identity_of(std::string_view tenant, const model::Batch& batch, const M
 }
 
 // The order of attributes does not matter, so their hashes are added.
-uint64_t id_of(uint64_t metric_identity, std::string_view metric_name, AttributeRange attributes) {
+uint64_t id_of(uint64_t metric_identity, uint64_t prefix, AttributeRange attributes) {
   uint64_t sum = 0;
   for (const model::Attribute* a = attributes.first; a != attributes.second; ++a) {
     sum += mix(hash64(a->key), hash64(a->value, static_cast<uint64_t>(a->type)));
   }
-  return metric_prefix(metric_name) << series_bits | (mix(metric_identity, sum) & series_mask);
+  return prefix << series_bits | (mix(metric_identity, sum) & series_mask);
 }
 
 // Series ids of every point of every batch.
@@ -208,14 +208,46 @@ Block write_series(const Cut& cut, const Ids& ids, int64_t partition, const Rows
   return finish_block(cut, w.native, "series", partition, rows, false);
 }
 
+// Which ids were there already: of every point's series, so a table of their own hashes.
+class IdSet {
+ public:
+  // True when it is new.
+  bool insert(uint64_t id) {
+    if (id == 0) return !std::exchange(zero_, true);
+    if ((size_ + 1) * 2 > slots_.size()) grow();
+    uint64_t& slot = slots_[place(id)];
+    if (slot == id) return false;
+    slot = id;
+    ++size_;
+    return true;
+  }
+
+ private:
+  size_t place(uint64_t id) const {
+    const size_t mask = slots_.size() - 1;
+    size_t at = (id * 0x9E3779B97F4A7C15ULL >> 20) & mask;
+    while (slots_[at] != 0 && slots_[at] != id) at = (at + 1) & mask;
+    return at;
+  }
+  void grow() {
+    std::vector<uint64_t> old(slots_.size() * 4);
+    old.swap(slots_);
+    for (const uint64_t id : old)
+      if (id != 0) slots_[place(id)] = id;
+  }
+  std::vector<uint64_t> slots_ = std::vector<uint64_t>(1024);  // 0: empty; a power of two, at most half full
+  size_t size_ = 0;
+  bool zero_ = false;
+};
+
 // Series that were not described in this partition lately. Their rows carry the partition's first instant, so that a
 // series has one row there however often it is told.
 void describe_series(Cut& cut, const Ids& ids, const Partition& partition) {
   Rows fresh;
-  std::unordered_set<uint64_t> seen;
+  IdSet seen;
   for (const Row& row : partition.rows) {
     const uint64_t id = ids[row.batch][row.row];
-    if (!seen.insert(id).second) continue;
+    if (!seen.insert(id)) continue;
     if (!cut.described->first(static_cast<uint8_t>(Dictionary::series), partition.start, id)) continue;
     fresh.push_back({row.batch, row.row, {partition.start * nanos_per_s, 0}});
   }
@@ -260,18 +292,22 @@ Rows rows_of_exemplars(const Cut& cut) {
 
 uint64_t series_id(std::string_view tenant, const model::Batch& batch, size_t point) {
   const Metric& metric = batch.points.metrics[batch.points.metric[point]];
-  return id_of(identity_of(tenant, batch, metric), metric.name, attributes_of(batch.points.attributes, point));
+  return id_of(identity_of(tenant, batch, metric), metric_prefix(metric.name),
+               attributes_of(batch.points.attributes, point));
 }
 
 std::vector<uint64_t> series_ids(std::string_view tenant, const model::Batch& batch) {
   const Points& points = batch.points;
   if (!points.series_id.empty()) return points.series_id;
-  std::vector<uint64_t> identities, ids;
-  for (const Metric& metric : points.metrics) identities.push_back(identity_of(tenant, batch, metric));
+  std::vector<uint64_t> identities, prefixes, ids;
+  for (const Metric& metric : points.metrics) {
+    identities.push_back(identity_of(tenant, batch, metric));
+    prefixes.push_back(metric_prefix(metric.name));
+  }
   ids.reserve(points.size());
   for (size_t p = 0; p < points.size(); ++p) {
     const uint32_t m = points.metric[p];
-    ids.push_back(id_of(identities[m], points.metrics[m].name, attributes_of(points.attributes, p)));
+    ids.push_back(id_of(identities[m], prefixes[m], attributes_of(points.attributes, p)));
   }
   return ids;
 }

@@ -170,7 +170,7 @@ struct Trace {
 };
 
 struct TraceKey {
-  TraceId id;
+  TraceId id{};
   uint64_t tenant = 0;  // hash: a tenant cannot touch the summary of another one's trace
   bool operator==(const TraceKey&) const = default;
 };
@@ -221,15 +221,23 @@ Block summarise(const Cut& cut, const Partition& partition) {
   std::vector<TraceId> ids;
   std::vector<Trace> traces;
   std::unordered_map<TraceKey, uint32_t, HashOfTrace> known;
+  std::vector<uint64_t> tenants;
+  for (const StoredBatch& stored : cut.batches) tenants.push_back(hash64(stored.tenant));
+  TraceKey last;
+  uint32_t place = 0;
   for (const Row& row : partition.rows) {
     const model::Batch& batch = cut.batch(row);
-    const TraceKey key{batch.spans.trace_id[row.row], hash64(cut.batches[row.batch].tenant)};
-    const auto [at, fresh] = known.try_emplace(key, static_cast<uint32_t>(traces.size()));
-    if (fresh) {
-      traces.emplace_back();
-      ids.push_back(key.id);
+    const TraceKey key{batch.spans.trace_id[row.row], tenants[row.batch]};
+    if (traces.empty() || !(key == last)) {  // spans of a trace often come in a row
+      const auto [at, fresh] = known.try_emplace(key, static_cast<uint32_t>(traces.size()));
+      if (fresh) {
+        traces.emplace_back();
+        ids.push_back(key.id);
+      }
+      place = at->second;
+      last = key;
     }
-    add_span(traces[at->second], batch.spans, row, batch.resources[batch.spans.resource[row.row]].service);
+    add_span(traces[place], batch.spans, row, batch.resources[batch.spans.resource[row.row]].service);
   }
   NativeBlock native(traces.size());
   Rows rows;

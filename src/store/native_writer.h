@@ -134,7 +134,14 @@ class NativeBlock {
     words_prefix();
     Words words;
     indices_.clear();
-    for (size_t i = 0; i < rows_; ++i) indices_.push_back(words.index(value(i)));
+    indices_.reserve(rows_);
+    std::string_view last;  // rows of one batch share texts: the very same bytes are the same word
+    for (size_t i = 0; i < rows_; ++i) {
+      const std::string_view word = value(i);
+      const bool same = i != 0 && word.data() == last.data() && word.size() == last.size();
+      indices_.push_back(same ? indices_.back() : words.index(word));
+      last = word;
+    }
     words_and_indices(words, indices_);
   }
   template <class T, class F>

@@ -144,8 +144,9 @@ void Stream::State::add_spans(const model::Batch& batch) {
 }
 
 void Stream::State::add_span(const model::Batch& batch, size_t row) {
+  const int64_t end = batch.spans.start[row] + static_cast<int64_t>(batch.spans.duration_ns[row]);
+  if (!in_time(end / nanos_per_s)) return;
   Arrived span = arrived(batch, row);
-  if (!in_time(span.second)) return;
   std::tie(span.service, span.instance) = resources[batch.spans.resource[row]];
   if (is_answer(span.kind))
     add_answer(batch, row, span);
