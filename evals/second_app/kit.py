@@ -177,7 +177,11 @@ class Service:
 
 async def listen(port, handle):
     """An HTTP server of one coroutine: (method, path, body, headers) -> (status, answer)."""
+    alive = set()  # asyncio itself forgets a task whose client went away, and ends its spans as if it had answered
+
     async def connection(reader, writer):
+        alive.add(asyncio.current_task())
+        asyncio.current_task().add_done_callback(alive.discard)
         with contextlib.suppress(ConnectionError):
             while (message := await read_message(reader)) is not None:
                 method, path, _ = message[0].split(" ")

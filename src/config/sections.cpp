@@ -36,7 +36,7 @@ const std::vector<Field<Kpi>>& kpi_fields() {
       {"name", "text", true, "unique", text(&Kpi::name)},
       {"kind", "counter, ratio or quantile", false, "counter: events a minute", choice(&Kpi::kind, kpi_kinds)},
       {"source", "spans, logs or metric", false, "where it is counted; default spans", text(&Kpi::source)},
-      {"service", "text", false, "only of this service", text(&Kpi::service)},
+      {"service", "text", false, "only of this service; without it no knob is near the KPI", text(&Kpi::service)},
       {"operation", "text", false, "only spans of this name", text(&Kpi::operation)},
       {"metric", "text", false, "source metric: its name", text(&Kpi::metric)},
       {"attribute", "text", false, "only where this attribute ...", text(&Kpi::attribute)},
@@ -57,7 +57,8 @@ const std::vector<Field<Expectation>>& expectation_fields() {
       {"measure", "errors, latency or load", true, "what changes", choice(&Expectation::measure, measures)},
       {"when", "text", false, "raised, lowered, enabled, disabled or a variant; default raised",
        text(&Expectation::when)},
-      {"improves", "boolean", false, "true: the measure falls; false: it grows", boolean(&Expectation::improves)},
+      {"improves", "boolean", false, "true: the measure falls; false: it grows; default true",
+       boolean(&Expectation::improves)},
   };
   return fields;
 }
@@ -92,7 +93,7 @@ const std::vector<Field<RawKnob>>& knob_fields() {
       {"step", "number", false, "values are base plus multiples of it", as_knob(optional_real<Knob>(&Knob::step))},
       {"variants", "list", false, "the only values allowed; needed for strings", texts(&RawKnob::raw_variants)},
       {"services", "list of text", true, "who reads it", as_knob(texts<Knob>(&Knob::services))},
-      {"dependency", "text", false, "the downstream service or peer that it is about",
+      {"dependency", "text", false, "the downstream service or peer that it is about, as spans name it",
        as_knob(text<Knob>(&Knob::dependency))},
       {"scope", "request, instance or service", false, "what one evaluation decides for; default request",
        as_knob(choice<Knob>(&Knob::scope, knob_scopes))},
