@@ -28,7 +28,7 @@ constexpr double relief_size_max = 4;  // doublings up to which more relief is b
 constexpr double other_dependency = 0.3;
 constexpr double unknown_cost = 0.3;   // to try on everybody what nobody said anything about: after canaries as near
 constexpr double unknown_near = 0.35;  // and only that near the cause
-constexpr int64_t reading_s = 6;
+constexpr int64_t reading_s = 6, reading_lag_s = 4;  // what a request evaluated is known when its trace has been joined
 constexpr double reading_n_min = 15, reading_share = 0.1;
 constexpr double rest_cost = 0.5;      // no expectation names the suffering operation, only the service
 constexpr double worth_trying = -2.2;  // about one in ten: below, a change costs more than it can bring
@@ -63,13 +63,24 @@ bool is_overload(const Cause& cause) {
   return cause.kind == "saturated" || cause.kind == "load" || cause.kind == "retries" || cause.kind == "security";
 }
 
+// Requests that suffer come to the cause through this service: what it promises of itself, it promises of them.
+bool on_the_way(const Situation& s, const std::string& service) {
+  const std::string& cause = s.incident->causes[0].service;
+  const bool leads = s.history->calls(service, s.incident->causes[0].peer) ||
+                     (!cause.empty() && s.history->leads_to(service, "", cause));
+  return leads && std::any_of(s.incident->symptoms.begin(), s.incident->symptoms.end(), [&](const Symptom& x) {
+           return x.ended == 0 && s.history->leads_to(x.service, x.operation, service);
+         });
+}
+
 // What one expectation says of this move; 0: nothing.
 double gain_of(const Situation& s, const Option& option, const Expectation& e) {
   bool same = e.when == option.move.direction, other = e.when == opposite(option.move.direction);
   if (!same && !other) return 0;
   const Cause& cause = s.incident->causes[0];
   bool about = suffers(*s.incident, e.service, e.operation);
-  bool near = about || suffers(*s.incident, e.service, "") || cause.service == e.service || cause.peer == e.service;
+  bool near = about || suffers(*s.incident, e.service, "") || cause.service == e.service || cause.peer == e.service ||
+              on_the_way(s, e.service);
   bool load = e.measure == config::Measure::load;
   bool measure = name_of(e.measure) == s.goal->measure || s.goal->measure == "kpi" || (load && is_overload(cause));
   // Errors guard every change, whatever it is for: what is declared to cause them will not pass.
@@ -159,10 +170,13 @@ void judge(const Situation& s, Option& option) {
   if (option.ramp && option.unknown) option.score -= unknown_cost;
 }
 
-// Those that fail before they come to the knob: what it says does not matter to them.
+// Those that fail before they come to the knob: what it says does not matter to them. Only the fate of requests from
+// outside is known by knob: of a consumer behind a queue, or a service whose callers cope, nothing follows.
 bool fail_before(const Situation& s, const Knob& knob) {
   if (knob.scope != config::KnobScope::request) return false;
-  const int64_t to = s.history->last_second(), from = to - reading_s;
+  const auto from_outside = [&](const auto& r) { return s.history->is_entry(r.first.first, r.first.second); };
+  if (std::none_of(s.goal->requests.begin(), s.goal->requests.end(), from_outside)) return false;
+  const int64_t to = s.history->last_second() - reading_lag_s, from = to - reading_s;
   const Block all = total(blocks_of(*s.goal, *s.history, {}, from, to));
   const auto read = s.history->evaluations(knob.key, s.goal->requests.begin()->second, from, to);
   return all.bad >= reading_n_min && read.bad < reading_share * all.bad;

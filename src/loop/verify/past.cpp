@@ -75,6 +75,7 @@ void Past::add_evaluations(const stream::Frame& frame) {
   }
   for (const auto& o : frame.outcomes) {
     if (readers_.size() < history_series_max) readers_[{o.knob, o.service, o.operation}] = o.second;
+    if (o.entry && entries_.size() < history_series_max) entries_[{o.service, o.operation}] = o.second;
     if (!o.entry || o.second <= last_second_ - history_s || o.second > last_second_ + history_s) continue;
     if (evaluations_.size() >= history_series_max && !evaluations_.contains(o.knob)) continue;
     Evaluated& slot = evaluated(o.knob, o.second);
@@ -88,6 +89,7 @@ void Past::forget(int64_t second) {
   for (auto& [name, seconds] : kpis_) seconds.erase(seconds.begin(), seconds.lower_bound(second));
   std::erase_if(series_, [&](const auto& s) { return s.second.last < second; });
   std::erase_if(readers_, [&](const auto& r) { return r.second < second; });
+  std::erase_if(entries_, [&](const auto& e) { return e.second < second; });
   std::erase_if(calls_, [&](const auto& c) { return c.second < second; });
   std::erase_if(operation_calls_, [&](const auto& c) { return c.second < second; });
   if (served_last_.size() > history_series_max) served_last_.erase(served_last_.begin());  // oldest revision of a knob
@@ -206,6 +208,11 @@ bool Past::reads(const std::string& service, const std::string& operation, const
 bool Past::is_read(const std::string& knob) const {
   auto it = readers_.lower_bound({knob, "", ""});
   return it != readers_.end() && std::get<0>(it->first) == knob;
+}
+
+bool Past::is_entry(const std::string& service, const std::string& operation) const {
+  auto it = entries_.lower_bound({service, operation});
+  return it != entries_.end() && it->first.first == service && (operation.empty() || it->first.second == operation);
 }
 
 std::vector<std::string> Past::knobs_evaluated() const {

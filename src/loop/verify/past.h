@@ -75,6 +75,8 @@ class Past {
   // Whether requests of that operation ("" = any of the service) were seen to read the knob; and whether any were.
   bool reads(const std::string& service, const std::string& operation, const std::string& knob) const;
   bool is_read(const std::string& knob) const;
+  // Whether such requests ("" = any of the service) were seen to come from outside, no traced caller before them.
+  bool is_entry(const std::string& service, const std::string& operation) const;
 
   const FailingUsers& users() const { return users_; }
 
@@ -111,6 +113,7 @@ class Past {
   std::map<std::tuple<std::string, std::string, std::string>, int64_t> operation_calls_;  // service, operation, callee
   std::map<std::string, std::vector<Evaluated>> evaluations_;
   std::map<std::tuple<std::string, std::string, std::string>, int64_t> readers_;  // knob, service, operation: last seen
+  std::map<std::pair<std::string, std::string>, int64_t> entries_;                // service, operation: last seen
   std::map<std::tuple<std::string, std::string, int64_t>, uint64_t> served_last_;  // cumulative
   FailingUsers users_;
   std::map<std::string, std::map<int64_t, double>> kpis_;
