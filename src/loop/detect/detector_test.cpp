@@ -82,6 +82,24 @@ TEST(Detector, a_symptom_ends_when_the_measure_is_back) {
   EXPECT_NEAR(last.symptom.observed, 0.4, 0.12);
 }
 
+// The most likely onset of the second lies in the first one, if the half minute between them is short beside it.
+TEST(Detector, a_second_departure_does_not_begin_before_the_first_one_ended) {
+  Trial trial({.seed = 5, .services = 4, .edges = 4, .requests_per_s = 10, .bursts_per_hour = 0, .surges_per_hour = 0});
+  trial.system.set(4, 30, 25);
+  trial.run(200);
+  trial.system.disturb(4, 0.5, 1);
+  trial.run(30);
+  trial.system.disturb(-1, 0, 1);
+  trial.run(18);
+  ASSERT_TRUE(trial.detector.active().empty());
+  const int64_t again = trial.system.second();
+  trial.turns.clear();
+  trial.system.disturb(4, 0.1, 1);
+  ASSERT_GT(trial.until(SymptomKind::errors, trial.system.service_of(4), 60), 0);
+  for (const Symptom* s : trial.detector.active())
+    EXPECT_NEAR(static_cast<double>(s->started / nanos_per_s), static_cast<double>(again), 8) << s->evidence;
+}
+
 TEST(Detector, a_declared_objective_is_watched_from_the_first_second) {
   Trial trial({.seed = 6, .services = 4, .edges = 4, .requests_per_s = 10, .error_rate = 0.3});
   config::Objective o;

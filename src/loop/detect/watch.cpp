@@ -199,9 +199,10 @@ double add_settled(Watch& watch, const Track& track, double expected, double ove
 }
 
 int64_t onset_of(const Watch& watch, const Track& track, const Norm& norm, int64_t newest) {
+  const int64_t reach = std::max(newest - onset_reach_s, watch.healthy_since - 1);
   if (watch.is_rate()) {  // the first second of the trailing run below half of what is expected
     int64_t onset = newest;
-    for (int64_t s = newest; s > newest - onset_reach_s; --s) {
+    for (int64_t s = newest; s > reach; --s) {
       const Sums* sums = track.ring.find(s);
       const double count = sums == nullptr ? 0 : sums->n;
       const bool off = watch.measured == Measured::kpi_surge ? count > watch.usual * 2 : count < watch.usual / 2;
@@ -215,7 +216,7 @@ int64_t onset_of(const Watch& watch, const Track& track, const Norm& norm, int64
   const double p1 = std::clamp(seen, std::max(norm.smallest, with_odds(norm.usual, 2.5)), 0.98);
   double sum = 0, best = 0;
   int64_t onset = newest;
-  for (int64_t s = newest; s > newest - onset_reach_s; --s) {
+  for (int64_t s = newest; s > reach; --s) {
     const Sums* sums = track.ring.find(s);
     if (sums == nullptr || !(sums->n > 0)) continue;
     sum += log_ratio(bad_of(watch, *sums), sums->n, norm.usual, p1);
@@ -314,6 +315,7 @@ bool follow_symptom(Watch& watch, const Track& track, int64_t settled) {
   const bool silent = !watch.is_rate() && settled - watch.last_traffic > no_traffic_s;
   if (!(held && watch.recovery >= recovered_at) && !silent) return false;
   watch.symptom->ended = (silent ? watch.last_traffic + 1 : watch.good_since) * nanos_per_s;
+  watch.healthy_since = watch.symptom->ended / nanos_per_s;
   const int64_t lasted = (watch.symptom->ended - watch.symptom->started) / nanos_per_s;
   if (lasted <= cluster_lasts_s && !silent) watch.cluster = std::max(watch.cluster, watch.excursion);
   return true;

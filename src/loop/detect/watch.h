@@ -43,6 +43,7 @@ struct Watch {
   double recovery = 0;     // log evidence that the measure is back
   int64_t good_since = 0;  // first second of the running good run; 0: none
   int64_t last_traffic = 0;
+  int64_t healthy_since = 0;  // when the last symptom ended: the next one cannot have begun before
 
   bool learned() const { return objective.empty(); }
   bool is_rate() const {
