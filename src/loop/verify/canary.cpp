@@ -55,6 +55,8 @@ MatchInput Canary::match_input(UnixNanos now) const {
   MatchInput in{.exposure = arms_.setup().exposure, .units = arms_.units(), .crossed = arms_.crossed()};
   std::tie(in.complete, in.complete_treated) = arms_.split(now - settle_ns());
   in.claims = arms_.claims(), in.served_treated = served_.treated();
+  // Counts are up to a second old when they are heard, and older while `values` does not answer.
+  in.claimed_treated = arms_.claims_before(served_.heard() - nanos_per_s).first;
   in.settled = served_.before(now - settle_ns());
   std::tie(in.settled_treated, in.settled_control) = arms_.claims_before(in.settled.at);
   in.per_request = limits_.per_request;

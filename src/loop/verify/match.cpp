@@ -19,6 +19,7 @@ constexpr double coverage_ratio_min = 0.8;  // fewer evaluations per request in 
 }  // namespace
 
 void ServedCounts::add(const std::vector<stream::Served>& served, UnixNanos at) {
+  if (!served.empty()) heard_ = at;
   for (const auto& s : served) {
     // While the candidate lives, both arms' answers carry its revision, and no other answer does.
     if (s.knob != knob_ || s.revision != revision_) continue;
@@ -65,9 +66,10 @@ std::optional<std::string> mismatch(const MatchInput& in) {
   const Claims& c = in.claims;
   if (c.wrong_revision > claims_slack && c.wrong_revision * 20 > c.treated)
     return fmt::format("{} requests report the candidate under another revision", c.wrong_revision);
+  const uint64_t claimed = std::min(c.treated, in.claimed_treated);
   double claims_max = static_cast<double>(in.served_treated) * claims_excess + claims_slack;
-  if (in.per_request ? static_cast<double>(c.treated) > claims_max : in.served_treated == 0 && c.treated > claims_slack)
-    return fmt::format("telemetry claims {} treated requests, {} were served", c.treated, in.served_treated);
+  if (in.per_request ? static_cast<double>(claimed) > claims_max : in.served_treated == 0 && claimed > claims_slack)
+    return fmt::format("telemetry claims {} treated requests, {} were served", claimed, in.served_treated);
   if (in.served_treated >= 50 && c.treated == 0 && c.control >= 50)
     return fmt::format("{} treated evaluations were served and none is reported", in.served_treated);
   if (silence(in).value_or(0) >= coverage_z_max)

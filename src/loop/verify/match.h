@@ -20,6 +20,7 @@ class ServedCounts {
   void add(const std::vector<stream::Served>& served, UnixNanos at);
   uint64_t treated() const { return treated_; }
   uint64_t control() const { return control_; }
+  UnixNanos heard() const { return heard_; }  // when `values` last told any count; 0: never
   struct At {
     UnixNanos at = 0;
     uint64_t treated = 0, control = 0;
@@ -33,6 +34,7 @@ class ServedCounts {
   std::string treated_variant_;
   std::map<std::string, uint64_t> last_;  // cumulative, by variant
   uint64_t treated_ = 0, control_ = 0;
+  UnixNanos heard_ = 0;
   std::deque<At> past_;  // of the last seconds
 };
 
@@ -42,7 +44,8 @@ struct MatchInput {
   size_t complete = 0, complete_treated = 0;  // units old enough to be complete in both arms
   Claims claims;
   uint64_t served_treated = 0;
-  ServedCounts::At settled;                           // served long enough ago to have been reported
+  uint64_t claimed_treated = UINT64_MAX;  // of requests that began before that was counted; at most claims.treated
+  ServedCounts::At settled;               // served long enough ago to have been reported
   uint64_t settled_treated = 0, settled_control = 0;  // and reported, of requests that began before that
   // An evaluation for each request. Otherwise (an instance's or a service's value, read now and then) many requests may
   // report what one evaluation answered, and only an answer never given is a lie.
