@@ -62,25 +62,47 @@ void add_symptom(Goal& goal, const Symptom& s, const config::Declarations& decla
   goal.started = goal.started == 0 ? s.started : std::min(goal.started, s.started);
 }
 
-// Objectives that are missed now, of requests that come to where a symptom is.
-void add_missed(Goal& goal, const Incident& incident, const config::Declarations& declarations, const Past& history) {
+// Whether requests of an objective come to what departs: of calls that depart, to where they go.
+bool comes_to(const Objective& o, const Symptom& s, const Past& history) {
+  const bool calls = !s.peer.empty() && history.calls(s.service, s.peer);
+  return history.leads_to(o.service, o.operation, calls ? s.peer : s.service);
+}
+
+// Objectives of one kind that are missed now, of requests that come to where a symptom is.
+void add_missed(Goal& goal, ObjectiveKind kind, const Incident& incident, const config::Declarations& declarations,
+                const Past& history) {
   const int64_t to = history.last_second(), from = std::max(incident.started / nanos_per_s + 1, to - missed_window_s);
   for (const Objective& o : declarations.objectives) {
+    if (o.kind != kind) continue;
     const bool latency = o.kind == ObjectiveKind::latency;
     const double slow_ms = latency ? static_cast<double>(o.threshold_ms) : 0;
     const Bad bad{.errors = !latency, .slow_ms = slow_ms, .limited = !incident.security};
     const Block now = history.total({.service = o.service, .operation = o.operation, .kind = 2}, bad, from, to);
     const double allowed = 1 - o.target;
     if (now.n < missed_n_min || now.bad < (2 * allowed + missed_more) * now.n) continue;
-    const auto above = [&](const Symptom& x) {
-      return goes_on(x) && history.leads_to(o.service, o.operation, x.service);
-    };
+    const auto above = [&](const Symptom& x) { return goes_on(x) && comes_to(o, x, history); };
     if (std::none_of(incident.symptoms.begin(), incident.symptoms.end(), above)) continue;
     Bad& all = goal.requests.try_emplace({o.service, o.operation}, Bad{.errors = false}).first->second;
     all.errors |= bad.errors;
     if (latency) all.slow_ms = bad.slow_ms;
     goal.healthy = std::max(goal.healthy, allowed);
   }
+}
+
+// What departs is missed in its own kind: where rides fail and are slow for two reasons, a cure of the one leaves the
+// other, and would seem to be none. In another kind only when nothing of its own is missed: a slow callee that is given
+// up on.
+void add_missed(Goal& goal, const Incident& incident, const config::Declarations& declarations, const Past& history) {
+  const auto departs = [&](SymptomKind kind) {
+    return std::any_of(incident.symptoms.begin(), incident.symptoms.end(),
+                       [&](const Symptom& s) { return goes_on(s) && s.kind == kind; });
+  };
+  const bool errors = departs(SymptomKind::errors), slow = departs(SymptomKind::latency);
+  if (errors || !slow) add_missed(goal, ObjectiveKind::availability, incident, declarations, history);
+  if (slow || !errors) add_missed(goal, ObjectiveKind::latency, incident, declarations, history);
+  if (!goal.requests.empty()) return;
+  for (const ObjectiveKind kind : {ObjectiveKind::availability, ObjectiveKind::latency})
+    add_missed(goal, kind, incident, declarations, history);
 }
 
 // When what departs now began: one that came back began anew.

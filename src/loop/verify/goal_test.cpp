@@ -65,6 +65,33 @@ TEST(Goal, a_missed_objective_above_comes_first) {
   EXPECT_EQ(goal.requests.begin()->second.slow_ms, 300);
 }
 
+// Two faults at once: orders fail in the shop, and pages are slow elsewhere. A cure of the failures leaves them slow.
+TEST(Goal, what_fails_is_measured_by_failures_where_those_are_owed) {
+  Above above(900);
+  above.incident.symptoms[0].kind = SymptomKind::errors;
+  Goal goal = goal_of(above.incident, above.declarations, above.history);
+  EXPECT_EQ(goal.measure, "latency") << "no other promise is broken";
+  above.declarations.objectives.push_back({.name = "works", .service = "gate", .operation = "page"});
+  stream::Frame frame{.tick = 1'000 * nanos_per_s};
+  for (int64_t second = 993; second < 1'000; ++second)
+    frame.cells.push_back({.second = second, .service = "gate", .operation = "page", .count = 10, .errors = 10});
+  above.history.add(frame);
+  goal = goal_of(above.incident, above.declarations, above.history);
+  EXPECT_EQ(goal.measure, "errors");
+  ASSERT_EQ(goal.requests.size(), 1U);
+  EXPECT_EQ(goal.requests.begin()->second.slow_ms, 0);
+}
+
+// Calls that depart concern those who make them, not everybody who comes to the caller.
+TEST(Goal, of_calls_that_depart_only_requests_that_make_them_are_counted) {
+  Above above(900);
+  above.incident.symptoms[0].service = "gate", above.incident.symptoms[0].operation = "";
+  above.incident.symptoms[0].peer = "shop";
+  Goal goal = goal_of(above.incident, above.declarations, above.history);
+  ASSERT_EQ(goal.requests.size(), 1U);
+  EXPECT_EQ(goal.requests.begin()->first.second, "page");
+}
+
 TEST(Goal, an_attack_is_measured_by_what_it_does_to_customers) {
   for (double page_ms : {900.0, 20.0}) {
     Above above(page_ms);
