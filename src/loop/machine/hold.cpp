@@ -15,7 +15,7 @@ constexpr int64_t in_force_ms = 200;
 constexpr int64_t epoch_ms = 60'000;     // evidence older than this says little about now
 constexpr double gone_log_odds_min = 5;  // the fault is gone for 150 to 1
 constexpr double still_there_log_odds = -4;
-constexpr size_t gone_units_min = 8;
+constexpr size_t gone_units_min = 8, few_units_min = 3;
 constexpr double within_unit = 0.1;    // correlation of one unit's requests, assumed
 constexpr double harm_alpha = 0.01;    // of each epoch
 constexpr int64_t release_ms = 8'000;  // half of the units without the change, before everybody is
@@ -28,6 +28,8 @@ constexpr int64_t useless_s = 10, useless_after_ms = 15'000;
 constexpr int64_t looked_away_ms = 5'000;  // between two frames: a restart, or a process that was stopped
 constexpr double useless_n_min = 30, useless_ratio = 0.7;
 constexpr double crowd_factor = 1.5;
+constexpr double owed_share = 0.4;      // of what an objective allows: more may not fail to those who are held back
+constexpr double hold_back_min = 0.01;  // fewer tell nothing within an hour
 
 }  // namespace
 
@@ -79,6 +81,16 @@ void Hold::new_epoch(UnixNanos at) {
   setup.bad = [goal = goal_](const stream::Outcome& o, Aspect m) { return m == objective ? goal.judge(o) : -1; };
   arms_.emplace(std::move(setup));
   looks_.emplace(harm_alpha, first_look(harm_alpha, -std::log1p(-probe_.exposure)));
+}
+
+// Those who are held back meet the fault still: their part of it must leave room in what is owed.
+double Hold::held_back_share(const View& view) const {
+  double allowed = 1;
+  for (const auto& o : view.declarations->objectives)
+    if (goal_.bad_of(o.service, o.operation) != nullptr) allowed = std::min(allowed, 1 - o.target);
+  const double ill = std::max(verdict_.control, 0.02);
+  const double share = std::min(policy_.hold_back, std::max(hold_back_min, owed_share * allowed / ill));
+  return std::round(share * 1'000) / 1'000;
 }
 
 Hold::Out Hold::start_probe(const View& view, double exposure) {
@@ -135,7 +147,7 @@ Hold::Out Hold::on_frame(const stream::Frame& frame, const View& view, bool may_
   if (phase_ == Phase::held_back) return watch_held_back(frame, view);
   if (phase_ == Phase::releasing) return isolated_ ? watch_release(frame, view) : watch_shared_release(view);
   if (phase_ == Phase::quiet && may_probe && view.now >= next_probe_ && !(is_crowded(view) && !isolated_))
-    return start_probe(view, isolated_ ? policy_.hold_back : 1);
+    return start_probe(view, isolated_ ? held_back_share(view) : 1);
   return {};
 }
 
@@ -152,6 +164,12 @@ double Hold::gone_log_odds() const {
   return sum;
 }
 
+// Where fewer are held back there may never be so many: a few that fare well are asked about with half of all.
+size_t Hold::units_to_release() const {
+  const double part = std::min(1.0, probe_.exposure / policy_.hold_back);
+  return std::max(few_units_min, static_cast<size_t>(std::ceil(part * static_cast<double>(gone_units_min))));
+}
+
 Hold::Out Hold::watch_held_back(const stream::Frame& frame, const View& view) {
   for (const auto& o : frame.outcomes) arms_->add(o);
   Contrast c = arms_->contrast(objective);
@@ -165,7 +183,7 @@ Hold::Out Hold::watch_held_back(const stream::Frame& frame, const View& view) {
   }
   double gone = gone_log_odds();
   bool old = view.now - epoch_since_ > epoch_ms * nanos_per_ms;
-  if (gone >= gone_log_odds_min && c.treated_units >= gone_units_min && !is_crowded(view)) {
+  if (gone >= gone_log_odds_min && c.treated_units >= units_to_release() && !is_crowded(view)) {
     probe_.exposure = release_exposure, probe_.reason = "release: half of the units have the old value";
     phase_ = Phase::asked, probe_since_ = view.now;
     return {.actions = {SetKnob{probe_}}};
