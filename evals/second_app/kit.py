@@ -37,16 +37,17 @@ class Failure(Exception):
 class Telemetry:
     """Spans, metrics and logs of one instance of one service."""
 
-    def __init__(self, endpoint, service, instance):
+    def __init__(self, endpoint, service, instance, token=""):
+        head = {"Authorization": f"Bearer {token}"} if token else {}
         self.service, self.instance = service, instance
         resource = Resource.create({"service.name": service, "service.instance.id": instance})
         self._spans = TracerProvider(resource=resource)
-        self._spans.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{endpoint}/v1/traces"),
+        self._spans.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{endpoint}/v1/traces", headers=head),
                                                           schedule_delay_millis=EXPORT_MS))
         self._logs = LoggerProvider(resource=resource)
-        self._logs.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter(f"{endpoint}/v1/logs"),
+        self._logs.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter(f"{endpoint}/v1/logs", headers=head),
                                                                     schedule_delay_millis=EXPORT_MS))
-        reader = PeriodicExportingMetricReader(OTLPMetricExporter(f"{endpoint}/v1/metrics"),
+        reader = PeriodicExportingMetricReader(OTLPMetricExporter(f"{endpoint}/v1/metrics", headers=head),
                                                export_interval_millis=EXPORT_MS)
         self._metrics = MeterProvider(resource=resource, metric_readers=[reader])
         self.tracer = self._spans.get_tracer("rides")
@@ -112,7 +113,7 @@ class Service:
 
     def __init__(self, endpoints, name, instance):
         self.name, self.instance = name, instance
-        self.telemetry = Telemetry(endpoints["otlp"], name, instance)
+        self.telemetry = Telemetry(endpoints["otlp"], name, instance, endpoints.get(f"token of {name}", ""))
         self.routes, self.faults = {}, {}
         self._values = Client(endpoints["values"])
 

@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import random
+import secrets
 import signal
 import subprocess
 import sys
@@ -40,6 +41,8 @@ def arguments():
     parser.add_argument("--seed", type=int, default=1, help="of the order, the arrivals and the riders")
     parser.add_argument("--list", action="store_true", help="list the faults and end")
     parser.add_argument("--blind", action="store_true", help="declare the knobs without what they are expected to do")
+    parser.add_argument("--tokens", action="store_true", help="give each service a credential of its own: without, what "
+                        "one sender tells is only believed when evaluations that were served confirm it")
     parser.add_argument("--report", type=pathlib.Path, default=ROOT / "build/second_app/report.json")
     parser.add_argument("--data", type=pathlib.Path, help="keep Homeostat's data directory here, to look at the ledger")
     return parser.parse_args()
@@ -59,6 +62,10 @@ def without_expectations(text):
     return "\n".join(out) + "\n"
 
 
+def names_of(processes):
+    return [instance for process in processes for instance in process]
+
+
 class World:
     """The application, its load and one Homeostat."""
 
@@ -67,12 +74,17 @@ class World:
         self.config = self.directory / "homeostat.yaml"
         text = (HERE / "homeostat.yaml").read_text()
         self.declared = without_expectations(text) if options.blind else text
+        services = ("rider-api", "pricing", "geo", "dispatch", "courier") if options.tokens else ()
+        tokens = {name: secrets.token_hex(16) for name in services}
+        if tokens:
+            self.declared += f"security.ingest_tokens: [{', '.join(f'{k}={v}' for k, v in tokens.items())}]\n"
         self.config.write_text(self.declared)
         data = options.data or self.directory / "data"
         self.homeostat = harness.Homeostat(config=self.config, data=data)
-        names = [instance for process in PROCESSES for instance in process]
+        names = names_of(PROCESSES)
         self.endpoints = {n: f"http://127.0.0.1:{p}" for n, p in zip(names, harness.free_ports(len(names)))}
         self.endpoints |= {"otlp": self.homeostat.url("otlp_http"), "values": self.homeostat.url("values")}
+        self.endpoints |= {f"token of {name}": token for name, token in tokens.items()}
         self.load = Load(self.endpoints, options.seed)
         self._running = []
 
@@ -85,7 +97,7 @@ class World:
                 self._running.append(subprocess.Popen(
                     ["setpriv", "--pdeathsig", "TERM", "--", sys.executable, HERE / "services.py", endpoints, *process],
                     stdout=log, stderr=log, stdin=subprocess.DEVNULL))
-        for instance in self.endpoints.keys() - {"otlp", "values"}:
+        for instance in names_of(PROCESSES):
             harness.wait_for(f"{instance} listens", lambda i=instance: self.is_up(i), 60)
         self.load.start()
         return self
