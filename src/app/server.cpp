@@ -14,6 +14,7 @@
 #include "api/telemetry/cardinality.h"
 #include "api/telemetry/telemetry.h"
 #include "app/limits_policy.h"
+#include "app/sampling_policy.h"
 #include "app/stopping.h"
 #include "app/values_process.h"
 #include "app/version.h"
@@ -170,7 +171,9 @@ Status Server::open_storage() {
                                                      .instance = settings().text("listen.http")},
                                   clock_);
   gate_ = std::make_unique<limits::Gate>(clock_, limits_policy(*config_.load()), api::prometheus::is_derived);
-  HS_ASSIGN(storage_, Storage::open(common_, settings(), http_, clock_, random_, *gate_, tee));
+  HS_ASSIGN(sampling::Policy sampling, sampling_policy(settings()));
+  sampler_ = std::make_unique<sampling::TailSampler>(std::move(sampling), random_.next());
+  HS_ASSIGN(storage_, Storage::open(common_, settings(), http_, clock_, random_, *gate_, *sampler_, tee));
   freshness_ = std::make_unique<Freshness>(storage_->ingest(), clock_);
   query_pool_ = std::make_unique<WorkerPool>(query_threads, queries_waiting_max);
   retention_ = std::make_unique<store::RetentionKeeper>(storage_->client(), clock_, retention_policy(settings()));
@@ -186,6 +189,10 @@ void Server::open_own_series() {
                    static_cast<double>(in.oldest_waiting_ms) / 1e3});
     out.push_back({"homeostat_ingest_in_flight_requests", "Requests that wait for the journal", "gauge", "",
                    static_cast<double>(in.in_flight_requests)});
+    out.push_back({"homeostat_tail_sampling_buffer_bytes", "Memory of the spans that wait for a decision", "gauge", "",
+                   static_cast<double>(in.held_bytes)});
+    out.push_back({"homeostat_tail_sampling_buffer_spans", "Spans that wait for a decision", "gauge", "",
+                   static_cast<double>(in.held_rows)});
     out.push_back({"homeostat_ingest_in_flight_bytes", "Memory of the requests that wait for the journal", "gauge", "",
                    static_cast<double>(in.in_flight_bytes)});
   });
@@ -311,8 +318,8 @@ http::Routes Server::routes() {
                          .ledger = ledger_.get(),
                          .ledger_problem = ledger_problem_}));
   add(api::telemetry::routes(
-      [this](const store::Query& query, size_t rows_max) { return storage_->collect(query, rows_max); }, clock_,
-      *query_pool_));
+      [this](const store::Query& query, size_t rows_max) { return storage_->collect(query, rows_max); },
+      [this](const std::string& tenant) { return storage_->ingest().held(tenant); }, clock_, *query_pool_));
   all.push_back(api::telemetry::cardinality_route(
       [this](std::string_view tenant, const limits::CensusAsk& ask) { return gate_->census(tenant, ask); }));
   add(api::console::routes());
@@ -382,6 +389,7 @@ http::Response Server::readyz() const {
         {"replaying", in.replaying},
         {"journal_bytes", in.journal_bytes},
         {"waiting_rows", in.waiting_rows},
+        {"undecided_spans", in.held_rows},
         {"oldest_waiting_ms", in.oldest_waiting_ms},
         {"quarantined_blocks", in.quarantined_blocks},
         {"corrupt_segments", in.corrupt_segments}}},
@@ -406,8 +414,10 @@ Status Server::reload() {
   HS_TRY(config::check_reload(*config_.load(), *next));
   HS_ASSIGN(Ruler::Prepared rules, ruler_->prepare(*next));
   HS_ASSIGN(scrape::Scraper::Jobs scrapes, prepare_scrapes(*next));
+  HS_ASSIGN(sampling::Policy sampling, sampling_policy(next->settings));
   HS_TRY(senders_->replace(next->settings.list("security.ingest_tokens")));
   config_.store(next);
+  sampler_->set_policy(std::move(sampling));
   gate_->set_policy(limits_policy(*next));
   scraper_->apply(std::move(scrapes));
   observer_->declare(next->declarations.probes);

@@ -32,6 +32,7 @@
 #include "net/grpc_server.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
+#include "sampling/tail_sampler.h"
 #include "scrape/scraper.h"
 #include "security/credentials.h"
 #include "security/guard.h"
@@ -120,6 +121,7 @@ class Server {
   std::unique_ptr<LoopThread> loop_;
   std::unique_ptr<OwnSeries> own_series_;  // outlives storage_, whose tee it listens to
   std::unique_ptr<limits::Gate> gate_;     // outlives storage_, which tells it what was refused
+  std::unique_ptr<sampling::TailSampler> sampler_;
   std::unique_ptr<Storage> storage_;
   std::unique_ptr<api::prometheus::OwnSamples> own_samples_;
   std::unique_ptr<Freshness> freshness_;

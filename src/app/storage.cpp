@@ -118,7 +118,8 @@ void Storage::remember(const ingest::Block& block) {
 }
 
 Result<std::unique_ptr<Storage>> Storage::open(const Common& common, const config::Settings& settings, io::Http& http,
-                                               io::Clock& clock, io::Random& random, limits::Gate& gate, Tee tee) {
+                                               io::Clock& clock, io::Random& random, limits::Gate& gate,
+                                               ingest::Sampler& sampler, Tee tee) {
   std::unique_ptr<Storage> storage(new Storage(settings, http, clock));
   const auto body_max = static_cast<size_t>(settings.bytes("ingest.body_max"));
   HS_ASSIGN(storage->ingest_,
@@ -129,6 +130,7 @@ Result<std::unique_ptr<Storage>> Storage::open(const Common& common, const confi
                                   .sink = storage->sink_,
                                   .decode = [body_max](const auto& in) { return decode_again(in, body_max); },
                                   .tee = std::move(tee),
+                                  .sampler = &sampler,
                                   .in_flight_max = [&gate](const auto& t) { return gate.in_flight_bytes_max(t); },
                                   .refused = [&gate](const auto& t, auto why) { gate.count_refusal(t, why); }}));
   if (settings.text("engine.url").empty())

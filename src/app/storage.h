@@ -43,9 +43,11 @@ class GatedSink final : public ingest::Sink {
 class Storage {
  public:
   using Tee = std::function<void(std::shared_ptr<const model::Batch>, const ingest::Incoming&)>;
-  // Opens the journal and starts the engine; returns without waiting for it. `http` and `gate` outlive the result.
+  // Opens the journal and starts the engine; returns without waiting for it. `http`, `gate` and `sampler` outlive the
+  // result.
   static Result<std::unique_ptr<Storage>> open(const Common& common, const config::Settings& settings, io::Http& http,
-                                               io::Clock& clock, io::Random& random, limits::Gate& gate, Tee tee);
+                                               io::Clock& clock, io::Random& random, limits::Gate& gate,
+                                               ingest::Sampler& sampler, Tee tee);
   ~Storage();  // stops intake first, the engine last
 
   ingest::Ingest& ingest() { return *ingest_; }

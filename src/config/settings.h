@@ -39,6 +39,7 @@ struct Setting {
 
 std::span<const Setting> setting_table();        // all
 std::span<const Setting> agent_setting_table();  // those of `homeostat agent` alone, a part of it
+std::span<const Setting> sampling_setting_table();
 const Setting* find_setting(std::string_view name);
 // "text", "duration" ...; for messages and the reference page.
 std::string_view name_of(SettingType type);

@@ -480,8 +480,8 @@ constexpr Setting table[] = {
 std::span<const Setting> setting_table() {
   static const std::vector<Setting> all = [] {
     std::vector<Setting> joined(std::begin(table), std::end(table));
-    const auto agent = agent_setting_table();
-    joined.insert(joined.end(), agent.begin(), agent.end());
+    for (const auto part : {agent_setting_table(), sampling_setting_table()})
+      joined.insert(joined.end(), part.begin(), part.end());
     return joined;
   }();
   return all;

@@ -21,20 +21,26 @@ void write_common(JsonText& out, const store::ResultBlock& block, size_t row) {
 // Runs `select` for these ids and writes {"<id>": {...}} of what `write` writes of a row.
 template <class Write>
 Status write_by_id(JsonText& out, const Reader& reader, const http::Request& request, Literal sql, Literal id_column,
-                   const std::set<uint64_t>& ids, Write write) {
+                   std::set<uint64_t> ids, const Blocks& known, Write write) {
+  const auto write_rows = [&](const Blocks& blocks) {
+    for (const store::ResultBlock& block : blocks)
+      for (size_t row = 0; row < block.rows; ++row) {
+        const uint64_t id = column(block, id_column.text).u64(row);
+        if (ids.erase(id) == 0) continue;
+        out.key(hex_key(id)).open('{');
+        write(block, row);
+        write_common(out, block, row);
+        out.close('}');
+      }
+  };
   out.open('{');
+  write_rows(known);
   if (!ids.empty()) {
     Select select;
     const std::vector<uint64_t> list(ids.begin(), ids.end());
     select.add(sql).bind("ids", list);
     HS_ASSIGN(const Blocks blocks, reader.run(select, request, contexts_max));
-    for (const store::ResultBlock& block : blocks)
-      for (size_t row = 0; row < block.rows; ++row) {
-        out.key(hex_key(column(block, id_column.text).u64(row))).open('{');
-        write(block, row);
-        write_common(out, block, row);
-        out.close('}');
-      }
+    write_rows(blocks);
   }
   out.close('}');
   return {};
@@ -48,13 +54,15 @@ const store::ResultColumn& column(const store::ResultBlock& block, std::string_v
   return *found;
 }
 
-Status write_contexts(JsonText& out, const Reader& reader, const http::Request& request, const Contexts& contexts) {
+Status write_contexts(JsonText& out, const Reader& reader, const http::Request& request, Contexts contexts,
+                      const Described& known) {
   out.key("resources");
   HS_TRY(write_by_id(out, reader, request,
                      "SELECT resource_id, service, instance, attrs, attr_types, schema_url, dropped_attributes"
                      " FROM resources WHERE tenant = {tenant:String} AND resource_id IN {ids:Array(UInt64)}"
                      " LIMIT 1 BY resource_id",
-                     "resource_id", contexts.resources, [&](const store::ResultBlock& block, size_t row) {
+                     "resource_id", std::move(contexts.resources), known.resources,
+                     [&](const store::ResultBlock& block, size_t row) {
                        out.key("service").text(column(block, "service").text(row));
                        out.key("instance").text(column(block, "instance").text(row));
                      }));
@@ -63,7 +71,8 @@ Status write_contexts(JsonText& out, const Reader& reader, const http::Request& 
                      "SELECT scope_id, name, version, attrs, attr_types, schema_url, dropped_attributes"
                      " FROM scopes WHERE tenant = {tenant:String} AND scope_id IN {ids:Array(UInt64)}"
                      " LIMIT 1 BY scope_id",
-                     "scope_id", contexts.scopes, [&](const store::ResultBlock& block, size_t row) {
+                     "scope_id", std::move(contexts.scopes), known.scopes,
+                     [&](const store::ResultBlock& block, size_t row) {
                        out.key("name").text(column(block, "name").text(row));
                        out.key("version").text(column(block, "version").text(row));
                      });

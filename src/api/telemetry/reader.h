@@ -18,6 +18,7 @@ inline constexpr size_t answer_bytes_max = 32 << 20;
 struct Reader {
   Collect collect;
   io::Clock& clock;
+  Held held = {};
 
   // Of the tenant whose data the request is about.
   Result<Blocks> run(Select select, const http::Request& request, size_t rows_max) const {
@@ -35,7 +36,11 @@ const store::ResultColumn& column(const store::ResultBlock& block, std::string_v
 struct Contexts {
   std::set<uint64_t> resources, scopes;
 };
-Status write_contexts(JsonText& out, const Reader& reader, const http::Request& request, const Contexts& contexts);
+struct Described {  // rows of `resources` and `scopes` that a query may not find yet
+  Blocks resources, scopes;
+};
+Status write_contexts(JsonText& out, const Reader& reader, const http::Request& request, Contexts contexts,
+                      const Described& known = {});
 
 // The endpoints. Each answers a JSON object.
 Result<std::string> read_trace(const Reader& reader, const http::Request& request);

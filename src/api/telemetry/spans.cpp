@@ -1,8 +1,13 @@
 #include "api/telemetry/spans.h"
 
+#include <algorithm>
 #include <array>
+#include <set>
+#include <tuple>
 
 #include <fmt/format.h>
+
+#include "api/telemetry/undecided.h"
 
 namespace hs::api::telemetry {
 namespace {
@@ -48,6 +53,27 @@ struct Summary {
   uint64_t spans = 0;
 };
 
+using SpanRows = std::vector<std::pair<const store::ResultBlock*, size_t>>;
+
+// A span may be in both: it was decided on between the two looks.
+void add_undecided(SpanRows& rows, const Blocks& undecided) {
+  const auto identity = [](const store::ResultBlock& block, size_t row) {
+    return std::tuple(column(block, "span_id").u64(row), column(block, "parent_id").u64(row),
+                      column(block, "ts").i64(row), column(block, "duration").u64(row));
+  };
+  std::set<std::tuple<uint64_t, uint64_t, int64_t, uint64_t>> stored;
+  for (const auto& [block, row] : rows) stored.insert(identity(*block, row));
+  for (const store::ResultBlock& block : undecided)
+    for (size_t row = 0; row < block.rows; ++row)
+      if (!stored.contains(identity(block, row))) rows.emplace_back(&block, row);
+  std::sort(rows.begin(), rows.end(), [&](const auto& a, const auto& b) {
+    const auto key = [](const auto& r) {
+      return std::pair(column(*r.first, "ts").i64(r.second), column(*r.first, "span_id").u64(r.second));
+    };
+    return key(a) < key(b);
+  });
+}
+
 // Where in time the trace is, so that the spans need not be looked for everywhere.
 Result<Summary> find_trace(const Reader& reader, const http::Request& request, const std::string& id) {
   Select select;
@@ -62,7 +88,6 @@ Result<Summary> find_trace(const Reader& reader, const http::Request& request, c
     out.end = column(blocks[0], "end").i64(0);
     out.spans = column(blocks[0], "spans").u64(0);
   }
-  if (out.spans == 0) return fail(Code::not_found, fmt::format("no trace {}", id));
   return out;
 }
 
@@ -128,22 +153,32 @@ Result<std::string> read_trace(const Reader& reader, const http::Request& reques
   HS_ASSIGN(const Params params, Params::read(request, known));
   HS_ASSIGN(const uint64_t limit, params.number("limit", trace_spans_max, 1, trace_spans_max));
   HS_ASSIGN(const std::string id, checked_trace_id(request.param("id"), "the path"));
+  HS_ASSIGN(const Undecided undecided, undecided_trace(reader, request, id));
   HS_ASSIGN(const Summary summary, find_trace(reader, request, id));
-  Select select;
-  select.add(span_columns).add(" FROM spans WHERE").within(summary.start, summary.end);
-  select.add(" AND trace_id = toFixedString(unhex({trace:String}), 16) ORDER BY ts, span_id LIMIT {limit:UInt64}");
-  select.bind("trace", id).bind("limit", limit);
-  HS_ASSIGN(const Blocks blocks, reader.run(select, request, limit));
+  if (summary.spans == 0 && undecided.spans.empty()) return fail(Code::not_found, fmt::format("no trace {}", id));
+  Blocks blocks;
+  if (summary.spans > 0) {
+    Select select;
+    select.add(span_columns).add(" FROM spans WHERE").within(summary.start, summary.end);
+    select.add(" AND trace_id = toFixedString(unhex({trace:String}), 16) ORDER BY ts, span_id LIMIT {limit:UInt64}");
+    select.bind("trace", id).bind("limit", limit);
+    HS_ASSIGN(blocks, reader.run(select, request, limit));
+  }
+  SpanRows rows;
+  for (const store::ResultBlock& block : blocks)
+    for (size_t row = 0; row < block.rows; ++row) rows.emplace_back(&block, row);
+  const uint64_t stored = rows.size();
+  if (!undecided.spans.empty()) add_undecided(rows, undecided.spans);
   JsonText out;
   Contexts contexts;
   uint64_t written = 0;
   out.open('{').key("trace_id").text(id).key("spans").open('[');
-  for (const store::ResultBlock& block : blocks)
-    for (size_t row = 0; row < block.rows && out.size() < answer_bytes_max; ++row, ++written)
-      write_span(out, block, row, contexts);
+  for (; written < std::min<uint64_t>(rows.size(), limit) && out.size() < answer_bytes_max; ++written)
+    write_span(out, *rows[written].first, rows[written].second, contexts);
   out.close(']');
-  HS_TRY(write_contexts(out, reader, request, contexts));
-  out.key("truncated").boolean(written < summary.spans).close('}');
+  HS_TRY(write_contexts(out, reader, request, std::move(contexts), undecided.described));
+  if (rows.size() > stored) out.key("undecided").count(rows.size() - stored);
+  out.key("truncated").boolean(written < rows.size() || stored < summary.spans).close('}');
   return out.take();
 }
 

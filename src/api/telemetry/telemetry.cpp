@@ -54,8 +54,8 @@ Result<std::string> list_services(const Reader& reader, const http::Request& req
   return out.take();
 }
 
-http::Routes routes(Collect collect, io::Clock& clock, WorkerPool& pool) {
-  const auto reader = std::make_shared<const Reader>(Reader{std::move(collect), clock});
+http::Routes routes(Collect collect, Held held, io::Clock& clock, WorkerPool& pool) {
+  const auto reader = std::make_shared<const Reader>(Reader{std::move(collect), clock, std::move(held)});
   const auto on = [&](std::string pattern, Endpoint endpoint) {
     return http::Route{"GET", std::move(pattern),
                        http::answer_on(pool, [reader, endpoint](const http::Request& request) {

@@ -33,7 +33,7 @@ struct Fixture : testing::Test {
       return std::vector<store::ResultBlock>();
     };
     http::Response out;
-    for (const http::Route& route : routes(collect, clock, pool)) {
+    for (const http::Route& route : routes(collect, {}, clock, pool)) {
       if (route.pattern != path) continue;
       http::Request request;
       request.query = std::move(query);
