@@ -16,7 +16,7 @@ int64_t read_duration_ms(std::string_view duration) {
     if (r.tag_and_type() == varint(1))
       seconds = r.get_int64();
     else if (r.tag_and_type() == varint(2))
-      nanos = r.get_int32();
+      nanos = r.get_int64();
     else
       r.skip();
   }
