@@ -9,7 +9,7 @@ usage: ./dev soak [--hours H] [--kills N] [--seed S] [PART ...]
   sim       healthy hours and incidents in simulated applications, and every mutant of the loop
   fuzz      every fuzz target, the same time for each
   retention the store's bound under ingest at full speed
-  prometheus a real Prometheus remote-writing, native histograms too; both answer queries alike
+  prometheus a real Prometheus remote-writing, native histograms too; both answer queries alike, panels of dashboards too
   rate      ingest at full speed: memory, exactly once, how fast
 --hours H (default 8) is shared: half for fuzz, a quarter for sim, an eighth each for retention and rate. Results:
 soak/<date>/<part>.txt (the end of the output) and a line in soak/<date>/results.jsonl; both belong into the repository.
@@ -38,7 +38,7 @@ soak_prometheus() {
   mkdir -p "$out"
   build_prometheus "$out/prometheus"
   HOMEOSTAT="$soak_binary" HOMEOSTAT_PROMETHEUS="$out/prometheus" "$soak_python" -m pytest -q -p no:cacheprovider -m soak \
-    apptest/test_real_prometheus.py
+    apptest/test_real_prometheus.py apptest/test_panels.py
 }
 
 soak_sim() {
