@@ -69,3 +69,12 @@ def test_one_tenant_does_not_take_all_queries(h):
         assert slow(h, "a").status_code == 200
     finally:
         os.kill(h.engine_pid(), signal.SIGCONT)
+
+
+def test_all_queries_together_have_a_bound():
+    with Homeostat(settings={"prometheus.total_samples": "70000"}) as h:
+        large = {"query": "count_over_time(vector(1)[1d:1s])"}
+        answer = requests.post(h.url("http", "/api/v1/query"), data=large, timeout=60)
+        assert answer.status_code == 503 and answer.headers["Retry-After"] == "1"
+        assert "prometheus.total_samples" in answer.json()["error"], answer.text
+        assert ask(h, "query", query="count_over_time(vector(1)[1h:1s])")["result"]  # what is left is left to others

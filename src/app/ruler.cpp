@@ -82,6 +82,7 @@ Result<Ruler::Prepared> Ruler::prepare(const config::Snapshot& config) const {
   out.query.features = api::prometheus::features_of(s.text("prometheus.features"));
   out.query.limits.max_samples = static_cast<size_t>(s.integer("prometheus.max_samples"));
   out.query.limits.max_series = static_cast<size_t>(s.integer("prometheus.max_series"));
+  out.query.budget = outside_.options().budget;
   out.query.lookback_ms = s.ms("prometheus.lookback");
   out.query_timeout_ms = s.ms("prometheus.timeout");
   out.catch_up_ms = s.ms("rules.catch_up");

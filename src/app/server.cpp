@@ -363,6 +363,8 @@ api::prometheus::ReadOptions Server::prometheus_options() const {
   options.features = api::prometheus::features_of(s.text("prometheus.features"));
   options.limits.max_samples = static_cast<size_t>(s.integer("prometheus.max_samples"));
   options.limits.max_series = static_cast<size_t>(s.integer("prometheus.max_series"));
+  query_budget_->set_max(static_cast<size_t>(s.integer("prometheus.total_samples")));
+  options.budget = query_budget_;
   options.naming = promql::store::naming_of(s.text("prometheus.translation"));
   options.lookback_ms = s.ms("prometheus.lookback");
   options.timeout_ms = s.ms("prometheus.timeout");

@@ -129,6 +129,7 @@ class Server {
   std::unique_ptr<Ruler> ruler_;
   MonoNanos engine_ready_at_ = 0;  // of rules_ready()
   std::unique_ptr<scrape::Scraper> scraper_;
+  std::shared_ptr<promql::Budget> query_budget_ = std::make_shared<promql::Budget>(0);  // of rules, too
   std::unique_ptr<WorkerPool> query_pool_;
   chaos::Faults faults_{clock_, random_};
   std::unique_ptr<chaos::Experiments> experiments_;

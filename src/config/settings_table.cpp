@@ -276,6 +276,15 @@ constexpr Setting table[] = {
      .max = 1e12,
      .live = true,
      .help = "Samples that one PromQL query may hold at once (16 bytes each); beyond it the query fails."},
+    {.name = "prometheus.total_samples",
+     .type = integer,
+     .fallback = "75000000",
+     .min = 1,
+     .max = 1e12,
+     .live = true,
+     .help =
+         "Samples that all PromQL queries, rules' included, may hold at once (16 bytes each); one that finds no room "
+         "gets 503 and may be asked again."},
     {.name = "prometheus.max_series",
      .type = integer,
      .fallback = "500000",

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "promql/evaluator.h"
+#include "promql/functions.h"
 #include "promql/parser.h"
 #include "promql/prepare.h"
 
@@ -70,13 +71,16 @@ std::shared_ptr<const Selection> without_stale(std::shared_ptr<const Selection> 
 void select_all(QueryState& state, const Expr& expr) {
   std::map<std::string, std::shared_ptr<const Selection>> known;
   for (SelectorRange& range : selector_ranges(expr, state.query, state.options)) {
-    std::string key = fmt::format("{} {} {} {} ", range.start_ms, range.end_ms, range.range_ms != 0, range.only_totals);
+    const bool starts = state.options.features.start_timestamps && uses_starts(range.function);
+    std::string key =
+        fmt::format("{} {} {} {} {} ", range.start_ms, range.end_ms, range.range_ms != 0, range.only_totals, starts);
     for (const Matcher& m : range.selector->matchers) key += m.text() + ",";
     auto& selection = known[key];
     if (!selection) {
       Select select{.matchers = range.selector->matchers, .start_ms = range.start_ms, .end_ms = range.end_ms};
       select.step_ms = range.step_ms;
       select.range_ms = range.range_ms;
+      select.starts = starts;
       select.function = std::move(range.function);
       selection = state.select(std::move(select), range.only_totals);
       if (!selection) return;

@@ -65,6 +65,7 @@ struct Options {
   int64_t lookback_ms = 300'000;      // --query.lookback-delta
   int64_t subquery_step_ms = 60'000;  // of a subquery without a step: the global evaluation interval
   InterruptCheck interrupt;           // deadline and cancellation; checked every few thousand points
+  std::shared_ptr<Budget> budget;     // of all queries together; none: no bound
 };
 
 struct Query {

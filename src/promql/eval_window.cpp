@@ -3,6 +3,7 @@
 #include <unordered_set>
 
 #include "promql/evaluator.h"
+#include "promql/functions.h"
 #include "promql/histogram_math.h"
 
 namespace hs::promql {
@@ -45,10 +46,6 @@ std::vector<uint32_t> drops_before(const std::vector<FloatPoint>& points, const 
   std::vector<uint32_t> drops(points.size());
   for (size_t i = 1; i < points.size(); ++i) drops[i] = drops[i - 1] + (points[i].v < points[i - 1].v ? 1 : 0);
   return drops;
-}
-
-bool uses_starts(std::string_view name) {
-  return name == "rate" || name == "irate" || name == "increase" || name == "resets";
 }
 
 }  // namespace

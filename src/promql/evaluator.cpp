@@ -23,9 +23,11 @@ void QueryState::fail(ErrorKind kind, std::string message) {
 bool QueryState::take(int64_t samples) {
   alive_ += samples;
   peak_ = std::max(peak_, alive_);
-  if (alive_ <= static_cast<int64_t>(options.limits.max_samples)) return !failed();
-  fail("query processing would load too many samples into memory in query execution");
-  return false;
+  if (alive_ > static_cast<int64_t>(options.limits.max_samples))
+    fail("query processing would load too many samples into memory in query execution");
+  else if (!lease_.reach(static_cast<size_t>(std::max<int64_t>(peak_, 0))))
+    fail(ErrorKind::timeout, std::string(no_room_text));
+  return !failed();
 }
 
 bool QueryState::fits(size_t items, size_t item_bytes) {
@@ -50,13 +52,16 @@ std::shared_ptr<const Selection> QueryState::select(Select select, bool tell_res
   // 0 would be no bound at all.
   const auto alive = static_cast<size_t>(alive_);
   select.max_samples = options.limits.max_samples > alive ? options.limits.max_samples - alive : 1;
+  select.lease = &lease_;
+  select.held = alive;
   select.interrupt = options.interrupt;
   auto found = source.select(select);
   if (!found) {
     const Error& e = found.error();
-    const ErrorKind kind = e.code == Code::resource_exhausted  ? ErrorKind::execution
-                           : e.code == Code::deadline_exceeded ? ErrorKind::timeout
-                                                               : ErrorKind::internal;
+    const ErrorKind kind = e.code == Code::resource_exhausted                         ? ErrorKind::execution
+                           : e.code == Code::deadline_exceeded                        ? ErrorKind::timeout
+                           : e.code == Code::unavailable && e.message == no_room_text ? ErrorKind::timeout
+                                                                                      : ErrorKind::internal;
     fail(kind, "expanding series: " + e.message);
     return nullptr;
   }

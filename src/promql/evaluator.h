@@ -19,7 +19,7 @@ namespace hs::promql {
 class QueryState {
  public:
   QueryState(const Source& source, const Query& query, const Options& options)
-      : source(source), query(query), options(options) {}
+      : source(source), query(query), options(options), lease_(options.budget) {}
 
   const Source& source;
   const Query& query;
@@ -50,6 +50,7 @@ class QueryState {
 
  private:
   std::optional<QueryError> error_;
+  Lease lease_;
   int64_t alive_ = 0;
   int64_t peak_ = 0;
   int64_t since_check_ = 0;

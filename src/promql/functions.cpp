@@ -154,6 +154,11 @@ int64_t whole_seconds(double v) {
   return static_cast<int64_t>(v);
 }
 
+bool uses_starts(std::string_view function) {
+  return function == "rate" || function == "irate" || function == "increase" || function == "resets" ||
+         function == "start_timestamp";
+}
+
 Series times_of(const Series& series, bool starts) {
   Series out;
   out.labels = series.labels;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "promql/budget.h"
 #include "promql/histogram.h"
 #include "promql/labels.h"
 #include "promql/matcher.h"
@@ -60,9 +61,14 @@ struct Select {
   int64_t range_ms = 0;      // of a range selector; 0 = instant selector
   std::string function;      // the function or aggregation directly around the selector, or ""
   bool labels_only = false;  // the query needs labels and times, no values
+  bool starts = false;       // the query looks at when what its points count began; else sources may leave it out
   // Bounds of this select: more is a failure with Code::resource_exhausted, never a cut answer.
   size_t max_series = 0;   // 0 = no bound
   size_t max_samples = 0;  // a histogram counts as its size in 16-byte samples
+  // The query's part of what all may hold; it has `held` samples already. nullptr: no bound. Without room the select is
+  // a failure with Code::unavailable.
+  Lease* lease = nullptr;
+  size_t held = 0;
   InterruptCheck interrupt;
 };
 

@@ -15,6 +15,7 @@ promql::QueryResult<promql::Options> options_of(const Asking& asking) {
   options.features = asking.options.features;
   options.limits = asking.options.limits;
   options.interrupt = asking.interrupt();
+  options.budget = asking.options.budget;
   auto lookback = asking.params.duration_ms("lookback_delta", asking.options.lookback_ms);
   if (!lookback) return tl::unexpected(lookback.error());
   options.lookback_ms = *lookback > 0 ? *lookback : asking.options.lookback_ms;

@@ -19,7 +19,7 @@ using wire::prometheus::WriteEncoder;
 constexpr size_t body_bytes_max = 1 << 20;      // decompressed: a few selectors
 constexpr size_t answer_bytes_max = 256 << 20;  // of all results, before compression: they are made in memory
 
-Result<promql::Select> select_of(const wire::prometheus::ReadQuery& query, const Asking& asking) {
+Result<promql::Select> select_of(const wire::prometheus::ReadQuery& query, const Asking& asking, promql::Lease& lease) {
   static constexpr promql::MatchType types[] = {promql::MatchType::equal, promql::MatchType::not_equal,
                                                 promql::MatchType::regex, promql::MatchType::not_regex};
   promql::Select select{.start_ms = query.start_ms, .end_ms = query.end_ms};
@@ -29,6 +29,7 @@ Result<promql::Select> select_of(const wire::prometheus::ReadQuery& query, const
   }
   select.max_series = asking.options.limits.max_series;
   select.max_samples = asking.options.limits.max_samples;
+  select.lease = &lease;
   select.interrupt = asking.interrupt();
   return select;
 }
@@ -62,8 +63,9 @@ Result<std::string> read_all(Asking& asking) {
   const promql::store::StoreSource source = asking.source();
   std::vector<std::string> results;
   size_t bytes = 0;
+  promql::Lease lease(asking.options.budget);
   for (const auto& query : queries) {
-    HS_ASSIGN(const promql::Select select, select_of(query, asking));
+    HS_ASSIGN(const promql::Select select, select_of(query, asking, lease));
     HS_ASSIGN(promql::Selection selection, source.select(select));
     HS_ASSIGN(std::string result, result_of(std::move(selection), answer_bytes_max - bytes));
     bytes += result.size();

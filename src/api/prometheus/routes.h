@@ -22,6 +22,7 @@ namespace hs::api::prometheus {
 struct ReadOptions {
   promql::Features features;
   promql::Limits limits;
+  std::shared_ptr<promql::Budget> budget;  // of all queries; none: no bound
   promql::store::Naming naming;
   int64_t lookback_ms = 300'000;
   int64_t timeout_ms = 120'000;  // of a query, waiting for a thread included

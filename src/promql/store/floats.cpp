@@ -61,7 +61,7 @@ struct FloatReader::Work {
 
   Status count(size_t more) {
     samples += more;
-    return select.max_samples != 0 && samples > select.max_samples ? Status(too_many_samples()) : Status{};
+    return bounded(select, samples);
   }
   Status go_on() const {
     const Interrupt why = select.interrupt ? select.interrupt() : Interrupt::none;

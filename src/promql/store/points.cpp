@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -63,30 +64,38 @@ Sql points_sql(std::string_view columns, const Window& window, std::span<const u
 
 }  // namespace
 
-tl::unexpected<Error> too_many_samples() {
-  return fail(Code::resource_exhausted, "query processing would load too many samples into memory in query execution");
+Status bounded(const Select& select, size_t samples) {
+  if (select.max_samples != 0 && samples > select.max_samples)
+    return fail(Code::resource_exhausted,
+                "query processing would load too many samples into memory in query execution");
+  if (select.lease != nullptr && !select.lease->reach(select.held + samples))
+    return fail(Code::unavailable, std::string(no_room_text));
+  return {};
 }
 
 uint32_t Gathering::series_of(Labels labels, Temporality temporality) {
   const auto [at, added] = by_labels_.try_emplace(std::move(labels), static_cast<uint32_t>(collected_.size()));
-  if (added) collected_.push_back({temporality, {}, {}});
+  if (added) collected_.push_back({.temporality = temporality});
   return at->second;
 }
 
 Status Gathering::count(size_t samples) {
   samples_ += samples;
-  if (samples_max_ == 0 || samples_ <= samples_max_) return {};
-  return too_many_samples();
+  return bounded(select_, samples_);
 }
 
-Status Gathering::add(uint32_t series, int64_t t_ms, double v, uint64_t cut) {
-  collected_[series].floats.push_back({t_ms, v, cut});
+Status Gathering::add(uint32_t series, const At& at, double v) {
+  Collected& collected = collected_[series];
+  collected.floats.push_back({at, v});
+  collected.starts |= at.start_ms != 0;
   return count(1);
 }
 
-Status Gathering::add(uint32_t series, int64_t t_ms, std::shared_ptr<Histogram> h, uint64_t cut) {
+Status Gathering::add(uint32_t series, const At& at, std::shared_ptr<Histogram> h) {
   const size_t samples = samples_of(*h);
-  collected_[series].histograms.push_back({t_ms, std::move(h), cut});
+  Collected& collected = collected_[series];
+  collected.histograms.push_back({at, std::move(h)});
+  collected.starts |= at.start_ms != 0;
   return count(samples);
 }
 
@@ -102,8 +111,12 @@ Series Gathering::finished(const Labels& labels, Collected& collected) {
     while (next < collected.histograms.size() && collected.histograms[next].t_ms < row.t_ms) ++next;
     if (next < collected.histograms.size() && collected.histograms[next].t_ms == row.t_ms) continue;
     out.floats.push_back({row.t_ms, row.v});
+    if (collected.starts) out.float_starts_ms.push_back(row.start_ms);
   }
-  for (HistogramRow& row : collected.histograms) out.histograms.push_back({row.t_ms, std::move(row.h)});
+  for (HistogramRow& row : collected.histograms) {
+    out.histograms.push_back({row.t_ms, std::move(row.h)});
+    if (collected.starts) out.histogram_starts_ms.push_back(row.start_ms);
+  }
   collected = {};
   return out;
 }
@@ -149,6 +162,12 @@ int64_t PointReader::bound_of(Target& target, double bound, Gathering& into) con
   return at->second;
 }
 
+Gathering::At PointReader::at_of(const db::ResultBlock& block, size_t row) const {
+  return {.t_ms = ms_of(column(block, "ts").i64(row)),
+          .cut = column(block, "cut").u64(row),
+          .start_ms = starts_ ? ms_of(column(block, "start_ts").i64(row)) : 0};
+}
+
 Status PointReader::read(std::span<const Found* const> found, const Window& window, Gathering& into) {
   std::vector<uint64_t> numbers, distributions;
   for (const Found* one : found) {
@@ -157,19 +176,24 @@ Status PointReader::read(std::span<const Found* const> found, const Window& wind
     if (either || one->kind <= model::MetricKind::sum) numbers.push_back(one->id);
     if (either || one->kind > model::MetricKind::sum) distributions.push_back(one->id);
   }
+  const std::string_view also = starts_ ? ", start_ts" : "";
   for (auto* ids : {&numbers, &distributions}) {
     std::sort(ids->begin(), ids->end());
     for (size_t at = 0; at < ids->size(); at += ids_per_query) {
       const auto some = std::span(*ids).subspan(at, std::min(ids_per_query, ids->size() - at));
       if (ids == &numbers)
-        HS_TRY(read_samples(points_sql("SELECT series_id, ts, flags, value, cut FROM samples", window, some), into));
+        HS_TRY(read_samples(
+            points_sql(fmt::format("SELECT series_id, ts, flags, value, cut{} FROM samples", also), window, some),
+            into));
       else
         HS_TRY(read_distributions(
             points_sql(
-                "SELECT series_id, ts, flags, kind, cut, count, sum, has, bounds, counts, quantile_values, scale,"
-                " zero_count, zero_threshold, positive_offset, positive_counts, negative_offset,"
-                " negative_counts, is_float, float_count, float_zero_count, positive_float_counts,"
-                " negative_float_counts, reset_hint FROM distributions",
+                fmt::format(
+                    "SELECT series_id, ts, flags, kind, cut, count, sum, has, bounds, counts, quantile_values, scale,"
+                    " zero_count, zero_threshold, positive_offset, positive_counts, negative_offset,"
+                    " negative_counts, is_float, float_count, float_zero_count, positive_float_counts,"
+                    " negative_float_counts, reset_hint{} FROM distributions",
+                    also),
                 window, some),
             into));
     }
@@ -180,6 +204,7 @@ Status PointReader::read(std::span<const Found* const> found, const Window& wind
 Status PointReader::read_samples(const Sql& sql, Gathering& into) {
   return reader_.each_block(sql, interrupt_, [&](const db::ResultBlock& block) -> Status {
     const Fixed64 ids(block, "series_id"), times(block, "ts"), values(block, "value"), cuts(block, "cut");
+    const std::optional<Fixed64> starts = starts_ ? std::optional<Fixed64>(Fixed64(block, "start_ts")) : std::nullopt;
     const db::ResultColumn& flags = column(block, "flags");
     uint64_t last = 0;
     int64_t series = -1;
@@ -193,7 +218,9 @@ Status PointReader::read_samples(const Sql& sql, Gathering& into) {
       }
       const bool none = (flags.u64(row) & model::Points::no_recorded_value) != 0;
       const double value = none ? stale_marker() : values.get<double>(row);
-      HS_TRY(into.add(static_cast<uint32_t>(series), ms_of(times.get<int64_t>(row)), value, cuts.get<uint64_t>(row)));
+      const Gathering::At at{ms_of(times.get<int64_t>(row)), cuts.get<uint64_t>(row),
+                             starts ? ms_of(starts->get<int64_t>(row)) : 0};
+      HS_TRY(into.add(static_cast<uint32_t>(series), at, value));
     }
     return {};
   });
@@ -205,29 +232,26 @@ Status PointReader::read_distributions(const Sql& sql, Gathering& into) {
 }
 
 Status PointReader::take_distribution(const db::ResultBlock& block, size_t row, Gathering& into) {
-  const auto at = targets_.find(column(block, "series_id").u64(row));
-  if (at == targets_.end()) return {};
-  Target& target = at->second;
-  const int64_t t_ms = ms_of(column(block, "ts").i64(row));
-  const uint64_t cut = column(block, "cut").u64(row);
-  if ((column(block, "flags").u64(row) & model::Points::no_recorded_value) != 0)
-    return take_stale(target, t_ms, cut, into);
+  const auto known = targets_.find(column(block, "series_id").u64(row));
+  if (known == targets_.end()) return {};
+  Target& target = known->second;
+  const Gathering::At at = at_of(block, row);
+  if ((column(block, "flags").u64(row) & model::Points::no_recorded_value) != 0) return take_stale(target, at, into);
   const uint64_t kind = column(block, "kind").u64(row);
   if (kind == 3) return take_classic(target, block, row, into);
   if (kind == 5) return take_summary(target, block, row, into);
   if (target.plain < 0) return {};
   std::shared_ptr<Histogram> h = native_histogram(block, row, target.found->kind == model::MetricKind::untyped);
-  return h ? into.add(static_cast<uint32_t>(target.plain), t_ms, std::move(h), cut) : Status{};
+  return h ? into.add(static_cast<uint32_t>(target.plain), at, std::move(h)) : Status{};
 }
 
 Status PointReader::take_totals(Target& target, const db::ResultBlock& block, size_t row, Gathering& into) {
-  const int64_t t_ms = ms_of(column(block, "ts").i64(row));
-  const uint64_t cut = column(block, "cut").u64(row);
+  const Gathering::At at = at_of(block, row);
   for (const auto& [part, series] : target.parts) {
     if (part == part_sum && (column(block, "has").u64(row) & 1) == 0) continue;
     const double value =
         part == part_sum ? column(block, "sum").f64(row) : static_cast<double>(column(block, "count").u64(row));
-    HS_TRY(into.add(static_cast<uint32_t>(series), t_ms, value, cut));
+    HS_TRY(into.add(static_cast<uint32_t>(series), at, value));
   }
   return {};
 }
@@ -235,8 +259,7 @@ Status PointReader::take_totals(Target& target, const db::ResultBlock& block, si
 Status PointReader::take_classic(Target& target, const db::ResultBlock& block, size_t row, Gathering& into) {
   HS_TRY(take_totals(target, block, row, into));
   if ((target.found->parts & part_bucket) == 0) return {};
-  const int64_t t_ms = ms_of(column(block, "ts").i64(row));
-  const uint64_t cut = column(block, "cut").u64(row);
+  const Gathering::At at = at_of(block, row);
   const db::ResultColumn& bounds = column(block, "bounds");
   const db::ResultColumn& counts = column(block, "counts");
   const size_t n = bounds.end(row) - bounds.begin(row);
@@ -247,7 +270,7 @@ Status PointReader::take_classic(Target& target, const db::ResultBlock& block, s
     below = i < n && counted ? below + counts.items().u64(counts.begin(row) + i) : below;
     const uint64_t value = i < n ? below : column(block, "count").u64(row);
     const int64_t series = bound_of(target, bound, into);
-    if (series >= 0) HS_TRY(into.add(static_cast<uint32_t>(series), t_ms, static_cast<double>(value), cut));
+    if (series >= 0) HS_TRY(into.add(static_cast<uint32_t>(series), at, static_cast<double>(value)));
   }
   return {};
 }
@@ -255,26 +278,24 @@ Status PointReader::take_classic(Target& target, const db::ResultBlock& block, s
 Status PointReader::take_summary(Target& target, const db::ResultBlock& block, size_t row, Gathering& into) {
   HS_TRY(take_totals(target, block, row, into));
   if ((target.found->parts & part_plain) == 0) return {};
-  const int64_t t_ms = ms_of(column(block, "ts").i64(row));
-  const uint64_t cut = column(block, "cut").u64(row);
+  const Gathering::At at = at_of(block, row);
   const db::ResultColumn& quantiles = column(block, "bounds");
   const db::ResultColumn& values = column(block, "quantile_values");
   for (size_t i = 0; quantiles.begin(row) + i < quantiles.end(row); ++i) {
     if (values.begin(row) + i >= values.end(row)) break;
     const int64_t series = bound_of(target, quantiles.items().f64(quantiles.begin(row) + i), into);
     const double value = values.items().f64(values.begin(row) + i);
-    if (series >= 0) HS_TRY(into.add(static_cast<uint32_t>(series), t_ms, value, cut));
+    if (series >= 0) HS_TRY(into.add(static_cast<uint32_t>(series), at, value));
   }
   return {};
 }
 
 // Of a histogram's buckets those are known that other points of the window have.
-Status PointReader::take_stale(Target& target, int64_t t_ms, uint64_t cut, Gathering& into) const {
-  if (target.plain >= 0) HS_TRY(into.add(static_cast<uint32_t>(target.plain), t_ms, stale_marker(), cut));
-  for (const auto& [part, series] : target.parts)
-    HS_TRY(into.add(static_cast<uint32_t>(series), t_ms, stale_marker(), cut));
+Status PointReader::take_stale(Target& target, const Gathering::At& at, Gathering& into) const {
+  if (target.plain >= 0) HS_TRY(into.add(static_cast<uint32_t>(target.plain), at, stale_marker()));
+  for (const auto& [part, series] : target.parts) HS_TRY(into.add(static_cast<uint32_t>(series), at, stale_marker()));
   for (const auto& [bound, series] : target.by_bound)
-    if (series >= 0) HS_TRY(into.add(static_cast<uint32_t>(series), t_ms, stale_marker(), cut));
+    if (series >= 0) HS_TRY(into.add(static_cast<uint32_t>(series), at, stale_marker()));
   return {};
 }
 

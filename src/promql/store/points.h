@@ -13,48 +13,52 @@ namespace hs::promql::store {
 // an instant may have been sent twice (then the later writing stands).
 class Gathering {
  public:
-  // Bounds as of promql::Select; 0: none.
-  explicit Gathering(size_t samples_max) : samples_max_(samples_max) {}
+  // `samples`: what the selection has already.
+  explicit Gathering(const Select& select, size_t samples = 0) : select_(select), samples_(samples) {}
 
   // The index of the series with these labels.
   uint32_t series_of(Labels labels, Temporality temporality);
-  Status add(uint32_t series, int64_t t_ms, double v, uint64_t cut);
-  Status add(uint32_t series, int64_t t_ms, std::shared_ptr<Histogram> h, uint64_t cut);
+  struct At {
+    int64_t t_ms = 0;
+    uint64_t cut = 0;
+    int64_t start_ms = 0;  // 0: not known
+  };
+  Status add(uint32_t series, const At& at, double v);
+  Status add(uint32_t series, const At& at, std::shared_ptr<Histogram> h);
   // Sorted and without doubles; series without points are left out.
   std::vector<Series> take();
 
  private:
-  struct Row {
-    int64_t t_ms;
-    double v;
-    uint64_t cut;
+  struct Row : At {
+    double v = 0;
   };
-  struct HistogramRow {
-    int64_t t_ms;
+  struct HistogramRow : At {
     std::shared_ptr<Histogram> h;
-    uint64_t cut;
   };
   struct Collected {
     Temporality temporality;
     std::vector<Row> floats;
     std::vector<HistogramRow> histograms;
+    bool starts = false;  // some point's is known
   };
   Status count(size_t samples);
   static Series finished(const Labels& labels, Collected& collected);
 
-  size_t samples_max_, samples_ = 0;
+  const Select& select_;
+  size_t samples_;
   std::unordered_map<Labels, uint32_t, LabelsHash> by_labels_;
   std::vector<Collected> collected_;
 };
 
-// A selection beyond Select::max_samples.
-tl::unexpected<Error> too_many_samples();
+// May a selection hold so many samples? An error when it is too many for its query, or for all queries together.
+Status bounded(const Select& select, size_t samples);
 
 // Reads the points of `found` into a gathering. `matchers` decide about `le` and `quantile`.
 class PointReader {
  public:
-  PointReader(const Reader& reader, std::span<const Matcher> matchers, const InterruptCheck& interrupt)
-      : reader_(reader), matchers_(matchers), interrupt_(interrupt) {}
+  // `starts`: read when what the points count began, too.
+  PointReader(const Reader& reader, std::span<const Matcher> matchers, const InterruptCheck& interrupt, bool starts)
+      : reader_(reader), matchers_(matchers), interrupt_(interrupt), starts_(starts) {}
   Status read(std::span<const Found* const> found, const Window& window, Gathering& into);
 
  private:
@@ -73,11 +77,13 @@ class PointReader {
   Status take_classic(Target& target, const db::ResultBlock& block, size_t row, Gathering& into);
   Status take_summary(Target& target, const db::ResultBlock& block, size_t row, Gathering& into);
   Status take_totals(Target& target, const db::ResultBlock& block, size_t row, Gathering& into);
-  Status take_stale(Target& target, int64_t t_ms, uint64_t cut, Gathering& into) const;
+  Status take_stale(Target& target, const Gathering::At& at, Gathering& into) const;
+  Gathering::At at_of(const db::ResultBlock& block, size_t row) const;
 
   const Reader& reader_;
   std::span<const Matcher> matchers_;
   const InterruptCheck& interrupt_;
+  const bool starts_;
   std::unordered_map<uint64_t, Target> targets_;
 };
 

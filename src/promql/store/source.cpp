@@ -120,7 +120,7 @@ Result<Selection> StoreSource::select(const Select& select) const {
   HS_ASSIGN(const SeriesCache::Entry entry, find(select.matchers, window, select.max_series, select.interrupt));
   const std::vector<Found>& found = entry->all;
   std::vector<const Found*> others;
-  if (entry->plain) {
+  if (entry->plain && !select.starts) {  // columns of numbers, and the memory, have no starts
     HS_ASSIGN(out.series, FloatReader(reader_, options_.recent).read(found, select, others));
   } else {
     for (const Found& one : found) others.push_back(&one);
@@ -129,9 +129,8 @@ Result<Selection> StoreSource::select(const Select& select) const {
   if (others.empty() && !infos) return out;
   size_t samples = 0;
   for (const Series& series : out.series) samples += series.floats.size();
-  if (select.max_samples != 0 && samples >= select.max_samples) return too_many_samples();
-  Gathering gathering(select.max_samples == 0 ? 0 : select.max_samples - samples);
-  PointReader points(reader_, select.matchers, select.interrupt);
+  Gathering gathering(select, samples);
+  PointReader points(reader_, select.matchers, select.interrupt, select.starts);
   HS_TRY(points.read(others, window, gathering));
   if (infos) HS_TRY(read_target_info(reader_, options_.naming, select, gathering));
   for (Series& series : gathering.take()) out.series.push_back(std::move(series));

@@ -72,7 +72,7 @@ Status read_target_info(const Reader& reader, const Naming& naming, const Select
   }));
   const auto take = [&](const db::ResultBlock& block, size_t row) {
     const int64_t t_ms = column(block, "at").i64(row) / nanos_per_ms;
-    return into.add(by_series.at(column(block, "series_id").u64(row)), t_ms, 1, 0);
+    return into.add(by_series.at(column(block, "series_id").u64(row)), {.t_ms = t_ms}, 1);
   };
   for (const std::string_view table : {"samples", "distributions"}) {
     Sql points;
