@@ -59,7 +59,8 @@ Result<std::unique_ptr<Queue>> Queue::open(QueueOptions options, io::Disk& disk,
   queue->last_taken_ = queue->found_oldest_ - 1;
   queue->journal_->set_snapshot([q = queue.get()] {
     const std::lock_guard lock(q->mutex_);
-    return q->retries_.snapshot(q->clock_.wall());
+    return std::vector<std::pair<ingest::RecordType, std::string>>{
+        {ingest::RecordType::seen, q->retries_.snapshot(q->clock_.wall())}};
   });
   queue->cursor_ = std::make_unique<ingest::JournalCursor>(*queue->journal_, disk);
   log::info("agent: queue read", {{"segments", report.segments},

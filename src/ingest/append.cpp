@@ -39,6 +39,14 @@ Status Ingest::Parts::admit(Owed& owed, std::string_view& reason) {
   return admission.enter(*owed.account, owed.ask, journal->bytes(), reason);
 }
 
+// Agents' requests are known by name alone: another one may have the same bytes.
+RetryWindow::Seen Ingest::Parts::find(const Owed& owed) {
+  const Incoming& incoming = owed.incoming;
+  if (incoming.shipment.known() && shipments.is_durable(incoming.tenant, incoming.shipment))
+    return RetryWindow::Seen::durable;
+  return window.find(owed.hash, outside.clock.wall());
+}
+
 void Ingest::Parts::append(Incoming incoming, model::Batch batch, Done done) {
   Owed owed;
   owed.hash = request_hash(incoming);
@@ -50,7 +58,7 @@ void Ingest::Parts::append(Incoming incoming, model::Batch batch, Done done) {
   owed.batch = std::move(batch);
   {
     std::unique_lock lock(mutex);
-    const RetryWindow::Seen seen = window.find(owed.hash, outside.clock.wall());
+    const RetryWindow::Seen seen = find(owed);
     if (seen == RetryWindow::Seen::in_flight &&
         admission.in_flight_requests() + window.waiting() < options.in_flight_max_requests) {
       counters().retries_in_flight.add();

@@ -118,7 +118,9 @@ void Ingest::Parts::settle_request(Owed& owed, Pending pending, const Status& wr
                                    std::vector<std::pair<Done, Status>>& answers) {
   Status verdict = written;
   if (!verdict) verdict = fail(Code::unavailable, "the journal could not be written: " + written.error().message, 1000);
-  for (Done& waiting : window.settle(owed.hash, written.has_value(), now))
+  const bool shipped = owed.incoming.shipment.known();
+  if (shipped && written) shipments.add(owed.incoming.tenant, owed.incoming.shipment, now);
+  for (Done& waiting : window.settle(owed.hash, written.has_value() && !shipped, now))
     answers.emplace_back(std::move(waiting), verdict);
   answers.emplace_back(std::move(owed.done), verdict);
   admission.leave(*owed.account, owed.ask);

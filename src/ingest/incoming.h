@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/http_message.h"
 #include "base/time.h"
+#include "ingest/shipment.h"
 #include "model/batch.h"
 #include "model/sampling.h"
 
@@ -47,7 +48,8 @@ struct Incoming {
   ItemLimits item_limits;   // it was decoded with
   // Points that were refused for their series, of those that the body decodes to (model::remove_points); "": none.
   std::string refused;
-  std::string body;  // as received: the content encoding is not undone
+  Shipment shipment;  // of an agent: it is stored once, however late it comes again
+  std::string body;   // as received: the content encoding is not undone
 };
 
 // What every way in asks of the limits of tenants, around decoding. Empty functions: there are none.

@@ -19,6 +19,7 @@ constexpr int64_t cut_wait_max_ms = 60'000;
 constexpr uint64_t segments_per_journal = 8;  // at least: a small journal has small segments
 // Each segment begins with the retry window, 24 bytes an entry: together at most an eighth of the journal.
 constexpr uint64_t journal_bytes_per_seen = 8 * 24 * segments_per_journal;
+constexpr uint64_t journal_bytes_per_stream = 8 * 64 * segments_per_journal;  // the same of agents' streams
 
 int64_t doubled(int64_t first, int times, int64_t most) { return std::min(first << std::min(times, 20), most); }
 
@@ -26,6 +27,8 @@ Options sane(Options options) {
   options.segment_bytes = std::min(options.segment_bytes, options.journal_max_bytes / segments_per_journal + 1);
   options.retry_window_max_entries =
       std::min(options.retry_window_max_entries, options.journal_max_bytes / journal_bytes_per_seen + 1);
+  options.agent_streams_max =
+      std::min(options.agent_streams_max, options.journal_max_bytes / journal_bytes_per_stream + 1);
   return options;
 }
 
@@ -37,6 +40,7 @@ Ingest::Parts::Parts(Options chosen, Outside given)
       quarantine(options.data_directory + "/quarantine", options.quarantine_max_bytes, outside.disk, outside.clock),
       admission({options.in_flight_max_bytes, options.in_flight_max_requests, options.journal_max_bytes}),
       window(options.retry_window_ms, options.retry_window_max_entries),
+      shipments(options.agent_streams_max),
       backlog({options.cut_max_rows, options.cut_max_bytes, options.cut_max_age_ms, options.waiting_max_bytes},
               admission),
       tee_queue(options.tee_max_batches) {}
@@ -59,7 +63,8 @@ Status Ingest::Parts::open() {
                                    outside.disk, outside.clock, outside.random, visit, report));
   journal->set_snapshot([this] {
     const std::lock_guard lock(mutex);
-    return window.snapshot(outside.clock.wall());
+    return std::vector<std::pair<RecordType, std::string>>{{RecordType::seen, window.snapshot(outside.clock.wall())},
+                                                           {RecordType::shipments, shipments.snapshot()}};
   });
   replay_through = flush_through = last_durable;
   release_due = true;
@@ -95,6 +100,8 @@ void Ingest::Parts::restore(const SegmentReader::Record& record, Location at) {
       if (const auto seen = parse_seen(record.payload))
         for (const SeenRequest& s : *seen) window.restore(s);
       return;
+    case RecordType::shipments:
+      return shipments.restore(record.payload);
     case RecordType::end:
       return;
   }
@@ -108,7 +115,11 @@ void Ingest::Parts::restore_request(const SegmentReader::Record& record, Locatio
   pending.journal_bytes = record_bytes(record.header.length);
   pending.born = outside.clock.mono();
   if (request) {
-    window.restore({request_hash(request->incoming), request->incoming.received_at});
+    const Incoming& incoming = request->incoming;
+    if (incoming.shipment.known())
+      shipments.add(incoming.tenant, incoming.shipment, incoming.received_at);
+    else
+      window.restore({request_hash(incoming), incoming.received_at});
     pending.rows = request->rows;
     pending.memory_bytes = request->memory_bytes;
     pending.received_at = request->incoming.received_at;

@@ -35,6 +35,8 @@ struct Options {
   int64_t cut_max_age_ms = 1000;          // how late the engine may see a row
   int64_t retry_window_ms = 300'000;      // a request with equal bytes inside it is a retry
   uint64_t retry_window_max_entries = 131'072;  // 3 MiB of every segment at most; beyond it the oldest are forgotten
+  // An agent has a stream for each of its lives and tenants, of some 250 bytes of memory and 40 of every segment.
+  uint64_t agent_streams_max = 16'384;
 
   int sender_threads = 2;  // 0: no threads at all, the caller turns the crank (tests: Ingest::turn)
 };

@@ -49,8 +49,8 @@ Status Journal::begin() {
   group_last_request_ = 0;
   if (failed_ || active_end_ >= options_.segment_bytes) HS_TRY(start_segment());
   if (has_group_ || !snapshot_) return {};
-  const std::string seen = snapshot_();
-  if (!seen.empty()) add(RecordType::seen, seen);
+  for (const auto& [type, payload] : snapshot_())
+    if (!payload.empty()) add(type, payload);
   return {};
 }
 

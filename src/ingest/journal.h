@@ -42,8 +42,8 @@ class Journal {
     uint64_t segment_bytes = 64ULL << 20;
   };
   using Visit = std::function<void(const SegmentReader::Record&, Location)>;
-  // Makes the payload of the `seen` record with which each segment begins; "" for none.
-  using Snapshot = std::function<std::string()>;
+  // Makes the records with which each segment begins, so that older ones can go: type and payload.
+  using Snapshot = std::function<std::vector<std::pair<RecordType, std::string>>()>;
 
   // Shows every record in order, then starts a new segment. Damage is reported, not an error.
   // Errors: the directory cannot be used, or a segment is of a newer format.

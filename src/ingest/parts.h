@@ -17,6 +17,7 @@
 #include "ingest/journal.h"
 #include "ingest/quarantine.h"
 #include "ingest/retry_window.h"
+#include "ingest/shipments.h"
 
 namespace hs::ingest {
 
@@ -74,6 +75,7 @@ struct Ingest::Parts {
   std::condition_variable commit_wanted, send_wanted, hold_wanted;
   Admission admission;
   RetryWindow window;
+  Shipments shipments;
   Backlog backlog;
   std::deque<Owed> queue;  // bounded by admission
   std::vector<Flush> flushes;
@@ -128,6 +130,7 @@ struct Ingest::Parts {
   void hold_loop();
   void tee_loop();
   Status admit(Owed& owed, std::string_view& reason);
+  RetryWindow::Seen find(const Owed& owed);
 };
 
 // Tells callers, without a lock.

@@ -24,6 +24,7 @@ constexpr uint8_t flag_parse_text = 2;   // Incoming::parse_text
 constexpr uint8_t flag_refused = 4;      // Incoming::refused follows
 constexpr uint8_t flag_item_limits = 8;  // Incoming::item_limits follow
 constexpr uint8_t flag_held = 16;        // Incoming::held
+constexpr uint8_t flag_shipment = 32;    // Incoming::shipment follows
 
 constexpr size_t decided_bytes_max = 256ULL << 20;  // decompressed: a byte a span, 12 a request, of one cut
 
@@ -151,7 +152,7 @@ std::string encode_request_prefix(const Incoming& incoming, uint32_t rows, uint6
   put<uint8_t>(out, (incoming.any_time ? flag_any_time : 0) | (incoming.parse_text ? flag_parse_text : 0) |
                         (incoming.refused.empty() ? 0 : flag_refused) |
                         (incoming.item_limits == ItemLimits{} ? 0 : flag_item_limits) |
-                        (incoming.held ? flag_held : 0));
+                        (incoming.held ? flag_held : 0) | (incoming.shipment.known() ? flag_shipment : 0));
   put(out, rows);
   put(out, memory_bytes);
   put(out, incoming.received_at);
@@ -161,6 +162,8 @@ std::string encode_request_prefix(const Incoming& incoming, uint32_t rows, uint6
   out += incoming.credential;
   if (const ItemLimits& l = incoming.item_limits; l != ItemLimits{})
     for (const uint32_t limit : {l.attributes, l.nesting, l.key_bytes, l.value_bytes, l.name_bytes}) put(out, limit);
+  if (const Shipment& s = incoming.shipment; s.known())
+    for (const uint64_t part : {s.stream.high, s.stream.low, s.number, s.oldest}) put(out, part);
   if (incoming.refused.empty()) return out;
   put(out, static_cast<uint32_t>(incoming.refused.size()));
   return out += incoming.refused;
@@ -188,6 +191,11 @@ Result<Request> parse_request(std::string_view payload) {
     for (uint32_t* limit : {&l.attributes, &l.nesting, &l.key_bytes, &l.value_bytes, &l.name_bytes})
       *limit = in.get<uint32_t>();
     if (l == ItemLimits{}) return malformed("request");
+  }
+  if ((flags & flag_shipment) != 0) {
+    Shipment& s = request.incoming.shipment;
+    for (uint64_t* part : {&s.stream.high, &s.stream.low, &s.number, &s.oldest}) *part = in.get<uint64_t>();
+    if (!s.known()) return malformed("request");
   }
   if ((flags & flag_refused) != 0) {
     const auto refused_bytes = in.get<uint32_t>();
@@ -309,6 +317,8 @@ Result<Decided> parse_decided(std::string_view payload) {
 }
 
 Hash128 request_hash(const Incoming& incoming) {
+  if (const Shipment& s = incoming.shipment; s.known())
+    return hash128(text_of({s.stream, s.number, 0}), hash64(incoming.tenant));
   const char form[3] = {static_cast<char>(incoming.signal), static_cast<char>(incoming.format),
                         static_cast<char>(incoming.encoding)};
   // The same bytes of which other points are refused now are no retry: what was refused then is not stored.

@@ -15,12 +15,13 @@ namespace hs::ingest {
 
 // Persistent: do not change numbers, only add.
 enum class RecordType : uint8_t {
-  request = 1,  // a request as received
-  cut = 2,      // the requests of a range of sequences are one delivery to the engine
-  done = 3,     // cuts that the engine has
-  seen = 4,     // hashes of earlier requests, for recognising retries
-  end = 5,      // the journal was closed in order
-  decided = 6,  // which spans of a held cut are stored
+  request = 1,    // a request as received
+  cut = 2,        // the requests of a range of sequences are one delivery to the engine
+  done = 3,       // cuts that the engine has
+  seen = 4,       // hashes of earlier requests, for recognising retries
+  end = 5,        // the journal was closed in order
+  decided = 6,    // which spans of a held cut are stored
+  shipments = 7,  // of agents, that are durable
 };
 
 inline constexpr uint32_t format_version = 2;         // written; 1 had no held requests
@@ -102,7 +103,8 @@ std::string encode_decided(const Decided& decided);
 Result<uint64_t> parse_decided_cut(std::string_view payload);
 Result<Decided> parse_decided(std::string_view payload);
 
-// What makes a request the same request: tenant, signal, form, bytes, and what of it was refused.
+// What makes a request the same request: tenant, signal, form, bytes, and what of it was refused; of an agent: tenant,
+// stream and number.
 Hash128 request_hash(const Incoming& incoming);
 
 }  // namespace hs::ingest

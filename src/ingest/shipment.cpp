@@ -13,7 +13,7 @@ bool take(std::string_view& text, std::string_view name, T& value, int base, siz
   if (!text.starts_with(name)) return false;
   text.remove_prefix(name.size());
   const auto [end, error] = std::from_chars(text.data(), text.data() + std::min(text.size(), digits_max), value, base);
-  const bool good = error == std::errc();
+  const bool good = error == std::errc() && (base != 16 || end == text.data() + digits_max);
   text.remove_prefix(static_cast<size_t>(end - text.data()));
   return good;
 }
@@ -30,9 +30,11 @@ Result<Shipment> parse_shipment(std::string_view text) {
   Shipment out;
   const bool good = take(text, "stream=", out.stream.high, 16, 16) && take(text, "", out.stream.low, 16, 16) &&
                     take(text, " number=", out.number, 10, 20) && take(text, " oldest=", out.oldest, 10, 20);
-  if (good && text.empty() && out.known() && out.oldest <= out.number) return out;
+  const bool open = out.oldest <= out.number && out.number - out.oldest < Shipment::open_max;
+  if (good && text.empty() && out.known() && open) return out;
   return fail(Code::invalid_argument,
-              fmt::format("{}: it is written stream=<32 hex digits> number=N oldest=M, with M <= N", shipment_header));
+              fmt::format("{}: it is written stream=<32 hex digits> number=N oldest=M, with M <= N < M + {}",
+                          shipment_header, Shipment::open_max));
 }
 
 }  // namespace hs::ingest

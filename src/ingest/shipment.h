@@ -14,6 +14,8 @@ namespace hs::ingest {
 struct Shipment {
   Hash128 stream;  // random; zero: none
   uint64_t number = 0, oldest = 0;
+  // Numbers that a sender may have open at once: what a receiver must remember of a stream.
+  static constexpr uint64_t open_max = 1024;
   bool known() const { return stream != Hash128{}; }
   bool operator==(const Shipment&) const = default;
 };

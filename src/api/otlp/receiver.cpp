@@ -184,9 +184,12 @@ void handle(const Receiver& receiver, http::Request request, const http::Done& d
   }
   auto tenant = ingest::tenant_of(request.headers);
   if (!tenant) return done(status_response(format, tenant.error()));
+  const auto shipment = ingest::parse_shipment(request.headers.get(ingest::shipment_header));
+  if (!shipment) return done(status_response(format, shipment.error()));
   Incoming incoming;
   incoming.signal = *signal;
   incoming.tenant = std::move(*tenant);
+  incoming.shipment = *shipment;
   incoming.format = format == Format::json ? WireFormat::otlp_json : WireFormat::otlp_protobuf;
   incoming.encoding = encoding_of(*coding);
   incoming.credential = std::move(request.credential);
@@ -201,9 +204,12 @@ void handle_call(const Receiver& receiver, Signal signal, rpc::Request request, 
   if (!coding) return done(tl::unexpected(coding.error()));
   auto tenant = ingest::tenant_of(request.metadata);
   if (!tenant) return done(tl::unexpected(std::move(tenant).error()));
+  const auto shipment = ingest::parse_shipment(request.metadata.get(ingest::shipment_header));
+  if (!shipment) return done(tl::unexpected(shipment.error()));
   Incoming incoming;
   incoming.signal = signal;
   incoming.tenant = std::move(*tenant);
+  incoming.shipment = *shipment;
   incoming.encoding = encoding_of(*coding);
   incoming.credential = std::move(request.credential);
   incoming.body = std::move(request.body);
