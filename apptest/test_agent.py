@@ -12,7 +12,7 @@ import requests
 from agent_process import Agent
 from harness import Homeostat, wait_for
 from http_double import Answering, Double
-from otlp_data import REQUESTS, Context, full_logs, full_trace
+from otlp_data import REQUESTS, Context, any_value, full_logs, full_trace, key_values
 from otlp_metrics_data import full_metrics
 from test_otlp import TRANSPORTS, bare, get, send
 
@@ -239,6 +239,120 @@ def test_memory_stays_bounded_with_a_backlog():
                 peaks.append(agent.memory_kib())
             print("peak of RSS in KiB while receiving, after kill -9, while sending:", *peaks)
             assert max(peaks) <= 64 << 10
+
+
+SECRETS = ["4111 1111 1111 1111", "ann@example.org", "Bearer abcdef0123456789", "hunter2", "tango-77"]
+REDACT = {"agent.redact.patterns": '["credit_card", "email", "bearer", "url_password"]',
+          "agent.redact.custom": '["code=code (tango-[0-9]+)"]', "agent.redact.drop_keys": '["dropped.*"]',
+          "agent.redact.mask_keys": '["password"]', "agent.forward.compression": "none"}
+
+
+def with_secrets():
+    """Requests with a secret wherever text may stand."""
+    texts = ["card 4111 1111 1111 1111", "ann@example.org", "Authorization: Bearer abcdef0123456789",
+             "postgres://app:hunter2@db/x", "code tango-77"]
+    attributes = key_values({"text": texts[0], "list": texts, "map": {"deep": {"url": texts[3]}},
+                             "bytes": texts[1].encode(), "password": "hunter2", "dropped.this": "hunter2",
+                             "kept": "kept"})
+    requests_ = {name: REQUESTS[name]() for name in ("traces", "logs", "metrics")}
+    for signal, request in requests_.items():
+        group = getattr(request, f"resource_{'spans' if signal == 'traces' else signal}").add()
+        group.resource.attributes.extend(key_values({"service.name": "secretive"}) + attributes)
+        scope = getattr(group, f"scope_{'spans' if signal == 'traces' else signal}").add()
+        scope.scope.attributes.extend(attributes)
+    spans = requests_["traces"].resource_spans[0].scope_spans[0].spans
+    for i, text in enumerate(texts):
+        span = spans.add(trace_id=os.urandom(16), span_id=os.urandom(8), name=f"op {text}", attributes=attributes,
+                         start_time_unix_nano=time.time_ns() - 10**9, end_time_unix_nano=time.time_ns())
+        span.status.message = text
+        span.events.add(name=text, attributes=attributes)
+        span.links.add(trace_id=os.urandom(16), span_id=os.urandom(8), attributes=attributes)
+        record = requests_["logs"].resource_logs[0].scope_logs[0].log_records.add(
+            time_unix_nano=time.time_ns(), severity_text=text, event_name=text, attributes=attributes)
+        record.body.CopyFrom(any_value(text if i % 2 else {"text": text, "password": "hunter2"}))
+    point = requests_["metrics"].resource_metrics[0].scope_metrics[0].metrics.add(name="m").gauge.data_points.add(
+        time_unix_nano=time.time_ns(), as_int=1, attributes=attributes)
+    point.exemplars.add(time_unix_nano=time.time_ns(), as_int=1, filtered_attributes=attributes)
+    return requests_
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_secrets_are_on_no_disk_and_in_no_answer(transport):
+    """The receiver stays away at first: what stands in the queue is looked at, then what arrives."""
+    receiver = Receiver()
+    receiver.double.close()
+    with Agent(receiver.url, REDACT) as agent:
+        for signal, request in with_secrets().items():
+            send(agent, signal, request, transport)
+        on_disk = agent.queue_bytes()
+        assert b"[redacted:credit_card]" in on_disk and b"secretive" in on_disk
+        counts = agent.metrics()
+        for pattern in ("credit_card", "email", "bearer", "url_password", "code", "drop_keys", "mask_keys"):
+            assert counts[f'homeostat_agent_redacted_total{{pattern="{pattern}"}}'] > 0, pattern
+        agent.stop()
+        with Receiver() as back:
+            agent.settings["agent.forward.url"] = back.url
+            agent.start()
+            agent.wait_drained()
+            sent = b"".join(body for _, _, body in back.got)
+            assert len(back.got) == 3
+        for secret in SECRETS:
+            assert secret.encode() not in on_disk + agent.queue_bytes() + sent, secret
+        assert b"dropped.this" not in sent and b"[redacted]" in sent and b"kept" in sent
+        assert b"postgres://app:[redacted:url_password]@db/x" in sent
+        logs = REQUESTS["logs"].FromString(next(body for path, _, body in back.got if path == "/v1/logs"))
+        bodies = [r.body.string_value for r in logs.resource_logs[0].scope_logs[0].log_records if r.body.string_value]
+        assert bodies == ["[redacted:email]", "postgres://app:[redacted:url_password]@db/x"]
+
+
+def test_requests_without_secrets_come_through_a_redacting_agent_equal(h):
+    """JSON becomes protobuf, everything is taken apart and put together: nothing else changes."""
+    with Agent(h.url("otlp_http"), REDACT) as agent:
+        for transport in TRANSPORTS:
+            context = Context()
+            traces, want_spans = full_trace(context)
+            logs, want_logs = full_logs(context)
+            metrics, want_series = full_metrics(context)
+            for signal, request in (("traces", traces), ("logs", logs), ("metrics", metrics)):
+                send(agent, signal, request, transport)
+            agent.wait_drained()
+            h.flush()
+            spans = get(h, f"/v1/traces/{want_spans[0]['trace_id']}")["spans"]
+            assert [bare(s) for s in spans] == want_spans, transport
+            assert [bare(r) for r in get(h, "/v1/logs", service=context.service)["logs"]] == want_logs, transport
+            for name, series in want_series.items():
+                assert [bare(s) for s in get(h, "/v1/series", name=name)["series"]] == [series], (transport, name)
+
+
+def test_sampling_is_consistent_and_counts_stay_weighted():
+    """Two agents keep the same traces; what is kept stands for all, and errors for themselves."""
+    request = REQUESTS["traces"]()
+    by_resource = request.resource_spans.add()
+    by_resource.resource.attributes.extend(key_values({"service.name": "sampled"}))
+    spans = by_resource.scope_spans.add().spans
+    for i in range(1000):
+        span = spans.add(trace_id=os.urandom(16), span_id=os.urandom(8), name="op", trace_state="vendor=1",
+                         start_time_unix_nano=time.time_ns(), end_time_unix_nano=time.time_ns())
+        if i % 10 == 0:
+            span.status.code = 2
+    settings = {"agent.sampling.ratio": "0.25", "agent.sampling.keep_errors": "true"}
+    kept = []
+    for transport in ("protobuf", "json"):
+        with Receiver() as receiver, Agent(receiver.url, settings) as agent:
+            send(agent, "traces", request, transport)
+            agent.wait_drained()
+            (_, _, body), = receiver.got
+            kept.append([s for rs in REQUESTS["traces"].FromString(body).resource_spans for ss in rs.scope_spans
+                         for s in ss.spans])
+            assert agent.metrics()["homeostat_agent_sampled_out_spans_total"] == 1000 - len(kept[-1])
+    assert [s.span_id for s in kept[0]] == [s.span_id for s in kept[1]]
+    errors = [s for s in kept[0] if s.status.code == 2]
+    others = [s for s in kept[0] if s.status.code != 2]
+    assert len(errors) == 100 and {s.trace_state for s in errors} == {"vendor=1"}
+    assert {s.trace_state for s in others} == {"ot=th:c,vendor=1"}
+    assert {s.span_id for s in others} == {
+        s.span_id for s in spans if s.status.code != 2 and int.from_bytes(s.trace_id[-7:], "big") >= 0xc0000000000000}
+    assert abs(4 * len(others) - 900) < 350  # six standard deviations
 
 
 def test_it_has_no_engine_and_no_children(agent):

@@ -46,6 +46,7 @@ class Agent {
   const config::Settings& settings() const { return config_->settings; }
   size_t body_max() const { return static_cast<size_t>(settings().bytes("agent.body_max")); }
   std::string directory() const { return settings().text("data") + "/agent"; }
+  Status open_intake();
   Status open_queue();
   Status open_forwarder();
   Status open_listeners();
@@ -95,6 +96,7 @@ Result<http::Headers> headers_of(const std::vector<std::string>& items) {
 
 Result<std::unique_ptr<Agent>> Agent::start(std::shared_ptr<const config::Snapshot> config) {
   std::unique_ptr<Agent> agent(new Agent(std::move(config)));
+  HS_TRY(agent->open_intake());
   HS_TRY(agent->open_queue());
   HS_TRY(agent->open_forwarder());
   HS_TRY(agent->open_listeners());
@@ -111,6 +113,17 @@ Agent::~Agent() {
   stopping.step("log files and syslog", [this] { log_sources_.reset(); });
   stopping.step("forwarding", [this] { forwarder_.reset(); });
   stopping.step("the queue", [this] { queue_.reset(); });
+}
+
+Status Agent::open_intake() {
+  intake_.compression = coding_of(settings().text("agent.forward.compression"));
+  intake_.body_bytes_max = body_max();
+  intake_.sampling = {settings().real("agent.sampling.ratio"), settings().flag("agent.sampling.keep_errors")};
+  HS_ASSIGN(intake_.redactor, agent::Redactor::make({.patterns = settings().list("agent.redact.patterns"),
+                                                     .custom = settings().list("agent.redact.custom"),
+                                                     .drop_keys = settings().list("agent.redact.drop_keys"),
+                                                     .mask_keys = settings().list("agent.redact.mask_keys")}));
+  return {};
 }
 
 Status Agent::open_queue() {
@@ -147,7 +160,6 @@ Status Agent::open_forwarder() {
                                 .timeout_ms = settings().ms("agent.forward.timeout"),
                                 .backoff_max_ms = settings().ms("agent.forward.backoff_max")};
   HS_ASSIGN(options.headers, headers_of(settings().list("agent.forward.headers")));
-  intake_.compression = coding_of(settings().text("agent.forward.compression"));
   if (to.https)
     http_ = std::make_unique<net::TlsClient>(net::TlsOptions{.ca_file = settings().text("agent.forward.ca_file"),
                                                              .cert_file = settings().text("agent.forward.cert_file"),
@@ -174,7 +186,8 @@ api::otlp::Sink Agent::sink() {
   return [this](ingest::Incoming incoming, const model::Batch& batch, std::function<void(Status)> done) {
     auto item = agent::take_in(std::move(incoming), batch, intake_);
     if (!item) return done(tl::unexpected(std::move(item).error()));
-    queue_->append(std::move(*item), std::move(done));
+    if (!*item) return done({});  // no span of it was kept
+    queue_->append(std::move(**item), std::move(done));
   };
 }
 
@@ -287,6 +300,9 @@ void Agent::add_metrics() {
           static_cast<double>(queue.requests));
     gauge("homeostat_agent_queue_oldest_seconds", "Age of the oldest of them.",
           static_cast<double>(queue.oldest_ms) / 1e3);
+    for (const agent::Redactor::Count& count : intake_.redactor->counts())
+      out.push_back({"homeostat_agent_redacted_total", "What was replaced or left out, by pattern.", "counter",
+                     fmt::format("pattern=\"{}\"", count.name), static_cast<double>(count.times)});
   });
 }
 

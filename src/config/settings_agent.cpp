@@ -59,6 +59,30 @@ constexpr Setting table[] = {
      .max = 67108864,
      .help = "Largest request that the agent takes, as received and again after decompression. Its memory grows by up "
              "to six times this."},
+    {.name = "agent.redact.patterns",
+     .type = list,
+     .help = "What is replaced in text before it is kept: credit_card, email, bearer, jwt, url_password, url_secret, "
+             "private_key, aws_access_key (docs/agent.md)."},
+    {.name = "agent.redact.custom",
+     .type = list,
+     .help = "The same by patterns of your own, NAME=REGEX (RE2); of a pattern with a group only what the group "
+             "matched."},
+    {.name = "agent.redact.drop_keys",
+     .type = list,
+     .help = "Attributes that are left out, by key; * at the end stands for the rest of it."},
+    {.name = "agent.redact.mask_keys",
+     .type = list,
+     .help = "Attributes whose value becomes [redacted], by key; * at the end stands for the rest of it."},
+    {.name = "agent.sampling.ratio",
+     .type = real,
+     .fallback = "1",
+     .min = 0.0001,
+     .max = 1,
+     .help = "Share of traces that are kept, by trace id; the tracestate (ot=th:) says so, and counts stay weighted."},
+    {.name = "agent.sampling.keep_errors",
+     .type = boolean,
+     .fallback = "false",
+     .help = "Keep spans with an error whatever their trace; they stand for themselves."},
 };
 
 }  // namespace

@@ -12,6 +12,7 @@ namespace hs::wire::otlp {
 using Element = simdjson::dom::element;
 
 Result<model::Batch> decode_json(Builder& b, std::string body);
+Result<std::string> transcode_json(Builder& b, std::string body);
 
 class JsonReader {
  public:
@@ -95,6 +96,9 @@ class JsonReader {
 
   std::string error_;
 };
+
+// The request as protobuf (schema.h).
+std::string transcode(JsonReader& r, Element root);
 
 void read_traces(JsonReader& r, Element root);
 void read_logs(JsonReader& r, Element root);

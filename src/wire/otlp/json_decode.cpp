@@ -87,7 +87,11 @@ Status parse(Builder& b, Document& document, Element& root) {
 
 }  // namespace
 
-Result<model::Batch> decode_json(Builder& b, std::string body) {
+namespace {
+
+// Reads the whole document by `read`.
+template <class Read>
+Status read_document(Builder& b, std::string body, Read read) {
   if (count_tokens(body) > b.limits.json_tokens_max)
     return fail(Code::too_large, fmt::format("the JSON body has more than {} values: send it in several requests",
                                              b.limits.json_tokens_max));
@@ -96,23 +100,33 @@ Result<model::Batch> decode_json(Builder& b, std::string body) {
   HS_TRY(parse(b, document, root));
   if (!root.is_object()) return fail(Code::invalid_argument, "the body is no JSON object");
   JsonReader reader(b);
-  switch (b.batch.signal) {
-    case model::Signal::traces:
-      read_traces(reader, root);
-      break;
-    case model::Signal::logs:
-      read_logs(reader, root);
-      break;
-    case model::Signal::metrics:
-      read_metrics(reader, root);
-      break;
-  }
-  if (reader.failed()) {
-    const std::string_view signal = model::name_of(b.batch.signal);
-    return fail(Code::invalid_argument,
-                fmt::format("the body is no OTLP/JSON request for {}: {}", signal, reader.error()));
-  }
+  read(reader, root);
+  if (!reader.failed()) return {};
+  return fail(Code::invalid_argument, fmt::format("the body is no OTLP/JSON request for {}: {}",
+                                                  model::name_of(b.batch.signal), reader.error()));
+}
+
+}  // namespace
+
+Result<model::Batch> decode_json(Builder& b, std::string body) {
+  HS_TRY(read_document(b, std::move(body), [&b](JsonReader& reader, Element root) {
+    switch (b.batch.signal) {
+      case model::Signal::traces:
+        return read_traces(reader, root);
+      case model::Signal::logs:
+        return read_logs(reader, root);
+      case model::Signal::metrics:
+        return read_metrics(reader, root);
+    }
+  }));
   return b.finish();
+}
+
+Result<std::string> transcode_json(Builder& b, std::string body) {
+  std::string out;
+  HS_TRY(
+      read_document(b, std::move(body), [&out](JsonReader& reader, Element root) { out = transcode(reader, root); }));
+  return out;
 }
 
 }  // namespace hs::wire::otlp

@@ -6,6 +6,7 @@
 #include <protozero/pbf_reader.hpp>
 
 #include "model/canonical.h"
+#include "wire/otlp/rewrite.h"
 #include "wire/otlp/test_payloads.h"
 
 namespace hs::wire::otlp {
@@ -22,6 +23,11 @@ void expect_same(Signal signal, const std::string& pb, const std::string& json, 
   ASSERT_TRUE(b) << b.error().message;
   const std::string text = describe(*a);
   EXPECT_EQ(text, describe(*b));
+  const auto transcoded = protobuf_of_json(signal, json);
+  ASSERT_TRUE(transcoded) << transcoded.error().message;
+  const auto c = decode(signal, Format::protobuf, *transcoded);
+  ASSERT_TRUE(c) << c.error().message;
+  EXPECT_EQ(text, describe(*c));
   const size_t at = text.find("\nscope ");
   ASSERT_NE(at, text.npos) << text;
   EXPECT_EQ(text.substr(text.find('\n', at + 1) + 1), want);
