@@ -93,6 +93,29 @@ def test_remote_write_of_a_real_prometheus(tmp_path):
             process.wait(30)
 
 
+def said(url, query):
+    answer = requests.get(url + "/api/v1/query", params={"query": query, "time": "1000"}, timeout=60)
+    told = answer.json()
+    return answer.status_code, told.get("errorType"), told.get("error"), told.get("data")
+
+
+def test_bad_queries_are_told_alike(tmp_path):
+    name, port = program(), free_ports(1)[0]
+    url = f"http://127.0.0.1:{port}"
+    queries = [line for line in open(pathlib.Path(__file__).parent / "bad_queries.txt").read().splitlines()
+               if not line.startswith("# ")]
+    process = prometheus(name, port, tmp_path / "prometheus", {})
+    try:
+        with Homeostat(settings={"prometheus.features": ""}) as h:
+            wait_for("Prometheus", lambda: ready(url), 60)
+            differ = [(query, theirs, ours) for query in ["", "#only a comment", *queries]
+                      if (theirs := said(url, query)) != (ours := said(h.url("http"), query))]
+            assert not differ, "\n".join(map(str, differ))
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
 def prometheus(name, port, directory, config):
     directory.mkdir()
     (directory / "prometheus.yml").write_text(json.dumps(config))
