@@ -53,8 +53,10 @@ Status Reader::each_block(const Sql& sql, const InterruptCheck& interrupt, const
     return status.has_value();
   });
   HS_TRY(status);
-  if (!answer) return tl::unexpected(answer.error());
-  return {};
+  if (answer) return {};
+  // The engine ends an answer that takes too long by closing the connection: that is the query's time, not a failure.
+  const Interrupt why = interrupt ? interrupt() : Interrupt::none;
+  return why == Interrupt::none ? tl::unexpected(answer.error()) : interrupted(why);
 }
 
 Status Reader::each(const Sql& sql, const InterruptCheck& interrupt, const Row& row) const {
