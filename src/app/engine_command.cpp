@@ -29,6 +29,8 @@ Result<std::unique_ptr<net::HttpServer>> start(io::Endpoint endpoint, http::Hand
   options.name = "engine";
   options.body_bytes_max = block_bytes_max;
   options.all_bodies_bytes_max = 2 * block_bytes_max;
+  // Blocks of tens of MiB come through the socket, from our own parent alone.
+  if (!options.listen.unix_path.empty()) options.body_reserve_bytes_max = block_bytes_max;
   return net::HttpServer::start(std::move(options), std::move(handler));
 }
 

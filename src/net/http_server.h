@@ -18,6 +18,9 @@ struct HttpServerOptions {
 
   // Of one request's body as received. 64 MiB is what OTLP clients (and the OpAMP specification) count on.
   size_t body_bytes_max = 64 * 1024 * 1024;
+  // A body is given its memory in advance up to here, if its Content-Length says so; beyond, it grows as bytes really
+  // come, and is copied each time. Low where strangers send.
+  size_t body_reserve_bytes_max = 1024 * 1024;
   // Of all bodies that are being received or answered, on all connections: the bound of this server's memory. Beyond
   // it a request gets 503 and Retry-After.
   size_t all_bodies_bytes_max = 256 * 1024 * 1024;

@@ -98,7 +98,7 @@ void HttpSession::tear() {
 
 // One request and its answer. False: the connection is at its end.
 asio::awaitable<bool> HttpSession::serve_one() {
-  RequestParser parser(shared_.options.body_bytes_max);
+  RequestParser parser(shared_.options.body_bytes_max, shared_.options.body_reserve_bytes_max);
   if (!co_await read_header(parser)) co_return false;
   if (!co_await read_body(parser)) co_return false;
   const bool go_on = co_await answer(parser);

@@ -10,9 +10,6 @@ namespace {
 
 namespace bhttp = boost::beast::http;
 
-// A body is given its memory in advance up to here; beyond, it grows as bytes really come.
-constexpr uint64_t body_reserve_max = 1024 * 1024;
-
 std::string_view view(boost::beast::string_view text) { return {text.data(), text.size()}; }
 
 bool same_text(std::string_view a, std::string_view b) {
@@ -36,7 +33,8 @@ Status parse_target(std::string_view target, http::Request& into) {
   return {};
 }
 
-RequestParser::RequestParser(size_t body_bytes_max) : body_bytes_max_(body_bytes_max) {
+RequestParser::RequestParser(size_t body_bytes_max, size_t body_reserve_bytes_max)
+    : body_bytes_max_(body_bytes_max), body_reserve_bytes_max_(body_reserve_bytes_max) {
   Base::header_limit(header_bytes_max);
   Base::body_limit(body_bytes_max);
 }
@@ -95,7 +93,7 @@ void RequestParser::on_header_impl(Error& ec) {
 }
 
 void RequestParser::on_body_init_impl(boost::optional<std::uint64_t> const& length, Error&) {
-  if (length) request_.body.reserve(static_cast<size_t>(std::min<uint64_t>(*length, body_reserve_max)));
+  if (length) request_.body.reserve(static_cast<size_t>(std::min<uint64_t>(*length, body_reserve_bytes_max_)));
 }
 
 std::size_t RequestParser::on_body_impl(Text body, Error&) {

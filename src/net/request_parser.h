@@ -21,7 +21,7 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
   using Base = boost::beast::http::basic_parser<true>;
 
  public:
-  explicit RequestParser(size_t body_bytes_max);
+  RequestParser(size_t body_bytes_max, size_t body_reserve_bytes_max);
 
   // Consumes what it can of `bytes` and says how much. Stops after the header once, so that the caller can look at it.
   // An error is final: it is the answer to the client, after which the connection cannot go on.
@@ -52,7 +52,7 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
   void refuse(Code code, std::string message, Error& ec);
   hs::Error error_of(const Error& ec) const;
 
-  size_t body_bytes_max_;
+  size_t body_bytes_max_, body_reserve_bytes_max_;
   http::Request request_;
   int version_ = 11;
   int hosts_ = 0;

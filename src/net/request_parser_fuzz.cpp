@@ -7,7 +7,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 1) return 0;
   constexpr size_t body_bytes_max = 1000;
-  hs::net::RequestParser parser(body_bytes_max);
+  hs::net::RequestParser parser(body_bytes_max, body_bytes_max);
   const size_t step = 1 + data[0];
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
   std::string waiting;
