@@ -2,6 +2,7 @@
 import gzip
 import os
 import re
+import socket
 import subprocess
 import threading
 import time
@@ -10,7 +11,7 @@ import pytest
 import requests
 
 from agent_process import Agent
-from harness import Homeostat, wait_for
+from harness import Homeostat, free_ports, wait_for
 from http_double import Answering, Double
 from otlp_data import REQUESTS, Context, any_value, full_logs, full_trace, key_values
 from otlp_metrics_data import full_metrics
@@ -74,8 +75,11 @@ def post(agent, request, headers=None, signal="logs"):
                          timeout=60)
 
 
-def texts_in(receiver):
-    requests_ = [REQUESTS["logs"].FromString(body) for path, _, body in receiver.got if path.endswith("/v1/logs")]
+def texts_in(receiver, by_name=False):
+    """The bodies of log records; `by_name`: of requests that came again under their name, once."""
+    bodies = [(headers["Homeostat-Shipment"].split(" oldest")[0], body) for path, headers, body in receiver.got
+              if path.endswith("/v1/logs")]
+    requests_ = [REQUESTS["logs"].FromString(b) for b in (dict(bodies).values() if by_name else [b for _, b in bodies])]
     return [r.body.string_value for q in requests_ for rl in q.resource_logs for sl in rl.scope_logs
             for r in sl.log_records]
 
@@ -241,6 +245,29 @@ def test_memory_stays_bounded_with_a_backlog():
             assert max(peaks) <= 64 << 10
 
 
+def test_files_and_syslog_are_kept_and_forwarded_too(tmp_path):
+    """Lines of a file and syslog messages, redacted as everything else; each once, also when the agent is killed."""
+    path = tmp_path / "app.log"
+    path.write_text("first line of ann@example.org\n")
+    syslog, = free_ports(1)
+    settings = {"logs.files": f'["{path}"]', "listen.syslog_tcp": f"127.0.0.1:{syslog}",
+                "agent.redact.patterns": '["email"]'}
+    with Receiver() as receiver, Agent(receiver.url, settings) as agent:
+        wait_for("the first line", lambda: "first line of [redacted:email]" in texts_in(receiver))
+        agent.kill()
+        with path.open("a") as file:
+            file.write("second line\n")
+        agent.start()
+        with socket.create_connection(("127.0.0.1", syslog)) as connection:
+            connection.sendall(b"<13>Oct 11 22:14:15 host app: by syslog of bob@example.org\n")
+        wait_for("all", lambda: len(texts_in(receiver, by_name=True)) >= 3)
+        agent.wait_drained()
+        texts = texts_in(receiver, by_name=True)  # this receiver takes twice what was on its way at the kill
+        assert [t for t in texts if "line" in t] == ["first line of [redacted:email]", "second line"]
+        assert sum("by syslog of [redacted:email]" in t for t in texts) == 1 and len(texts) == 3
+        assert b"example.org" not in b"".join(body for _, _, body in receiver.got) + agent.queue_bytes()
+
+
 SECRETS = ["4111 1111 1111 1111", "ann@example.org", "Bearer abcdef0123456789", "hunter2", "tango-77"]
 REDACT = {"agent.redact.patterns": '["credit_card", "email", "bearer", "url_password"]',
           "agent.redact.custom": '["code=code (tango-[0-9]+)"]', "agent.redact.drop_keys": '["dropped.*"]',
@@ -353,6 +380,22 @@ def test_sampling_is_consistent_and_counts_stay_weighted():
     assert {s.span_id for s in others} == {
         s.span_id for s in spans if s.status.code != 2 and int.from_bytes(s.trace_id[-7:], "big") >= 0xc0000000000000}
     assert abs(4 * len(others) - 900) < 350  # six standard deviations
+
+
+def test_a_few_bytes_that_ask_for_much_memory_do_not_get_it():
+    """Two million empty records in four megabytes: refused before they are columns."""
+    records = b"\x12\x00" * (2_000_000 - 20)
+
+    def nested(number, body):
+        size, length = len(body), b""
+        while size >= 0x80:
+            length, size = length + bytes([size & 0x7F | 0x80]), size >> 7
+        return bytes([number << 3 | 2]) + length + bytes([size]) + body
+
+    with Receiver() as receiver, Agent(receiver.url) as agent:
+        assert post(agent, nested(1, nested(2, records))).status_code == 413
+        assert post(agent, logs_of("and goes on")).status_code == 200
+        assert agent.memory_kib() <= 64 << 10
 
 
 def test_it_has_no_engine_and_no_children(agent):

@@ -20,6 +20,10 @@ using ingest::WireFormat;
 using model::Signal;
 using wire::otlp::Format;
 
+// Who takes small bodies has little memory: what two bytes of them can ask for is bounded with them. The proportion is
+// that of the decoder's own limit to the body that OTLP recommends.
+constexpr size_t decoded_bytes_per_byte = 4, decoded_bytes_least = 16 << 20;
+
 struct Counters {
   explicit Counters(std::string_view signal)
       : labels(fmt::format("signal=\"{}\"", signal)),
@@ -245,6 +249,8 @@ Result<model::Batch> decode(const Incoming& incoming, size_t body_bytes_max) {
   HS_ASSIGN(std::string body, decompress(coding_of(incoming.encoding), incoming.body, body_bytes_max));
   const uint64_t body_bytes = body.size();
   wire::otlp::DecodeLimits limits;
+  limits.decoded_bytes_max =
+      std::clamp(decoded_bytes_per_byte * body_bytes_max, decoded_bytes_least, limits.decoded_bytes_max);
   ingest::choose(limits.attributes_per_item_max, incoming.item_limits.attributes);
   ingest::choose(limits.nesting_max, incoming.item_limits.nesting);
   ingest::choose(limits.key_bytes_max, incoming.item_limits.key_bytes);
