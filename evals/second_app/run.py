@@ -107,7 +107,11 @@ class World:
         for process in self._running:
             process.terminate()
         for process in self._running:
-            process.wait(30)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()  # what hangs by order may not end when told to
+                process.wait()
         self.homeostat.stop()
         self.homeostat.stop_values()
 
