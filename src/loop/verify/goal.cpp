@@ -19,6 +19,8 @@ const Objective* objective_named(const config::Declarations& declarations, const
 
 constexpr int64_t slow_window_s = 10, missed_window_s = 6;
 constexpr double missed_n_min = 15, missed_more = 0.1;
+constexpr int64_t missed_long_s = 20;  // for less than that much more: it takes longer to be sure
+constexpr double missed_z = 4;
 
 bool goes_on(const Symptom& s) { return s.ended == 0; }
 bool countable(const Symptom& s) { return s.kind == SymptomKind::errors || s.kind == SymptomKind::latency; }
@@ -68,18 +70,30 @@ bool comes_to(const Objective& o, const Symptom& s, const Past& history) {
   return history.leads_to(o.service, o.operation, calls ? s.peer : s.service);
 }
 
+// Clearly more than is allowed: much more for some seconds, or twice as much for so long that it is no chance.
+bool is_missed(const Past& history, const Scope& scope, const Bad& bad, double allowed, int64_t started, int64_t to) {
+  const auto since = [&](int64_t seconds) { return history.total(scope, bad, std::max(started, to - seconds), to); };
+  const Block now = since(missed_window_s);
+  if (now.n < missed_n_min) return false;
+  if (now.bad >= (2 * allowed + missed_more) * now.n) return true;
+  const Block all = since(missed_long_s);
+  const double chance = std::sqrt(all.n * allowed * (1 - allowed));
+  return all.bad >= 2 * allowed * all.n && all.bad - allowed * all.n >= missed_z * std::max(chance, 1.0) &&
+         now.bad >= 2 * allowed * now.n;
+}
+
 // Objectives of one kind that are missed now, of requests that come to where a symptom is.
 void add_missed(Goal& goal, ObjectiveKind kind, const Incident& incident, const config::Declarations& declarations,
                 const Past& history) {
-  const int64_t to = history.last_second(), from = std::max(incident.started / nanos_per_s + 1, to - missed_window_s);
+  const int64_t to = history.last_second(), started = incident.started / nanos_per_s + 1;
   for (const Objective& o : declarations.objectives) {
     if (o.kind != kind) continue;
     const bool latency = o.kind == ObjectiveKind::latency;
     const double slow_ms = latency ? static_cast<double>(o.threshold_ms) : 0;
     const Bad bad{.errors = !latency, .slow_ms = slow_ms, .limited = !incident.security};
-    const Block now = history.total({.service = o.service, .operation = o.operation, .kind = 2}, bad, from, to);
     const double allowed = 1 - o.target;
-    if (now.n < missed_n_min || now.bad < (2 * allowed + missed_more) * now.n) continue;
+    if (!is_missed(history, {.service = o.service, .operation = o.operation, .kind = 2}, bad, allowed, started, to))
+      continue;
     const auto above = [&](const Symptom& x) { return goes_on(x) && comes_to(o, x, history); };
     if (std::none_of(incident.symptoms.begin(), incident.symptoms.end(), above)) continue;
     Bad& all = goal.requests.try_emplace({o.service, o.operation}, Bad{.errors = false}).first->second;

@@ -82,6 +82,25 @@ TEST(Goal, what_fails_is_measured_by_failures_where_those_are_owed) {
   EXPECT_EQ(goal.requests.begin()->second.slow_ms, 0);
 }
 
+// 15 % of a dozen requests a second: no six seconds of it say much, a quarter of a minute does.
+TEST(Goal, a_promise_that_is_missed_by_a_little_is_missed) {
+  for (const double failed : {0.0, 1.0, 2.0}) {
+    Past history;
+    for (int64_t second = 985; second < 1'000; ++second) {
+      stream::Frame frame{.tick = (second + 1) * nanos_per_s};
+      frame.calls = {{.second = second, .service = "gate", .operation = "page", .callee = "shop"}};
+      const double bad = second % 3 == 0 || failed > 1 ? failed : 0;
+      frame.cells = {{.second = second, .service = "gate", .operation = "page", .count = 12, .errors = bad}};
+      history.add(frame);
+    }
+    config::Declarations declarations;
+    declarations.objectives = {{.name = "works", .service = "gate", .operation = "page", .target = 0.97}};
+    Incident incident = slow("");
+    incident.symptoms[0].kind = SymptomKind::errors, incident.started = 985 * nanos_per_s;
+    EXPECT_EQ(goal_of(incident, declarations, history).owed, failed > 1) << failed;
+  }
+}
+
 // Calls that depart concern those who make them, not everybody who comes to the caller.
 TEST(Goal, of_calls_that_depart_only_requests_that_make_them_are_counted) {
   Above above(900);
