@@ -83,6 +83,8 @@ double gain_of(const Situation& s, const Option& option, const Expectation& e) {
               on_the_way(s, e.service);
   bool load = e.measure == config::Measure::load;
   bool measure = name_of(e.measure) == s.goal->measure || s.goal->measure == "kpi" || (load && is_overload(cause));
+  // Answers that do not come are failures and slowness that nobody tells of, and not too much of anything.
+  if (s.goal->measure == "load" && !s.goal->bad_above) measure = !load;
   // Errors guard every change, whatever it is for: what is declared to cause them will not pass.
   bool breaks = same && !e.improves && e.measure == config::Measure::errors;
   if (!near || (!measure && !breaks && !load)) return 0;

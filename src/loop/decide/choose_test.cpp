@@ -44,6 +44,10 @@ TEST(Moves, of_variants_and_flags) {
   EXPECT_EQ(off[0].to, Value(false));
 }
 
+config::Expectation expect(std::string service, config::Measure measure, std::string when, bool improves = true) {
+  return {.service = std::move(service), .measure = measure, .when = std::move(when), .improves = improves};
+}
+
 struct Fixture : testing::Test {
   Fixture() {
     incident.symptoms = {{.id = "s", .service = "shop", .operation = "buy", .baseline = 0, .observed = 0.3}};
@@ -156,6 +160,18 @@ TEST_F(Fixture, tries_without_a_control_what_a_queue_may_hide) {
 
 // Of a consumer behind a queue it is not known by request whether it read the knob: the fate of those who came in is
 // another matter.
+TEST_F(Fixture, what_cures_failures_cures_silence) {
+  incident.symptoms[0].kind = SymptomKind::throughput;
+  incident.symptoms[0].baseline = 12, incident.symptoms[0].observed = 0;
+  incident.causes[0].kind = "down";
+  goal = goal_of(incident, declarations, history);
+  ASSERT_EQ(goal.measure, "load");
+  declarations.knobs = {flag("a", "shop", "pay"), flag("b", "shop", "pay")};
+  declarations.knobs[0].expect = {expect("shop", config::Measure::load, "enabled")};
+  declarations.knobs[1].expect = {expect("shop", config::Measure::latency, "enabled")};
+  EXPECT_EQ(best(), "b enabled");
+}
+
 TEST_F(Fixture, what_nobody_waits_for_may_be_cured_where_it_is_done) {
   Knob plain = flag("plain", "mail");
   plain.expect = {{.service = "mail", .operation = "deliver", .measure = config::Measure::latency, .when = "enabled"}};
@@ -188,10 +204,6 @@ TEST_F(Fixture, undoes_the_last_change_first) {
   ASSERT_EQ(c.nothing, "");
   EXPECT_TRUE(c.ranked[0].undo);
   EXPECT_EQ(c.ranked[0].move.to, Value(int64_t{10}));
-}
-
-config::Expectation expect(std::string service, config::Measure measure, std::string when, bool improves = true) {
-  return {.service = std::move(service), .measure = measure, .when = std::move(when), .improves = improves};
 }
 
 // On every other day more retries mean fewer errors. In a storm of retries they are the fault, and a few less of them

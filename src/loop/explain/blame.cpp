@@ -1,6 +1,7 @@
 #include "loop/explain/blame.h"
 
 #include <algorithm>
+#include <set>
 
 #include "loop/explain/explain.h"
 
@@ -14,6 +15,8 @@ constexpr double failing_share = 0.05;     // of its requests: a caller that fai
 constexpr double denied_share = 0.05;      // of its requests, more than usual
 constexpr double slower_factor = 1.4;      // a mean that is worth following
 constexpr double unexplained_share = 0.3;  // of failed calls that failed at the callee: the others probably did, too
+constexpr double waits_share = 0.9;        // of a silence, for services below that are silent with it
+constexpr double waits_peer_share = 0.45;  // the same for peers: who stands still does not call them either
 constexpr double repeated_share = 0.25;    // of calls that fail: that they are more is a consequence
 
 struct Now {
@@ -57,6 +60,7 @@ class Walk {
   void errors(const OperationKey& at, double weight, int depth);
   void time(const OperationKey& at, double weight, int depth);
   void silence(const OperationKey& at, double weight, int depth);
+  void waiting(const OperationKey& at, double weight, int depth);
   void denials(const OperationKey& at, double weight, int depth);
   void edge(const Symptom& symptom);
   void put(Starts starts, const std::string& service, const std::string& peer, double weight) {
@@ -67,6 +71,8 @@ class Walk {
   bool look(const OperationKey& at, Now& now) const;
   bool is_silent(const OperationKey& at) const;
   bool is_slower(const OperationKey& at) const;
+  bool is_silent(const Track& track, const std::string& service) const;
+  bool answers_others(const OperationKey& at) const;
   Weighted callee_operations(const std::string& callee, const std::map<std::string, double>& known) const;
   bool calls_fail(const OperationKey& callee) const;
   Weighted callers_of(const OperationKey& callee) const;
@@ -91,11 +97,24 @@ bool Walk::look(const OperationKey& at, Now& now) const {
 
 bool Walk::is_silent(const OperationKey& at) const {
   Now now;
-  if (!look(at, now)) return false;
-  const int64_t until = history_.settled(at.service, to_) + 1;  // nearly complete will do for a share of 30 %
+  return look(at, now) && is_silent(*now.track, at.service);
+}
+
+bool Walk::is_silent(const Track& track, const std::string& service) const {
+  const int64_t until = history_.settled(service, to_) + 1;  // nearly complete will do for a share of 30 %
   const int64_t since = std::min(until, std::max(from_, until - 4));
-  const double rate = now.track->ring.sum(since, until).n / static_cast<double>(until - since + 1);
-  return now.track->usual.rate() > 0.3 && rate < silent_share * now.track->usual.rate();
+  const double rate = track.ring.sum(since, until).n / static_cast<double>(until - since + 1);
+  return track.usual.rate() > 0.3 && rate < silent_share * track.usual.rate();
+}
+
+// Whether another operation of the same service goes on: then it is not the service that stands still.
+bool Walk::answers_others(const OperationKey& at) const {
+  for (auto it = history_.operations.lower_bound({at.service, ""}); it != history_.operations.end(); ++it) {
+    if (it->first.service != at.service) break;
+    if (it->first.operation.empty() || it->first.operation == at.operation) continue;
+    if (it->second.usual.rate() > 0.3 && !is_silent(it->first)) return true;
+  }
+  return false;
 }
 
 bool Walk::is_slower(const OperationKey& at) const {
@@ -281,7 +300,7 @@ Weighted Walk::callers_of(const OperationKey& callee) const {
 // not be asked at all: because its callers are silent themselves, or fail before they come to it.
 void Walk::silence(const OperationKey& at, double weight, int depth) {
   const Weighted callers = callers_of(at);
-  if (depth >= depth_max || callers.empty() || calls_fail(at)) return put(Starts::silence, at.service, "", weight);
+  if (depth >= depth_max || callers.empty() || calls_fail(at)) return waiting(at, weight, depth);
   double blamed = 0;
   for (const auto& [caller, share] : callers) {
     Now now;
@@ -295,6 +314,34 @@ void Walk::silence(const OperationKey& at, double weight, int depth) {
     blamed += share;
   }
   put(Starts::silence, at.service, "", weight * (1 - std::min(1.0, blamed)));
+}
+
+// It is asked and does not answer: by its own doing, or because somebody below does not answer it. Nobody tells of a
+// call that has not ended; who below is silent with it may be waited for. A callee may also be silent because nobody
+// asks it any more: unless the caller goes on with everything else, it is the caller that stands still.
+void Walk::waiting(const OperationKey& at, double weight, int depth) {
+  std::set<OperationKey> services;
+  std::set<std::string> peers;
+  for (auto it = history_.calls.lower_bound({at.service, at.operation, "", ""}); it != history_.calls.end(); ++it) {
+    const CallKey& key = it->first;
+    if (key.service != at.service || (!at.operation.empty() && key.operation != at.operation)) break;
+    if (it->second.async) continue;
+    const auto edge = history_.edges.find({at.service, key.callee});
+    if (history_.operations.contains({key.callee, ""})) {
+      if (is_silent({key.callee, key.callee_operation})) services.insert({key.callee, key.callee_operation});
+    } else if (edge != history_.edges.end() && is_silent(edge->second, at.service)) {
+      peers.insert(key.callee);
+    }
+  }
+  if (!answers_others(at)) services.clear();
+  if (depth >= depth_max) services.clear(), peers.clear();
+  const double below = !services.empty() ? waits_share : !peers.empty() ? waits_peer_share : 0;
+  put(Starts::silence, at.service, "", weight * (1 - below));
+  for (const OperationKey& callee : services)
+    waiting(callee, weight * below / static_cast<double>(services.size()), depth + 1);
+  if (!services.empty()) return;
+  for (const std::string& peer : peers)
+    put(Starts::peer_time, at.service, peer, weight * below / static_cast<double>(peers.size()));
 }
 
 void Walk::edge(const Symptom& s) {

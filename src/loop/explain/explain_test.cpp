@@ -71,6 +71,42 @@ TEST(Explain, a_slow_service_is_blamed_and_not_its_callers) {
   EXPECT_GE(right, all - 1);
 }
 
+// front calls shop for one of its two operations, shop asks a database, and the database never answers: nobody tells of
+// calls that do not end. The entry is the last that should be blamed.
+TEST(Explain, a_hang_is_looked_for_where_the_silence_begins) {
+  Detector detector;
+  UnixNanos now = 0;
+  for (int64_t second = 1'000; second < 1'215; ++second) {
+    const bool hangs = second >= 1'200;
+    stream::Frame frame{.tick = (second + 2) * nanos_per_s};
+    const auto cell = [&](const char* service, const char* operation, uint8_t kind, const char* peer, double n) {
+      stream::Cell c{.second = second, .service = service, .operation = operation, .instance = "1", .kind = kind};
+      c.peer = peer, c.count = n, c.spans = static_cast<uint32_t>(n);
+      for (int i = 0; i < static_cast<int>(n); ++i) c.duration_ms.add(20);
+      if (n > 0) frame.cells.push_back(c);
+    };
+    const double rides = hangs ? 0 : 10;
+    cell("front", "ride", 2, "", rides), cell("front", "look", 2, "", 10), cell("front", "match", 3, "shop", rides);
+    cell("shop", "match", 2, "", rides), cell("shop", "near", 3, "db", rides);
+    if (!hangs) {
+      stream::Call call{.second = second, .service = "front", .operation = "ride", .callee = "shop"};
+      call.callee_operation = "match", call.traced = true, call.count = call.joined = rides;
+      frame.calls.push_back(call);
+      call = {.second = second, .service = "shop", .operation = "match", .callee = "db", .callee_operation = "near"};
+      call.count = rides;
+      frame.calls.push_back(call);
+    }
+    now = frame.tick;
+    detector.step(frame, {});
+  }
+  ASSERT_FALSE(detector.active().empty());
+  for (const Explanation& e : explain(detector, detector.active(), {}, now)) {
+    EXPECT_EQ(e.causes.front().entity, "service:shop");
+    EXPECT_EQ(e.causes.front().kind, "down");
+    EXPECT_TRUE(std::any_of(e.causes.begin(), e.causes.begin() + 2, [](const Cause& c) { return c.peer == "db"; }));
+  }
+}
+
 TEST(Explain, every_active_symptom_is_in_exactly_one_explanation) {
   World world(31);
   world.run(120);
