@@ -1,4 +1,4 @@
-"""The second application's declarations are what this binary takes; the evaluation itself takes half an hour (evals/second_app)."""
+"""The second application's declarations are what this binary takes; the evaluation itself is in evals/second_app."""
 import subprocess
 import sys
 
