@@ -11,6 +11,7 @@
 #include "base/compress.h"
 #include "ingest/record.h"
 #include "ingest/segment_reader.h"
+#include "ingest/shipments.h"
 #include "io/disk_sim.h"
 
 namespace hs::ingest {
@@ -47,6 +48,11 @@ void raw(const std::string& bytes) {
   std::ignore = parse_done(bytes);
   std::ignore = parse_seen(bytes);
   std::ignore = parse_decided(bytes);
+  std::ignore = parse_shipment(bytes);
+  Shipments known(4), again(4);
+  known.restore(bytes);
+  again.restore(known.snapshot());
+  HS_ASSERT(known.snapshot() == again.snapshot(), "what is known of shipments reads back");
   // The same behind a good compression, where the fields are.
   if (const auto content = compress(Coding::zstd, bytes)) {
     if (const auto decided = parse_decided(std::string(8, 'c') + *content))

@@ -184,6 +184,26 @@ TEST(SegmentReader, ABodyCannotPassForARecord) {
   EXPECT_EQ(w.read(), (std::pair{0, Finish::torn}));
 }
 
+TEST(Record, ShipmentsReadBackBetweenLimitsAndRefusals) {
+  Incoming incoming;
+  incoming.shipment = {{1, UINT64_MAX}, 70, 69};
+  incoming.item_limits.attributes = 5;
+  incoming.refused = "r";
+  incoming.body = "spans";
+  const auto request = parse_request(encode_request_prefix(incoming, 3, 100) + incoming.body);
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->incoming.shipment, incoming.shipment);
+  EXPECT_EQ(request->incoming.item_limits, incoming.item_limits);
+  EXPECT_EQ(request->incoming.refused, "r");
+  EXPECT_EQ(request->incoming.body, "spans");
+  // Another number is another request, whatever its bytes; what is open beside it does not matter.
+  Incoming other = incoming;
+  other.shipment.oldest = 70;
+  EXPECT_EQ(request_hash(other), request_hash(incoming));
+  other.shipment.number = 71;
+  EXPECT_NE(request_hash(other), request_hash(incoming));
+}
+
 TEST(Record, HeldRequestsAndWhatWasDecidedOfThem) {
   Incoming incoming;
   incoming.held = true;
