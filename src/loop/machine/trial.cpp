@@ -12,6 +12,8 @@ namespace {
 constexpr int64_t in_force_ms = 200;
 constexpr double exposures[] = {0.2, 0.3, 0.4};
 constexpr int64_t lately_s = 10, usual_s = 30;
+constexpr int64_t well_again_s = 8;
+constexpr double well_again_n_min = 30;
 constexpr uint64_t claims_min = 20;  // requests before "who reports the candidate" means anything
 
 }  // namespace
@@ -24,8 +26,7 @@ Trial::Trial(config::Knob knob, Change change, Goal goal, bool ramp, const Polic
 double Trial::exposure_for(const View& view) const {
   int64_t to = view.history->last_second();
   int64_t from = std::clamp(goal_.started / nanos_per_s + 1, to - lately_s, to - 1);
-  double bad = 0;
-  for (const auto& b : blocks_of(goal_, *view.history, {}, from, to)) bad += b.bad;
+  const double bad = total(blocks_of(goal_, *view.history, {}, from, to)).bad;
   double bad_per_s = bad / static_cast<double>(to - from);
   for (double exposure : exposures) {
     double needed = first_look(policy_.canary.alpha_pass, -std::log1p(-exposure));
@@ -136,11 +137,25 @@ Trial::Out Trial::on_time(const View& view) {
   return {};
 }
 
+// Another change has taken the requests past this knob, or ended what was wrong with them: the few that still read it
+// would be waited for in vain. What the treated win is not counted as that.
+bool Trial::is_over(const View& view) const {
+  if (view.now - since_ < (well_again_s + 2) * nanos_per_s) return false;
+  const int64_t to = view.history->last_second();
+  const Block all = total(blocks_of(goal_, *view.history, {}, to - well_again_s, to));
+  return all.n >= well_again_n_min && all.share() <= goal_.healthy * (1 - change_.exposure);
+}
+
 Trial::Out Trial::step_canary(const stream::Frame& frame, const View& view) {
   canary_->add(frame);
-  if (auto v = canary_->judge(view.now)) {
-    v->change = change_.id;
-    return {{}, v};
+  auto judged = canary_->judge(view.now);
+  if (!judged && is_over(view)) {
+    judged = verdict(VerdictKind::inconclusive, "the requests are well again, also those that do not read the knob");
+    judged->evidence = Evidence::restored_only;
+  }
+  if (judged) {
+    judged->change = change_.id;
+    return {{}, judged};
   }
   bool slow = view.now - since_ > policy_.stage_ms * nanos_per_ms;
   if (!slow || stage_ > 1 || change_.exposure >= policy_.exposure_max) return {};

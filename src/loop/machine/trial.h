@@ -59,6 +59,7 @@ class Trial {
   Out ask(const View& view, double exposure, Phase phase);
   Out ask_again(const View& view, double exposure, Phase phase);  // under a new id: with new arms
   Canary make_canary(const Receipt& receipt, const View& view) const;
+  bool is_over(const View& view) const;
   Out step_canary(const stream::Frame& frame, const View& view);
   Out step_veto(const stream::Frame& frame, const View& view);
   Out step_full(const stream::Frame& frame, const View& view);
