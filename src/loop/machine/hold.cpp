@@ -12,7 +12,8 @@ namespace hs::loop {
 namespace {
 
 constexpr int64_t in_force_ms = 200;
-constexpr int64_t epoch_ms = 60'000;     // evidence older than this says little about now
+constexpr int64_t epoch_ms = 60'000;  // evidence older than this says little about now
+constexpr double epoch_longer_max = 5;
 constexpr double gone_log_odds_min = 5;  // the fault is gone for 150 to 1
 constexpr double still_there_log_odds = -4;
 constexpr size_t gone_units_min = 8, few_units_min = 3;
@@ -170,6 +171,12 @@ size_t Hold::units_to_release() const {
   return std::max(few_units_min, static_cast<size_t>(std::ceil(part * static_cast<double>(gone_units_min))));
 }
 
+// Fewer who are held back take longer to tell as much.
+int64_t Hold::epoch_of_ms() const {
+  const double longer = std::clamp(policy_.hold_back / probe_.exposure, 1.0, epoch_longer_max);
+  return static_cast<int64_t>(longer * static_cast<double>(epoch_ms));
+}
+
 Hold::Out Hold::watch_held_back(const stream::Frame& frame, const View& view) {
   for (const auto& o : frame.outcomes) arms_->add(o);
   Contrast c = arms_->contrast(objective);
@@ -182,7 +189,7 @@ Hold::Out Hold::watch_held_back(const stream::Frame& frame, const View& view) {
     return {std::move(out.actions), End::harmful, why};
   }
   double gone = gone_log_odds();
-  bool old = view.now - epoch_since_ > epoch_ms * nanos_per_ms;
+  bool old = view.now - epoch_since_ > epoch_of_ms() * nanos_per_ms;
   if (gone >= gone_log_odds_min && c.treated_units >= units_to_release() && !is_crowded(view)) {
     probe_.exposure = release_exposure, probe_.reason = "release: half of the units have the old value";
     phase_ = Phase::asked, probe_since_ = view.now;
