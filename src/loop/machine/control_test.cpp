@@ -220,9 +220,9 @@ TEST(Control, who_is_held_back_leaves_the_promise_kept) {
 }
 
 TEST(Control, few_who_are_held_back_tell_in_the_end_that_it_is_over) {
-  World w = world_with_target(0.995, 0.12);
+  World w = world_with_target(0.998, 0.15);
   ASSERT_TRUE(w.promoted) << text_of(w.log);
-  w.run(360);
+  w.run(450);
   EXPECT_FALSE(w.promoted) << text_of(w.log);
 }
 

@@ -14,6 +14,7 @@ namespace {
 constexpr int64_t in_force_ms = 200;
 constexpr int64_t epoch_ms = 60'000;  // evidence older than this says little about now
 constexpr double epoch_longer_max = 5;
+constexpr double maybe_gone_log_odds = 2;
 constexpr double gone_log_odds_min = 5;  // the fault is gone for 150 to 1
 constexpr double still_there_log_odds = -4;
 constexpr size_t gone_units_min = 8, few_units_min = 3;
@@ -171,6 +172,12 @@ size_t Hold::units_to_release() const {
   return std::max(few_units_min, static_cast<size_t>(std::ceil(part * static_cast<double>(gone_units_min))));
 }
 
+Hold::Out Hold::ask_share(const View& view, double exposure, std::string reason) {
+  probe_.exposure = exposure, probe_.reason = std::move(reason);
+  phase_ = Phase::asked, probe_since_ = view.now;
+  return {.actions = {SetKnob{probe_}}};
+}
+
 // Fewer who are held back take longer to tell as much.
 int64_t Hold::epoch_of_ms() const {
   const double longer = std::clamp(policy_.hold_back / probe_.exposure, 1.0, epoch_longer_max);
@@ -190,11 +197,13 @@ Hold::Out Hold::watch_held_back(const stream::Frame& frame, const View& view) {
   }
   double gone = gone_log_odds();
   bool old = view.now - epoch_since_ > epoch_of_ms() * nanos_per_ms;
-  if (gone >= gone_log_odds_min && c.treated_units >= units_to_release() && !is_crowded(view)) {
-    probe_.exposure = release_exposure, probe_.reason = "release: half of the units have the old value";
-    phase_ = Phase::asked, probe_since_ = view.now;
-    return {.actions = {SetKnob{probe_}}};
-  }
+  if (gone >= gone_log_odds_min && c.treated_units >= units_to_release() && !is_crowded(view))
+    return ask_share(view, release_exposure, "release: half of the units have the old value");
+  const double share = held_back_share(view);
+  if (gone >= maybe_gone_log_odds && probe_.exposure < policy_.hold_back && c.treated_units >= few_units_min)
+    return ask_share(view, policy_.hold_back, "hold-back: more of the units, as those so far fare well");
+  if (gone <= still_there_log_odds && probe_.exposure > share)
+    return ask_share(view, share, "hold-back: fewer units again, the fault is still there");
   bool ill_again = c.control_units >= 30 && c.control_rate > useless_ratio * verdict_.control && c.log_e_worse < -1 &&
                    c.treated_units >= gone_units_min;
   if (ill_again) {

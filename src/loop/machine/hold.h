@@ -63,6 +63,7 @@ class Hold {
   double held_back_share(const View& view) const;
   size_t units_to_release() const;
   int64_t epoch_of_ms() const;
+  Out ask_share(const View& view, double exposure, std::string reason);
   Out start_probe(const View& view, double exposure);
   Out end_probe(const View& view, std::string why, bool needed);
   Out watch_held_back(const stream::Frame& frame, const View& view);
