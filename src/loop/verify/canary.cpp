@@ -71,6 +71,15 @@ bool Canary::match_quiet(UnixNanos now) const {
   return !in.per_request || silence(in).value_or(suspicion_z) < suspicion_z;
 }
 
+// The treated's bad share if all that may not have been heard of had failed: where only those who fare well are heard,
+// every change seems to help.
+double Canary::rate_at_worst(const Contrast& c, UnixNanos now) const {
+  if (limits_.trusting) return c.treated_rate;
+  const MatchInput in = match_input(now);
+  const double heard = static_cast<double>(in.settled_treated), silent = unheard(in);
+  return heard + silent > 0 ? (c.treated_rate * heard + silent) / (heard + silent) : c.treated_rate;
+}
+
 // A request is known when it must have been reported: the slowest one seen, export, and a tick.
 int64_t Canary::settle_ns() const {
   return static_cast<int64_t>(std::min(arms_.slowest_ms(), settle_slow_ms_max) * nanos_per_ms) + settle_base_ns;
@@ -111,6 +120,7 @@ std::optional<Verdict> Canary::judge_better(const Contrast& c, UnixNanos now) {
   if (carried_ + c.log_e_better < better_.threshold(c.bad_effective)) return std::nullopt;
   if (c.treated_units < limits_.units_min || c.treated_rate > limits_.ratio_max * c.control_rate) return std::nullopt;
   if (!guards_quiet() || !match_quiet(now)) return std::nullopt;
+  if (rate_at_worst(c, now) > limits_.ratio_max * c.control_rate) return std::nullopt;
   return verdict(VerdictKind::pass,
                  fmt::format("bad requests fell from {} of {} units in control to {} of {} treated",
                              percent(c.control_rate), c.control_units, percent(c.treated_rate), c.treated_units));

@@ -47,6 +47,7 @@ class Canary {
   std::optional<Verdict> judge_end(const Contrast& contrast, UnixNanos now);
   MatchInput match_input(UnixNanos now) const;
   bool match_quiet(UnixNanos now) const;
+  double rate_at_worst(const Contrast& contrast, UnixNanos now) const;
   bool guards_quiet() const;
   int64_t settle_ns() const;
   Verdict verdict(VerdictKind kind, std::string why) const;

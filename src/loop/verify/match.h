@@ -55,6 +55,9 @@ struct MatchInput {
 // those who fare well may be heard. In standard errors, 0 when they are about equal; nothing while too little was
 // served.
 std::optional<double> silence(const MatchInput& input);
+// How many treated requests may be missing from what is reported, as far as the others tell and two standard errors
+// more. If all of these were bad, the treated would fare so much worse than it seems.
+double unheard(const MatchInput& input);
 // What does not fit, or nothing.
 std::optional<std::string> mismatch(const MatchInput& input);
 
