@@ -70,12 +70,14 @@ bool comes_to(const Objective& o, const Symptom& s, const Past& history) {
   return history.leads_to(o.service, o.operation, calls ? s.peer : s.service);
 }
 
-// Clearly more than is allowed: much more for some seconds, or twice as much for so long that it is no chance.
+// Clearly more than is allowed: much more for some seconds, or twice as many failures for so long that it is no chance.
+// A little slow is what any busy machine is for a while: that is no reason to change anything.
 bool is_missed(const Past& history, const Scope& scope, const Bad& bad, double allowed, int64_t started, int64_t to) {
   const auto since = [&](int64_t seconds) { return history.total(scope, bad, std::max(started, to - seconds), to); };
   const Block now = since(missed_window_s);
   if (now.n < missed_n_min) return false;
   if (now.bad >= (2 * allowed + missed_more) * now.n) return true;
+  if (bad.slow_ms > 0) return false;
   const Block all = since(missed_long_s);
   const double chance = std::sqrt(all.n * allowed * (1 - allowed));
   return all.bad >= 2 * allowed * all.n && all.bad - allowed * all.n >= missed_z * std::max(chance, 1.0) &&

@@ -101,6 +101,26 @@ TEST(Goal, a_promise_that_is_missed_by_a_little_is_missed) {
   }
 }
 
+// A doubling of load makes a fifth of the pages slow where a tenth may be.
+TEST(Goal, a_little_slow_for_a_while_is_not_missed) {
+  Past history;
+  for (int64_t second = 975; second < 1'000; ++second) {
+    stream::Frame frame{.tick = (second + 1) * nanos_per_s};
+    frame.calls = {{.second = second, .service = "gate", .operation = "page", .callee = "shop"}};
+    stream::Cell cell{.second = second, .service = "gate", .operation = "page", .count = 40};
+    for (int i = 0; i < 40; ++i) cell.duration_ms.add(i < 10 ? 400 : 100);
+    frame.cells = {cell};
+    history.add(frame);
+  }
+  config::Declarations declarations;
+  config::Objective fast{.name = "fast", .service = "gate", .operation = "page"};
+  fast.kind = config::ObjectiveKind::latency, fast.target = 0.9, fast.threshold_ms = 250;
+  declarations.objectives = {fast};
+  Incident incident = slow("");
+  incident.started = 975 * nanos_per_s;
+  EXPECT_FALSE(goal_of(incident, declarations, history).owed);
+}
+
 // Calls that depart concern those who make them, not everybody who comes to the caller.
 TEST(Goal, of_calls_that_depart_only_requests_that_make_them_are_counted) {
   Above above(900);
