@@ -26,7 +26,7 @@ black_box_tests() {
 # Pure modules and those that own files and threads, under ASan and UBSan. (The engine's library is not instrumented, so
 # store's tests stay outside.)
 sanitized="base io model wire_otlp wire_prometheus wire_syslog config security chaos values ledger stream promql rules
-  scrape loop_detect loop_explain loop_incident loop_learn loop_verify loop_decide loop_machine"
+  scrape sampling loop_detect loop_explain loop_incident loop_learn loop_verify loop_decide loop_machine"
 sanitizer_tests() {
   local module
   build_preset asan $(printf '%s_test ' $sanitized)
