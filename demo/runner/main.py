@@ -125,11 +125,16 @@ class World:
 
 
 def stay(world):
-    world.live.say("everything stays running; Ctrl-C ends it")
-    world.live.say(f"knobs     curl {world.ports.url('http')}/v1/knobs    logs {world.processes.logs}")
-    world.live.say("look      http://GRAFANA after: homeostat grafana install --url http://GRAFANA --token TOKEN "
-                   f"--homeostat {world.ports.url('http')}")
-    world.live.say(f"break it  the token is in {world.homeostat.data / 'token'}; faults: POST /v1/chaos/faults")
+    """Everything running and the loop acting, until Ctrl-C; says where to look and how to break something."""
+    http, token = world.ports.url("http"), world.homeostat.data / "token"
+    world.homeostat.act(True)
+    world.live.say("everything stays running, and Homeostat may act; Ctrl-C ends it")
+    world.live.say(f"look      {http}/    knobs {http}/v1/knobs    logs {world.processes.logs}")
+    world.live.say(f"Grafana   homeostat grafana install --url http://GRAFANA --token TOKEN --homeostat {http}")
+    proxy = next(p["name"] for p in world.homeostat.get("/v1/chaos/proxies")["proxies"] if p["protocol"] == "http")
+    fault = json.dumps({"proxy": proxy, "kind": "status", "status": 500, "share": 0.7, "lease": "5m"})
+    world.live.say(f"""break it  curl {http}/v1/chaos/faults -H "Authorization: Bearer $(cat {token})" -d '{fault}'""")
+    world.live.say(f"          what else can be broken: curl {http}/v1/chaos/proxies")
     watch = trial.Watch(world, time.time())
     while True:
         watch.look()

@@ -231,7 +231,7 @@ function ingest(ready) {
   const row = (name, value, look) => h('div', 'row', look ? h('i', `dot ${look}`) : '', h('div', 'grow', name), h('div', 'value', value));
   return h('div', 'rows',
     row('ingest', i.accepting ? i.replaying ? 'accepting, replaying the journal' : 'accepting' : text(i.reason || 'refusing'), i.accepting ? 'good' : 'bad'),
-    row('journal not stored yet', bytes(i.journal_bytes)),
+    row('journal on disk', bytes(i.journal_bytes)),
     row('rows that wait', `${number(i.waiting_rows)}, the oldest ${seconds((i.oldest_waiting_ms || 0) / 1000)}`),
     i.quarantined_blocks ? row('blocks put aside', number(i.quarantined_blocks), 'warn') : '',
     i.corrupt_segments ? row('corrupt journal segments', number(i.corrupt_segments), 'bad') : '',
