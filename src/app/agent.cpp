@@ -10,6 +10,7 @@
 #include "agent/intake.h"
 #include "agent/queue.h"
 #include "api/otlp/receiver.h"
+#include "app/certificates.h"
 #include "app/log_sources.h"
 #include "app/signals.h"
 #include "app/stopping.h"
@@ -40,6 +41,9 @@ class Agent {
  public:
   static Result<std::unique_ptr<Agent>> start(std::shared_ptr<const config::Snapshot> config);
   ~Agent();
+
+  // Reads the certificates again, or says why nothing was applied. All else is read at the start only.
+  Status reload();
 
  private:
   explicit Agent(std::shared_ptr<const config::Snapshot> config) : config_(std::move(config)) {}
@@ -74,6 +78,7 @@ class Agent {
   std::mutex decoding_;  // one request at a time is decoded: the bound of the agent's memory
   std::vector<std::unique_ptr<net::HttpServer>> listeners_;
   std::unique_ptr<net::GrpcServer> grpc_;
+  Certificates certificates_;
   std::unique_ptr<LogSources> log_sources_;
 };
 
@@ -176,7 +181,7 @@ Status Agent::open_listeners() {
   HS_TRY(listen("listen.otlp_http", api::otlp::with_status_errors(guarded("listen.otlp_http", std::move(otlp)))));
   HS_TRY(listen("listen.http", guarded("listen.http", net::Router(routes()))));
   HS_TRY(listen_grpc());
-  HS_ASSIGN(log_sources_, LogSources::start(settings(), receiver_options(), clock_, sink()));
+  HS_ASSIGN(log_sources_, LogSources::start(settings(), receiver_options(), clock_, sink(), certificates_));
   return {};
 }
 
@@ -306,6 +311,19 @@ void Agent::add_metrics() {
   });
 }
 
+Status Agent::reload() {
+  HS_ASSIGN(Certificates::Read certificates, certificates_.read());
+  certificates_.apply(std::move(certificates));
+  return {};
+}
+
+void reload(Agent& agent) {
+  if (const Status ok = agent.reload(); ok)
+    log::info("certificates applied; the configuration is read when the agent starts only");
+  else
+    log::error("certificates not applied", {{"why", ok.error().message}});
+}
+
 }  // namespace
 
 int agent(const Common& common) {
@@ -326,7 +344,7 @@ int agent(const Common& common) {
   log::info("homeostat forwards", {{"version", version_text},
                                    {"data", (*loaded)->settings.text("data")},
                                    {"to", (*loaded)->settings.text("agent.forward.url")}});
-  while (signals.wait() == SIGHUP) log::warn("the agent reads its configuration when it starts only; restart it");
+  while (signals.wait() == SIGHUP) reload(**agent);
   log::info("stopping");
   agent->reset();
   log::info("stopped");

@@ -9,11 +9,13 @@
 namespace hs::app {
 namespace {
 
-// Syslog has no credentials: beyond loopback only the explicit word counts.
-Result<std::optional<io::Endpoint>> endpoint_of(const config::Settings& settings, const std::string& key) {
+// Syslog has no credentials but a sender's certificate: beyond loopback the others need the explicit word.
+Result<std::optional<io::Endpoint>> endpoint_of(const config::Settings& settings, const std::string& key,
+                                                bool verifies_senders = false) {
   const std::string address = settings.text(key);
   if (address.empty()) return std::optional<io::Endpoint>();
-  HS_TRY(security::check_bind(key, address, false, settings.flag("security.insecure_bind")));
+  HS_TRY(security::check_bind(key, address, verifies_senders, settings.flag("security.insecure_bind"),
+                              "syslog.client_ca_file and use listen.syslog_tls"));
   HS_ASSIGN(io::Endpoint endpoint, io::parse_endpoint(address));
   return std::optional(std::move(endpoint));
 }
@@ -22,36 +24,55 @@ Result<std::optional<io::Endpoint>> endpoint_of(const config::Settings& settings
 
 Result<std::unique_ptr<LogSources>> LogSources::start(const config::Settings& settings,
                                                       const api::otlp::ReceiverOptions& options, io::Clock& clock,
-                                                      const api::otlp::Sink& sink) {
+                                                      const api::otlp::Sink& sink, Certificates& certificates) {
   auto sources = std::make_unique<LogSources>();
-  HS_TRY(sources->open_syslog(settings, options, clock, sink));
+  HS_TRY(sources->open_syslog(settings, options, clock, sink, certificates));
   HS_TRY(sources->open_files(settings, options, clock, sink));
   return sources;
 }
 
 Status LogSources::open_syslog(const config::Settings& settings, const api::otlp::ReceiverOptions& receiver,
-                               io::Clock& clock, const api::otlp::Sink& sink) {
+                               io::Clock& clock, const api::otlp::Sink& sink, Certificates& certificates) {
   const auto offset = wire::syslog::parse_utc_offset(settings.text("syslog.utc_offset"));
   if (!offset) return fail(Code::invalid_argument, fmt::format("syslog.utc_offset: {}", offset.error().message));
-  net::PushOptions options{.name = "syslog"};
-  HS_ASSIGN(options.tcp, endpoint_of(settings, "listen.syslog_tcp"));
-  HS_ASSIGN(options.udp, endpoint_of(settings, "listen.syslog_udp"));
-  if (!options.tcp && !options.udp) return {};
   syslog_delivery_ =
       std::make_unique<sources::LogDelivery>(sources::LogDelivery::Options{.tenant = settings.text("syslog.tenant"),
                                                                            .body_bytes_max = receiver.body_bytes_max,
                                                                            .parse_text = receiver.parse_text,
                                                                            .gate = receiver.gate},
                                              sink);
-  syslog_ = std::make_unique<sources::SyslogReceiver>(sources::SyslogOptions{.utc_offset_s = *offset}, clock,
-                                                      *syslog_delivery_);
-  auto server = net::PushServer::start(std::move(options), syslog_->consumer());
-  if (!server) return fail(server.error().code, fmt::format("listen.syslog_*: {}", server.error().message));
-  syslog_server_ = std::move(*server);
-  if (const auto at = syslog_server_->tcp_address())
-    log::info("listening", {{"on", "listen.syslog_tcp"}, {"address", at->text()}});
-  if (const auto at = syslog_server_->udp_address())
+  net::PushOptions plain;
+  HS_ASSIGN(plain.tcp, endpoint_of(settings, "listen.syslog_tcp"));
+  HS_ASSIGN(plain.udp, endpoint_of(settings, "listen.syslog_udp"));
+  if (plain.tcp || plain.udp) HS_TRY(listen("syslog", std::move(plain), *offset, clock));
+  const std::string senders = settings.text("syslog.client_ca_file");
+  net::PushOptions secured;
+  HS_ASSIGN(secured.tcp, endpoint_of(settings, "listen.syslog_tls", !senders.empty()));
+  if (!secured.tcp) return {};
+  auto tls = certificates.open({.cert_file = settings.text("tls.cert_file"),
+                                .key_file = settings.text("tls.key_file"),
+                                .client_ca_file = senders,
+                                .client_ca_setting = "syslog.client_ca_file",
+                                .legacy_cipher = true});
+  if (!tls) return fail(tls.error().code, fmt::format("listen.syslog_tls: {}", tls.error().message));
+  secured.tls = std::move(*tls);
+  return listen("syslog_tls", std::move(secured), *offset, clock);
+}
+
+// A thread for each, so that handshakes of strangers do not delay plain senders.
+Status LogSources::listen(const std::string& name, net::PushOptions options, int64_t utc_offset_s, io::Clock& clock) {
+  options.name = name;
+  const std::string tcp = options.tls ? "listen.syslog_tls" : "listen.syslog_tcp";
+  Syslog syslog;
+  syslog.receiver = std::make_unique<sources::SyslogReceiver>(sources::SyslogOptions{.utc_offset_s = utc_offset_s},
+                                                              clock, *syslog_delivery_);
+  auto server = net::PushServer::start(std::move(options), syslog.receiver->consumer());
+  if (!server) return fail(server.error().code, fmt::format("listen.{}*: {}", name, server.error().message));
+  syslog.server = std::move(*server);
+  if (const auto at = syslog.server->tcp_address()) log::info("listening", {{"on", tcp}, {"address", at->text()}});
+  if (const auto at = syslog.server->udp_address())
     log::info("listening", {{"on", "listen.syslog_udp"}, {"address", at->text()}});
+  syslogs_.push_back(std::move(syslog));
   return {};
 }
 

@@ -225,7 +225,7 @@ Status Server::open_listeners() {
   HS_TRY(listen("listen.otlp_http", api::otlp::with_status_errors(guarded("listen.otlp_http", otlp_http()))));
   HS_TRY(listen("listen.http", guarded("listen.http", net::Router(routes()))));
   HS_TRY(listen_grpc());
-  HS_ASSIGN(log_sources_, LogSources::start(settings(), receiver_options(), clock_, sink()));
+  HS_ASSIGN(log_sources_, LogSources::start(settings(), receiver_options(), clock_, sink(), certificates_));
   return {};
 }
 
@@ -417,8 +417,10 @@ Status Server::reload() {
   HS_ASSIGN(Ruler::Prepared rules, ruler_->prepare(*next));
   HS_ASSIGN(scrape::Scraper::Jobs scrapes, prepare_scrapes(*next));
   HS_ASSIGN(sampling::Policy sampling, sampling_policy(next->settings));
+  HS_ASSIGN(Certificates::Read certificates, certificates_.read());
   HS_TRY(senders_->replace(next->settings.list("security.ingest_tokens")));
   config_.store(next);
+  certificates_.apply(std::move(certificates));
   sampler_->set_policy(std::move(sampling));
   gate_->set_policy(limits_policy(*next));
   scraper_->apply(std::move(scrapes));

@@ -10,6 +10,7 @@
 #include "api/otlp/receiver.h"
 #include "api/prometheus/own_samples.h"
 #include "api/prometheus/routes.h"
+#include "app/certificates.h"
 #include "app/commands.h"
 #include "app/freshness.h"
 #include "app/log_sources.h"
@@ -136,6 +137,7 @@ class Server {
   std::unique_ptr<net::FaultProxies> proxies_;  // none unless chaos.enabled
   std::vector<std::unique_ptr<net::HttpServer>> listeners_;
   std::unique_ptr<net::GrpcServer> grpc_;
+  Certificates certificates_;
   std::unique_ptr<LogSources> log_sources_;
 };
 

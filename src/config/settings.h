@@ -38,6 +38,7 @@ struct Setting {
 };
 
 std::span<const Setting> setting_table();        // all
+std::span<const Setting> listen_setting_table();
 std::span<const Setting> agent_setting_table();  // those of `homeostat agent` alone, a part of it
 std::span<const Setting> sampling_setting_table();
 const Setting* find_setting(std::string_view name);

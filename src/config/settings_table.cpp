@@ -13,43 +13,6 @@ constexpr Setting limit(std::string_view name, SettingType type, double max, std
 }
 
 constexpr Setting table[] = {
-    {.name = "data", .fallback = "homeostat-data", .help = "Directory of everything that is kept. Same as --data."},
-
-    {.name = "listen.otlp_grpc", .type = address, .fallback = "127.0.0.1:4317", .help = "OTLP over gRPC."},
-    {.name = "listen.otlp_http", .type = address, .fallback = "127.0.0.1:4318", .help = "OTLP over HTTP."},
-    {.name = "listen.http", .type = address, .fallback = "127.0.0.1:4319", .help = "Console, own API and query APIs."},
-    {.name = "listen.opamp",
-     .type = address,
-     .fallback = "",
-     .help = "OpAMP; not built yet, the default port will be 4320."},
-    {.name = "listen.values",
-     .type = address,
-     .fallback = "127.0.0.1:4321",
-     .help = "Knob values over OFREP, answered by the process `homeostat values`."},
-    {.name = "listen.syslog_tcp",
-     .type = address,
-     .fallback = "",
-     .help = "Syslog over TCP, RFC 5424 and 3164, by octet counting or lines. It has no credentials."},
-    {.name = "listen.syslog_udp", .type = address, .fallback = "", .help = "Syslog over UDP, a message a datagram."},
-    {.name = "listen.engine",
-     .type = address,
-     .fallback = "",
-     .help = "A TCP address for the engine's ClickHouse HTTP protocol, besides its UNIX socket."},
-
-    {.name = "security.insecure_bind",
-     .type = boolean,
-     .fallback = "false",
-     .help = "Allow listeners on other than loopback addresses without credentials. Same as --insecure-bind."},
-    {.name = "security.hosts",
-     .type = list,
-     .live = true,
-     .help = "Names, besides loopback ones, that a Host header may carry."},
-    {.name = "security.ingest_tokens",
-     .type = list,
-     .live = true,
-     .help = "Credentials for senders of telemetry, NAME=TOKEN. When any is set, senders must present one as a bearer "
-             "token. Two senders with different credentials corroborate each other; one does not."},
-
     {.name = "log.level",
      .type = choice,
      .fallback = "info",
@@ -161,6 +124,9 @@ constexpr Setting table[] = {
     {.name = "syslog.tenant",
      .fallback = "",
      .help = "The tenant that syslog messages belong to; empty: the only one."},
+    {.name = "syslog.client_ca_file",
+     .help = "Authorities that may have signed the certificates of senders to listen.syslog_tls, or such certificates "
+             "themselves, PEM; empty: senders show none. Read again at SIGHUP."},
     {.name = "syslog.utc_offset",
      .fallback = "+00:00",
      .help = "Zone of times in RFC 3164 messages, which do not tell theirs: +02:00, -07:30."},
@@ -488,8 +454,9 @@ constexpr Setting table[] = {
 
 std::span<const Setting> setting_table() {
   static const std::vector<Setting> all = [] {
-    std::vector<Setting> joined(std::begin(table), std::end(table));
-    for (const auto part : {agent_setting_table(), sampling_setting_table()})
+    std::vector<Setting> joined;
+    for (const auto part :
+         {listen_setting_table(), std::span<const Setting>(table), agent_setting_table(), sampling_setting_table()})
       joined.insert(joined.end(), part.begin(), part.end());
     return joined;
   }();

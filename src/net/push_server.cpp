@@ -20,6 +20,7 @@
 #include "io/clock.h"
 #include "net/resolve.h"
 #include "net/socket.h"
+#include "net/tls_server.h"
 
 namespace hs::net {
 namespace {
@@ -28,12 +29,16 @@ constexpr size_t read_bytes = 64 * 1024;       // of one read; the largest datag
 constexpr size_t turn_bytes_max = 256 * 1024;  // of one connection in a round, so that others have theirs
 constexpr int sweep_ms = 10'000;               // how often idle connections are looked for
 constexpr int pause_ms = 50;                   // when descriptors or memory ran out
+constexpr int handshake_sweep_ms = 500;        // how often, while handshakes are under way
+constexpr int handshakes_max = 16;             // steps in a round: each may cost a signature (1 ms)
+constexpr int64_t told_every_ms = 10'000;      // failed handshakes are anybody's to cause: the log stays readable
 
 struct Metrics {
   explicit Metrics(const std::string& name)
       : label(fmt::format("listener=\"{}\"", name)),
         connections("homeostat_push_connections", "Open connections of senders that are never answered.", label),
         refused("homeostat_push_refused_connections_total", "Connections closed at once: too many.", label),
+        strangers("homeostat_push_failed_handshakes_total", "Connections on which no TLS was agreed on.", label),
         received("homeostat_push_received_bytes_total", "Bytes received.", label),
         lost("homeostat_push_lost_datagrams_total", "Datagrams that the kernel had no room for.", label) {}
   static Metrics& of(const std::string& name) {
@@ -44,13 +49,15 @@ struct Metrics {
   }
   std::string label;
   metrics::Gauge connections;
-  metrics::Counter refused, received, lost;
+  metrics::Counter refused, strangers, received, lost;
 };
 
 struct Connection {
   Fd fd;
-  PushConsumer::Take take;
-  MonoNanos heard_at = 0;
+  std::unique_ptr<TlsConnection> tls;  // none: plain
+  PushConsumer::Take take;             // none until TLS is agreed on
+  MonoNanos heard_at = 0;              // before that: connected at
+  short wait_for = POLLIN;
 };
 
 struct Udp {
@@ -107,6 +114,9 @@ struct PushServer::Impl {
   std::vector<char> buffer = std::vector<char>(read_bytes);
   size_t round_bytes = 0;
   bool out_of_descriptors = false;
+  size_t shaking = 0;  // connections whose handshake is under way
+  int handshakes = 0;  // steps in this round
+  MonoNanos told_at = 0;
   std::jthread thread;
 
   Impl(PushOptions o, PushConsumer c)
@@ -116,7 +126,12 @@ struct PushServer::Impl {
   int wait(std::vector<pollfd>& polled) const;
   void round(const std::vector<pollfd>& polled);
   void accept_all();
+  void begin(Connection& connection);
+  bool shake(Connection& connection);
   bool read(Connection& connection);
+  ssize_t receive(Connection& connection);
+  void end(Connection& connection);
+  void tell(const Connection& connection, std::string_view why);
   void read_datagrams();
   void close_idle();
 };
@@ -129,20 +144,95 @@ void PushServer::Impl::accept_all() {
     }
     const int on = 1;
     ::setsockopt(fd.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    auto take = consumer.connected(host_of(fd.get()));
-    connections.push_back(std::make_unique<Connection>(Connection{std::move(fd), std::move(take), clock.mono()}));
+    auto connection = std::make_unique<Connection>(Connection{.fd = std::move(fd), .heard_at = clock.mono()});
+    if (options.tls) {
+      auto tls = options.tls->accept(connection->fd.get());
+      if (!tls) continue;  // no memory
+      connection->tls = std::move(*tls);
+      ++shaking;
+    } else {
+      begin(*connection);
+    }
+    connections.push_back(std::move(connection));
   }
   out_of_descriptors = errno != EAGAIN && errno != ECONNABORTED;
   metrics.connections.set(static_cast<int64_t>(connections.size()));
 }
 
+void PushServer::Impl::begin(Connection& connection) {
+  PushPeer peer{.host = host_of(connection.fd.get())};
+  if (connection.tls) {
+    peer.tls_version = connection.tls->version();
+    peer.client_subject = connection.tls->peer_subject();
+  }
+  connection.take = consumer.connected(peer);
+}
+
+// False when it has failed.
+bool PushServer::Impl::shake(Connection& connection) {
+  if (++handshakes > handshakes_max) return true;  // in the next round
+  switch (connection.tls->handshake()) {
+    case TlsConnection::State::done:
+      --shaking;
+      connection.heard_at = clock.mono();
+      connection.wait_for = POLLIN;
+      begin(connection);
+      return true;
+    case TlsConnection::State::wait_read:
+      connection.wait_for = POLLIN;
+      return true;
+    case TlsConnection::State::wait_write:
+      connection.wait_for = POLLOUT;
+      return true;
+    default:
+      tell(connection, connection.tls->problem());
+      end(connection);
+      return false;
+  }
+}
+
+void PushServer::Impl::tell(const Connection& connection, std::string_view why) {
+  metrics.strangers.add();
+  const MonoNanos now = clock.mono();
+  if (told_at != 0 && now - told_at < told_every_ms * nanos_per_ms) return;
+  told_at = now;
+  log::warn("no TLS was agreed on", {{"listener", options.name}, {"peer", host_of(connection.fd.get())}, {"why", why}});
+}
+
+// What the consumer has of it is whole now.
+void PushServer::Impl::end(Connection& connection) {
+  if (!connection.take) {
+    --shaking;
+    return;
+  }
+  connection.take({}, true);
+  if (connection.tls) connection.tls->shut();  // RFC 5425, 4.4
+}
+
+// As recv(): what was read, 0 at the end, -1 with EAGAIN when there is nothing, or another error.
+ssize_t PushServer::Impl::receive(Connection& connection) {
+  if (!connection.tls) return ::recv(connection.fd.get(), buffer.data(), buffer.size(), 0);
+  size_t got = 0;
+  switch (connection.tls->read(buffer.data(), buffer.size(), got)) {
+    case TlsConnection::State::done:
+      return static_cast<ssize_t>(got);
+    case TlsConnection::State::wait_read:
+    case TlsConnection::State::wait_write:  // an answer to a change of keys; it goes out with the next call
+      errno = EAGAIN;
+      return -1;
+    default:
+      return 0;
+  }
+}
+
 // False when the connection has ended.
 bool PushServer::Impl::read(Connection& connection) {
+  if (!connection.take) return shake(connection);
   for (size_t turn = 0; turn < turn_bytes_max && round_bytes < options.round_bytes_max;) {
-    const ssize_t n = ::recv(connection.fd.get(), buffer.data(), buffer.size(), 0);
+    const ssize_t n = receive(connection);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return true;
     if (n <= 0) {
-      connection.take({}, true);
+      end(connection);
       return false;
     }
     const auto size = static_cast<size_t>(n);
@@ -175,7 +265,7 @@ void PushServer::Impl::read_datagrams() {
     }
     from.size = message.msg_namelen;
     const auto size = static_cast<size_t>(n);
-    consumer.datagram({buffer.data(), size}, from.host());
+    consumer.datagram({buffer.data(), size}, {.host = from.host()});
     metrics.received.add(size);
     round_bytes += size;
   }
@@ -184,9 +274,11 @@ void PushServer::Impl::read_datagrams() {
 void PushServer::Impl::close_idle() {
   const MonoNanos now = clock.mono();
   std::erase_if(connections, [&](const auto& c) {
-    const bool idle = now - c->heard_at > options.idle_timeout_ms * nanos_per_ms;
-    if (idle) c->take({}, true);
-    return idle;
+    const int64_t timeout_ms = c->take ? options.idle_timeout_ms : options.handshake_timeout_ms;
+    if (now - c->heard_at <= timeout_ms * nanos_per_ms) return false;
+    if (!c->take) tell(*c, "its time was up");
+    end(*c);
+    return true;
   });
 }
 
@@ -195,13 +287,15 @@ int PushServer::Impl::wait(std::vector<pollfd>& polled) const {
   polled.push_back({wake.get(), POLLIN, 0});
   polled.push_back({listener && !out_of_descriptors ? listener->fd.get() : -1, POLLIN, 0});
   polled.push_back({udp ? udp->fd.get() : -1, POLLIN, 0});
-  for (const auto& connection : connections) polled.push_back({connection->fd.get(), POLLIN, 0});
-  return ::poll(polled.data(), polled.size(), out_of_descriptors ? pause_ms : sweep_ms);
+  for (const auto& connection : connections) polled.push_back({connection->fd.get(), connection->wait_for, 0});
+  const int sweep = shaking > 0 ? handshake_sweep_ms : sweep_ms;
+  return ::poll(polled.data(), polled.size(), out_of_descriptors ? pause_ms : sweep);
 }
 
 void PushServer::Impl::round(const std::vector<pollfd>& polled) {
   constexpr size_t before = 3;  // of the connections in `polled`
   round_bytes = 0;
+  handshakes = 0;
   if (polled[2].revents != 0) read_datagrams();
   size_t at = before;
   std::erase_if(connections, [&](const auto& connection) {
@@ -225,7 +319,7 @@ void PushServer::Impl::run(const std::stop_token& stop) {
       log::error("a listener failed", {{"listener", options.name}, {"what", e.what()}});
     }
   }
-  for (const auto& connection : connections) connection->take({}, true);
+  for (const auto& connection : connections) end(*connection);
   consumer.deliver(stop);
 }
 

@@ -18,8 +18,11 @@
 
 namespace hs::net {
 
+class TlsServer;
+
 struct PushOptions {
   std::optional<io::Endpoint> tcp, udp;  // port 0 picks one
+  std::shared_ptr<TlsServer> tls;        // of the TCP connections; none: they are plain
   std::string name = "push";             // in logs, the thread's name and the label `listener` of metrics
   // Further connections are closed at once. Each costs its consumer what is left of an unfinished message.
   size_t connections_max = 512;
@@ -27,16 +30,24 @@ struct PushOptions {
   size_t round_bytes_max = 1 << 20;
   // A connection on which nothing comes is closed then: hosts disappear without a word. Senders connect again.
   int64_t idle_timeout_ms = 3'600'000;
+  // TLS must be agreed on within this: whoever only connects keeps no place.
+  int64_t handshake_timeout_ms = 10'000;
   int datagram_buffer_bytes = 8 << 20;  // asked of the kernel, which may grant less (net.core.rmem_max)
+};
+
+struct PushPeer {
+  std::string host = {};            // its numeric address
+  std::string tls_version = {};     // "1.2", "1.3"; "" without TLS
+  std::string client_subject = {};  // of the certificate that it showed and that was verified
 };
 
 // All are called on the server's thread.
 struct PushConsumer {
-  // A connection begins; the result takes its bytes in order, `last` (with or without bytes) when it has ended.
+  // A connection begins (with TLS: is agreed on); the result takes its bytes in order, `last` (with or without bytes)
+  // when it has ended.
   using Take = std::function<void(std::string_view bytes, bool last)>;
-  // `peer` is the numeric address of its host.
-  std::function<Take(const std::string& peer)> connected;
-  std::function<void(std::string_view datagram, const std::string& peer)> datagram;
+  std::function<Take(const PushPeer& peer)> connected;
+  std::function<void(std::string_view datagram, const PushPeer& peer)> datagram;
   // Puts away what was taken in this round; returns when that is done or given up. Blocks; ends soon when stopped.
   std::function<void(const std::stop_token& stop)> deliver;
 };

@@ -173,12 +173,13 @@ bool is_loopback(std::string_view address) {
   return address.starts_with("unix:") || is_loopback_host(lower(host_of(address)));
 }
 
-Status check_bind(std::string_view setting, std::string_view address, bool has_credential, bool insecure_bind) {
+Status check_bind(std::string_view setting, std::string_view address, bool has_credential, bool insecure_bind,
+                  std::string_view remedy) {
   if (address.empty() || is_loopback(address) || has_credential || insecure_bind) return {};
   return fail(Code::permission_denied,
-              fmt::format("{} = {} can be reached from other machines and no credential is configured for it: set "
-                          "security.ingest_tokens, listen on 127.0.0.1, or say --insecure-bind",
-                          setting, address));
+              fmt::format("{} = {} can be reached from other machines and no credential is configured for it: set {}, "
+                          "listen on 127.0.0.1, or say --insecure-bind",
+                          setting, address, remedy));
 }
 
 }  // namespace hs::security

@@ -52,8 +52,9 @@ http::Handler guard(http::Handler inner, Policy policy);
 rpc::Methods guard(rpc::Methods inner, std::shared_ptr<const Credentials> senders);
 
 // Whether a listener may open: loopback and UNIX sockets always; anything else needs a credential that its callers must
-// present, or the operator's explicit word. `setting` names the listener in the message.
-Status check_bind(std::string_view setting, std::string_view address, bool has_credential, bool insecure_bind);
+// present, or the operator's explicit word. `setting` names the listener in the message, `remedy` what to set.
+Status check_bind(std::string_view setting, std::string_view address, bool has_credential, bool insecure_bind,
+                  std::string_view remedy = "security.ingest_tokens");
 
 // "127.0.0.1:4318", "[::1]:80", "localhost", "unix:/x".
 bool is_loopback(std::string_view address);

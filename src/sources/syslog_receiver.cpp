@@ -53,7 +53,7 @@ SyslogReceiver::SyslogReceiver(SyslogOptions options, io::Clock& clock, const Lo
     : options_(options), clock_(clock), delivery_(delivery) {}
 
 net::PushConsumer SyslogReceiver::consumer() {
-  const auto connected = [this](const std::string& peer) -> net::PushConsumer::Take {
+  const auto connected = [this](const net::PushPeer& peer) -> net::PushConsumer::Take {
     const auto framer = std::make_shared<wire::syslog::Framer>(options_.message_bytes_max);
     return [this, framer, peer](std::string_view bytes, bool last) {
       const uint64_t cut = framer->cut();
@@ -63,7 +63,7 @@ net::PushConsumer SyslogReceiver::consumer() {
       counters().cut.add(framer->cut() - cut);
     };
   };
-  const auto datagram = [this](std::string_view message, const std::string& peer) {
+  const auto datagram = [this](std::string_view message, const net::PushPeer& peer) {
     message = message.substr(0, message.find_last_not_of(std::string_view("\r\n\0", 3)) + 1);
     if (!message.empty()) add(message, peer, "udp");
   };
@@ -71,12 +71,12 @@ net::PushConsumer SyslogReceiver::consumer() {
       .connected = connected, .datagram = datagram, .deliver = [this](const std::stop_token& stop) { deliver(stop); }};
 }
 
-void SyslogReceiver::add(std::string_view message, const std::string& peer, std::string_view transport) {
+void SyslogReceiver::add(std::string_view message, const net::PushPeer& peer, std::string_view transport) {
   if (writer_.records() == 0) now_ = std::max(clock_.wall(), now_ + 1);
   const Message m = wire::syslog::parse(message, {.received = now_, .utc_offset_s = options_.utc_offset_s});
   if (!m.problem.empty()) counters().malformed.add();
   const std::array<TextAttribute, 2> resource = {
-      {{"service.name", m.app}, {"host.name", m.host.empty() ? std::string_view(peer) : m.host}}};
+      {{"service.name", m.app}, {"host.name", m.host.empty() ? std::string_view(peer.host) : m.host}}};
   writer_.resource(resource);
   const std::string facility = m.has_priority ? std::to_string(m.facility) : "";
   const std::string version = m.version > 0 ? std::to_string(m.version) : "";
@@ -86,8 +86,10 @@ void SyslogReceiver::add(std::string_view message, const std::string& peer, std:
   attributes.add("syslog.procid", m.process);
   attributes.add("syslog.msgid", m.message_id);
   attributes.add("syslog.problem", m.problem);
-  attributes.add("network.peer.address", peer);
+  attributes.add("network.peer.address", peer.host);
   attributes.add("network.transport", transport);
+  attributes.add("tls.protocol.version", peer.tls_version);
+  attributes.add("tls.client.subject", peer.client_subject);
   attributes.add(m.parameters);
   writer_.add({.time = m.time,
                .observed_time = now_,

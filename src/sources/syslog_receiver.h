@@ -26,7 +26,7 @@ class SyslogReceiver {
   net::PushConsumer consumer();
 
  private:
-  void add(std::string_view message, const std::string& peer, std::string_view transport);
+  void add(std::string_view message, const net::PushPeer& peer, std::string_view transport);
   void deliver(const std::stop_token& stop);
 
   const SyslogOptions options_;
