@@ -20,6 +20,15 @@ double bad_of(const Slot& slot, const Bad& bad) {
   return std::min(slot.count, std::max(slow, failed));
 }
 
+// When something was last seen. At the bound nothing new is taken in, but what is known stays known.
+template <class Seen>
+void note(Seen& seen, typename Seen::key_type key, int64_t second) {
+  if (auto known = seen.find(key); known != seen.end())
+    known->second = second;
+  else if (seen.size() < history_series_max)
+    seen.emplace(std::move(key), second);
+}
+
 }  // namespace
 
 void Past::add(const stream::Frame& frame) {
@@ -27,10 +36,8 @@ void Past::add(const stream::Frame& frame) {
   last_second_ = std::max(last_second_, second);
   for (const auto& cell : frame.cells) add_cell(cell);
   for (const auto& call : frame.calls) {
-    if (calls_.size() < history_series_max || calls_.contains({call.service, call.callee}))
-      calls_[{call.service, call.callee}] = call.second;
-    if (operation_calls_.size() < history_series_max)
-      operation_calls_[{call.service, call.operation, call.callee}] = call.second;
+    note(calls_, {call.service, call.callee}, call.second);
+    note(operation_calls_, {call.service, call.operation, call.callee}, call.second);
   }
   for (const auto& kpi : frame.kpis)
     if (kpis_.size() < history_series_max || kpis_.contains(kpi.name)) kpis_[kpi.name][kpi.second] += kpi.numerator;
@@ -74,8 +81,8 @@ void Past::add_evaluations(const stream::Frame& frame) {
     evaluated(served.knob, last_second_).served += static_cast<double>(since);
   }
   for (const auto& o : frame.outcomes) {
-    if (readers_.size() < history_series_max) readers_[{o.knob, o.service, o.operation}] = o.second;
-    if (o.entry && entries_.size() < history_series_max) entries_[{o.service, o.operation}] = o.second;
+    note(readers_, {o.knob, o.service, o.operation}, o.second);
+    if (o.entry) note(entries_, {o.service, o.operation}, o.second);
     if (!o.entry || o.second <= last_second_ - history_s || o.second > last_second_ + history_s) continue;
     if (evaluations_.size() >= history_series_max && !evaluations_.contains(o.knob)) continue;
     Evaluated& slot = evaluated(o.knob, o.second);
