@@ -17,6 +17,25 @@ constexpr double coverage_z_max = 4;
 constexpr double errors_more = 2;           // one in forty, by chance
 constexpr double served_min = 8;            // of each arm, before their reports are compared
 constexpr double coverage_ratio_min = 0.8;  // fewer evaluations per request in one arm are possible, and harmless
+
+// Of the evaluations that were served to each arm, the shares that are reported; and the error of their difference.
+struct Coverage {
+  double treated = 0, control = 0, error = 0;
+};
+std::optional<Coverage> coverage(const MatchInput& in) {
+  auto nt = static_cast<double>(in.settled.treated), nc = static_cast<double>(in.settled.control);
+  if (nt < served_min || nc < served_min) return std::nullopt;
+  double t = std::min(1.0, static_cast<double>(in.settled_treated) / nt);
+  double c = std::min(1.0, static_cast<double>(in.settled_control) / nc);
+  double pooled = (t * nt + c * nc) / (nt + nc);
+  return Coverage{t, c, std::sqrt(std::max(pooled * (1 - pooled), 0.01) * (1 / nt + 1 / nc))};
+}
+
+// The variance of a reported share, when a few evaluations may all be reported by chance.
+double variance_of(double reported, double served) {
+  const double p = (reported + 1) / (served + 2);
+  return p * (1 - p) / served;
+}
 }  // namespace
 
 void ServedCounts::add(const std::vector<stream::Served>& served, UnixNanos at) {
@@ -40,35 +59,12 @@ ServedCounts::At ServedCounts::before(UnixNanos at) const {
   return out;
 }
 
-namespace {
-// Of the evaluations that were served to each arm, the shares that are reported; and the error of their difference.
-struct Coverage {
-  double treated = 0, control = 0, error = 0;
-};
-std::optional<Coverage> coverage(const MatchInput& in) {
-  auto nt = static_cast<double>(in.settled.treated), nc = static_cast<double>(in.settled.control);
-  if (nt < served_min || nc < served_min) return std::nullopt;
-  double t = std::min(1.0, static_cast<double>(in.settled_treated) / nt);
-  double c = std::min(1.0, static_cast<double>(in.settled_control) / nc);
-  double pooled = (t * nt + c * nc) / (nt + nc);
-  return Coverage{t, c, std::sqrt(std::max(pooled * (1 - pooled), 0.01) * (1 / nt + 1 / nc))};
-}
-}  // namespace
-
 std::optional<double> silence(const MatchInput& in) {
   const auto seen = coverage(in);
   if (!seen) return std::nullopt;
   if (seen->treated >= coverage_ratio_min * seen->control) return 0;
   return (seen->control - seen->treated) / seen->error;
 }
-
-namespace {
-// The variance of a reported share, when a few evaluations may all be reported by chance.
-double variance_of(double reported, double served) {
-  const double p = (reported + 1) / (served + 2);
-  return p * (1 - p) / served;
-}
-}  // namespace
 
 double unheard(const MatchInput& in) {
   const auto seen = in.per_request ? coverage(in) : std::nullopt;
