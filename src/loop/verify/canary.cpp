@@ -64,18 +64,16 @@ MatchInput Canary::match_input(UnixNanos now) const {
 }
 
 // PASS: the arms could be checked, and nothing about them is odd.
-bool Canary::match_quiet(UnixNanos now) const {
+bool Canary::match_quiet(const MatchInput& in) const {
   if (limits_.trusting) return true;
-  MatchInput in = match_input(now);
   if (in.complete < complete_min) return false;
   return !in.per_request || silence(in).value_or(suspicion_z) < suspicion_z;
 }
 
 // The treated's bad share if all that may not have been heard of had failed: where only those who fare well are heard,
 // every change seems to help.
-double Canary::rate_at_worst(const Contrast& c, UnixNanos now) const {
+double Canary::rate_at_worst(const Contrast& c, const MatchInput& in) const {
   if (limits_.trusting) return c.treated_rate;
-  const MatchInput in = match_input(now);
   const double heard = static_cast<double>(in.settled_treated), silent = unheard(in);
   return heard + silent > 0 ? (c.treated_rate * heard + silent) / (heard + silent) : c.treated_rate;
 }
@@ -86,12 +84,13 @@ int64_t Canary::settle_ns() const {
 }
 
 std::optional<Verdict> Canary::judge(UnixNanos now) {
-  const auto why = limits_.trusting ? std::nullopt : mismatch(match_input(now));
+  const MatchInput in = match_input(now);
+  const auto why = limits_.trusting ? std::nullopt : mismatch(in);
   if (doubt_.lasts(why.has_value(), now)) return verdict(VerdictKind::mismatch, *why);
   if (why) return std::nullopt;
   if (auto v = judge_worse()) return v;
   Contrast c = arms_.contrast(objective);
-  if (auto v = judge_better(c, now)) return v;
+  if (auto v = judge_better(c, in)) return v;
   return judge_end(c, now);
 }
 
@@ -113,14 +112,14 @@ bool Canary::guards_quiet() const {
                      [&](const Guard& g) { return arms_.contrast(g.measure).log_e_worse < suspicion_log_e; });
 }
 
-std::optional<Verdict> Canary::judge_better(const Contrast& c, UnixNanos now) {
+std::optional<Verdict> Canary::judge_better(const Contrast& c, const MatchInput& in) {
   if (limits_.first_look && c.treated_units >= 1 && c.control_units >= 1 && c.control_rate > c.treated_rate)
     return verdict(VerdictKind::pass, "the first look is better");
   if (!better_.due(c.bad_effective)) return std::nullopt;
   if (carried_ + c.log_e_better < better_.threshold(c.bad_effective)) return std::nullopt;
   if (c.treated_units < limits_.units_min || c.treated_rate > limits_.ratio_max * c.control_rate) return std::nullopt;
-  if (!guards_quiet() || !match_quiet(now)) return std::nullopt;
-  if (rate_at_worst(c, now) > limits_.ratio_max * c.control_rate) return std::nullopt;
+  if (!guards_quiet() || !match_quiet(in)) return std::nullopt;
+  if (rate_at_worst(c, in) > limits_.ratio_max * c.control_rate) return std::nullopt;
   return verdict(VerdictKind::pass,
                  fmt::format("bad requests fell from {} of {} units in control to {} of {} treated",
                              percent(c.control_rate), c.control_units, percent(c.treated_rate), c.treated_units));

@@ -43,11 +43,11 @@ class Canary {
     Looks looks;
   };
   std::optional<Verdict> judge_worse();
-  std::optional<Verdict> judge_better(const Contrast& contrast, UnixNanos now);
+  std::optional<Verdict> judge_better(const Contrast& contrast, const MatchInput& in);
   std::optional<Verdict> judge_end(const Contrast& contrast, UnixNanos now);
   MatchInput match_input(UnixNanos now) const;
-  bool match_quiet(UnixNanos now) const;
-  double rate_at_worst(const Contrast& contrast, UnixNanos now) const;
+  bool match_quiet(const MatchInput& in) const;
+  double rate_at_worst(const Contrast& contrast, const MatchInput& in) const;
   bool guards_quiet() const;
   int64_t settle_ns() const;
   Verdict verdict(VerdictKind kind, std::string why) const;
