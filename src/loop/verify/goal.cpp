@@ -113,12 +113,11 @@ void add_missed(Goal& goal, const Incident& incident, const config::Declarations
     return std::any_of(incident.symptoms.begin(), incident.symptoms.end(),
                        [&](const Symptom& s) { return goes_on(s) && s.kind == kind; });
   };
-  const bool errors = departs(SymptomKind::errors), slow = departs(SymptomKind::latency);
-  if (errors || !slow) add_missed(goal, ObjectiveKind::availability, incident, declarations, history);
-  if (slow || !errors) add_missed(goal, ObjectiveKind::latency, incident, declarations, history);
-  if (!goal.requests.empty()) return;
-  for (const ObjectiveKind kind : {ObjectiveKind::availability, ObjectiveKind::latency})
-    add_missed(goal, kind, incident, declarations, history);
+  const bool errors = departs(SymptomKind::errors), slow = departs(SymptomKind::latency), either = errors == slow;
+  if (errors || either) add_missed(goal, ObjectiveKind::availability, incident, declarations, history);
+  if (slow || either) add_missed(goal, ObjectiveKind::latency, incident, declarations, history);
+  if (either || !goal.requests.empty()) return;
+  add_missed(goal, errors ? ObjectiveKind::latency : ObjectiveKind::availability, incident, declarations, history);
 }
 
 // When what departs now began: one that came back began anew.
