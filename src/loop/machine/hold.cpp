@@ -199,11 +199,11 @@ Hold::Out Hold::watch_held_back(const stream::Frame& frame, const View& view) {
   bool old = view.now - epoch_since_ > epoch_of_ms() * nanos_per_ms;
   if (gone >= gone_log_odds_min && c.treated_units >= units_to_release() && !is_crowded(view))
     return ask_share(view, release_exposure, "release: half of the units have the old value");
-  const double share = held_back_share(view);
   if (gone >= maybe_gone_log_odds && probe_.exposure < policy_.hold_back && c.treated_units >= few_units_min)
     return ask_share(view, policy_.hold_back, "hold-back: more of the units, as those so far fare well");
-  if (gone <= still_there_log_odds && probe_.exposure > share)
-    return ask_share(view, share, "hold-back: fewer units again, the fault is still there");
+  if (gone <= still_there_log_odds)
+    if (const double share = held_back_share(view); probe_.exposure > share)
+      return ask_share(view, share, "hold-back: fewer units again, the fault is still there");
   bool ill_again = c.control_units >= 30 && c.control_rate > useless_ratio * verdict_.control && c.log_e_worse < -1 &&
                    c.treated_units >= gone_units_min;
   if (ill_again) {
