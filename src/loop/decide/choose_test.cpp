@@ -158,8 +158,6 @@ TEST_F(Fixture, tries_without_a_control_what_a_queue_may_hide) {
   EXPECT_EQ(best(), "");
 }
 
-// Of a consumer behind a queue it is not known by request whether it read the knob: the fate of those who came in is
-// another matter.
 TEST_F(Fixture, what_cures_failures_cures_silence) {
   incident.symptoms[0].kind = SymptomKind::throughput;
   incident.symptoms[0].baseline = 12, incident.symptoms[0].observed = 0;
@@ -172,6 +170,8 @@ TEST_F(Fixture, what_cures_failures_cures_silence) {
   EXPECT_EQ(best(), "b enabled");
 }
 
+// Of a consumer behind a queue it is not known by request whether it read the knob: the fate of those who came in is
+// another matter.
 TEST_F(Fixture, what_nobody_waits_for_may_be_cured_where_it_is_done) {
   Knob plain = flag("plain", "mail");
   plain.expect = {{.service = "mail", .operation = "deliver", .measure = config::Measure::latency, .when = "enabled"}};
