@@ -18,8 +18,8 @@ namespace hs::loop {
 // explanations of one incident that persist for so long, with different services in front, are two incidents.
 inline constexpr int64_t split_after_s = 5;
 inline constexpr int64_t restart_grace_s = 30;
-inline constexpr size_t alert_incidents_max =
-    20;  // open ones of alerts alone: whoever sends labels could make any number
+// Open ones of alerts alone: whoever sends labels could make any number.
+inline constexpr size_t alert_incidents_max = 20;
 inline constexpr size_t alerts_of_incident_max = 50;
 
 class Life {
