@@ -31,6 +31,7 @@ from harness import Homeostat, free_ports, wait_for  # noqa: E402
 
 CPUCLOCK_SCHED = 2  # clock ids of other processes, as Linux makes them from a pid
 SECONDS_TO_START = 300  # on a machine that is busy with other work
+SECONDS_TO_PACK = 3600
 TOLERANCE = 1e-9    # of values: the order of a sum is nobody's promise
 
 
@@ -195,6 +196,14 @@ def load(args, homeostat, directory):
     subprocess.run([str(args.writer), f"-blocks={directory / 'blocks'}", *flags], check=True)
     subprocess.run([str(args.writer), f"-write={homeostat.url('http', '/api/v1/write')}", *flags], check=True)
     homeostat.flush()
+    begin = time.monotonic()
+
+    def packed():  # all but what is not over yet
+        lines = homeostat.get("/metrics")[1].splitlines()
+        waiting = next(line for line in lines if line.startswith("homeostat_packed_slots_waiting "))
+        return int(waiting.split()[1]) <= 1
+    wait_for("samples are packed", packed, SECONDS_TO_PACK)
+    print(f"packed after {time.monotonic() - begin:.0f} s more", file=sys.stderr)
     window.write_text(json.dumps({"shape": shape, "end": args.end}))
 
 
@@ -203,7 +212,8 @@ def main():
     directory = args.data or pathlib.Path(tempfile.mkdtemp(prefix="homeostat-bench-"))
     directory.mkdir(parents=True, exist_ok=True)
     queries = [q for q in json.loads((HERE / "queries.json").read_text()) if args.only in q["query"]]
-    settings = {"retention.max_age": "0", "prometheus.timeout": "5m", **dict(s.split("=", 1) for s in args.set)}
+    settings = {"retention.max_age": "0", "prometheus.timeout": "5m", "prometheus.pack_after": "10s",
+                **dict(s.split("=", 1) for s in args.set)}
     prometheus = None
     h = Homeostat(settings=settings, data=directory / "homeostat")
     try:

@@ -108,6 +108,7 @@ void Ruler::apply(const config::Snapshot& config, Prepared prepared) {
     options.cancel = std::move(cancel);
     options.cache = outside_.series;
     options.recent = outside_.recent;
+    options.packed = outside_.packed;
     return std::make_unique<promql::store::StoreSource>(outside_.client, std::move(options));
   };
   manager_ = std::make_unique<rules::Manager>(

@@ -25,8 +25,9 @@ class Ruler {
     api::prometheus::OwnSamples samples;
     std::function<api::prometheus::ReadOptions()> options;  // of PromQL queries
     std::function<void()> refresh;
-    promql::store::SeriesCache* series = nullptr;   // which series selectors found, if that is remembered
-    const promql::store::Recent* recent = nullptr;  // the newest samples in memory, if any
+    promql::store::SeriesCache* series = nullptr;        // which series selectors found, if that is remembered
+    const promql::store::Recent* recent = nullptr;       // the newest samples in memory, if any
+    const promql::store::PackedIndex* packed = nullptr;  // which slots are packed, if any
     std::function<bool()> ready;
     std::string configuration;   // its file, "" when there is none: relative names of rule files start there
     std::string data_directory;  // of this: <data>/rules

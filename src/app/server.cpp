@@ -347,6 +347,7 @@ http::Routes Server::prometheus() {
                                     .refresh = [this] { freshness_->wait(); },
                                     .series = storage_->series(),
                                     .recent = storage_->recent(),
+                                    .packed = storage_->packed(),
                                     .ready = [this] { return storage_->state().ready; },
                                     .rules = [this](const auto& tenant) { return ruler_->views(tenant); },
                                     .alertmanagers = [this] { return ruler_->alertmanagers(); },

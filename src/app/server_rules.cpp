@@ -30,6 +30,7 @@ Status Server::open_rules() {
                                                   .refresh = [this] { freshness_->wait(); },
                                                   .series = storage_->series(),
                                                   .recent = storage_->recent(),
+                                                  .packed = storage_->packed(),
                                                   .ready = [this] { return rules_ready(); },
                                                   .configuration = common_.source.file,
                                                   .data_directory = directory});

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "model/rows.h"
+#include "promql/store/packer.h"
 #include "promql/store/recent_filler.h"
 #include "store/schema.h"
 
@@ -15,10 +16,21 @@ namespace {
 
 constexpr int64_t schema_retry_ms = 200;    // while the engine starts
 constexpr int64_t engine_watch_ms = 2'000;  // afterwards: a restarted engine keeps its schema
+constexpr int64_t pack_watch_ms = 15'000;   // whether a slot is to be packed
 
 metrics::Gauge recent_bytes("homeostat_recent_samples_bytes",
                             "Memory of the newest metric samples (prometheus.memory).");
 metrics::Gauge recent_from("homeostat_recent_samples_from_s", "Unix time since when they are complete; 0: never.");
+
+metrics::Gauge slots_packed("homeostat_packed_slots", "Slots of two hours whose samples are packed by series.");
+metrics::Gauge slots_waiting("homeostat_packed_slots_waiting",
+                             "Slots with samples that are not packed: the newest, and those that got late ones.");
+
+void tell(const promql::store::PackedIndex& packed) {
+  const promql::store::PackedIndex::Counts counts = packed.counts();
+  slots_packed.set(static_cast<int64_t>(counts.packed));
+  slots_waiting.set(static_cast<int64_t>(counts.waiting));
+}
 
 void tell(const promql::store::Recent& recent) {
   const int64_t from_ms = recent.complete_from_ms();
@@ -91,6 +103,7 @@ Storage::Storage(const config::Settings& settings, io::Http& http, io::Clock& cl
       clock_(clock),
       own_store_(settings.text("engine.url").empty()),
       recent_(make_recent(settings, clock)),
+      pack_after_ms_(own_store_ ? settings.ms("prometheus.pack_after") : 0),
       store_sink_(client_,
                   own_store_ ? [this](const ingest::Block& block) { remember(block); } : store::IngestSink::Stored()),
       sink_(store_sink_) {}
@@ -99,7 +112,8 @@ Storage::Storage(const config::Settings& settings, io::Http& http, io::Clock& cl
 void Storage::remember(const ingest::Block& block) {
   const bool samples = block.table == "samples", series = block.table == "series";
   if (block.table == "resources") series_.resources_described();
-  if (!series && (recent_ == nullptr || (!samples && block.table != "distributions"))) return;
+  const bool points = samples || block.table == "distributions";
+  if (!series && !(points && (recent_ || pack_after_ms_ > 0))) return;
   store::NativeReader reader;
   std::vector<store::ResultBlock> rows;
   Status read = reader.feed(block.bytes, rows);
@@ -107,14 +121,11 @@ void Storage::remember(const ingest::Block& block) {
   HS_ASSERT(read.has_value(), block.table);
   const int64_t now_ms = clock_.wall() / nanos_per_ms;
   for (const store::ResultBlock& some : rows) {
-    if (series)
-      series_.described(some);
-    else if (samples)
-      recent_->add_samples(some, now_ms);
-    else
-      recent_->add_distributions(some, now_ms);
+    if (series) series_.described(some);
+    if (points && pack_after_ms_ > 0) packed_.changed(some, now_ms);
+    if (points && recent_) samples ? recent_->add_samples(some, now_ms) : recent_->add_distributions(some, now_ms);
   }
-  if (!series) tell(*recent_);
+  if (points && recent_) tell(*recent_);
 }
 
 Result<std::unique_ptr<Storage>> Storage::open(const Common& common, const config::Settings& settings, io::Http& http,
@@ -138,13 +149,17 @@ Result<std::unique_ptr<Storage>> Storage::open(const Common& common, const confi
         store::SupervisorOptions{.command = engine_command(common, settings),
                                  .endpoint = storage->client_.options().endpoint},
         http);
+  if (storage->pack_after_ms_ > 0)
+    storage->packer_thread_ = std::jthread([s = storage.get()](const std::stop_token& stop) { s->keep_packed(stop); });
   storage->schema_thread_ = std::jthread([s = storage.get()](const std::stop_token& stop) { s->keep_schema(stop); });
   return storage;
 }
 
 Storage::~Storage() {
-  schema_thread_.request_stop();
-  if (schema_thread_.joinable()) schema_thread_.join();
+  for (std::jthread* thread : {&schema_thread_, &packer_thread_}) {
+    thread->request_stop();
+    if (thread->joinable()) thread->join();
+  }
   ingest_.reset();
   if (supervisor_) supervisor_->stop();
 }
@@ -177,6 +192,37 @@ void Storage::fill_recent(const std::stop_token& stop) {
   if (!done && !stop.stop_requested())
     log::warn("samples of the last hours are not all in memory", {{"why", done.error().message}});
   tell(*recent_);
+}
+
+bool Storage::schema_ready() const {
+  const std::lock_guard lock(mutex_);
+  return schema_ready_;
+}
+
+// What is not packed is read as it lies, so that a failure here costs time alone.
+void Storage::keep_packed(const std::stop_token& stop) {
+  store::Client client = client_.until(stop);
+  promql::store::Packer packer(packed_, client, clock_);
+  bool loaded = false;
+  while (!stop.stop_requested()) {
+    bool more = false;
+    if (schema_ready()) {
+      Status done = loaded ? Status{} : packer.load(stop);
+      loaded = done.has_value();
+      if (loaded) {
+        const Result<bool> step = packer.step(pack_after_ms_, stop);
+        more = step.value_or(false);
+        if (!step) done = tl::unexpected(step.error());
+      }
+      if (!done && done.error().code != Code::unavailable && !stop.stop_requested())
+        log::warn("samples could not be packed", {{"why", done.error().message}});
+      tell(packed_);
+    }
+    if (more) continue;
+    std::unique_lock lock(mutex_);
+    const int64_t wait_ms = loaded ? std::clamp(pack_after_ms_ / 4, schema_retry_ms, pack_watch_ms) : schema_retry_ms;
+    wake_.wait_for(lock, stop, std::chrono::milliseconds(wait_ms), [] { return false; });
+  }
 }
 
 Result<std::vector<store::ResultBlock>> Storage::collect(const store::Query& query, size_t rows_max) {

@@ -15,6 +15,7 @@
 #include "io/disk.h"
 #include "io/http.h"
 #include "limits/gate.h"
+#include "promql/store/packed_index.h"
 #include "promql/store/recent.h"
 #include "promql/store/series_cache.h"
 #include "store/client.h"
@@ -54,6 +55,8 @@ class Storage {
   store::Client& client() { return client_; }
   // The newest samples in memory; nullptr when there shall be none.
   const promql::store::Recent* recent() const { return recent_.get(); }
+  // Which slots' samples are packed by series; nullptr when none are.
+  const promql::store::PackedIndex* packed() const { return pack_after_ms_ > 0 ? &packed_ : nullptr; }
   // Which series selectors found; nullptr when others may write to the store too.
   promql::store::SeriesCache* series() { return own_store_ ? &series_ : nullptr; }
   struct State {
@@ -71,12 +74,16 @@ class Storage {
   void keep_schema(const std::stop_token& stop);
   void remember(const ingest::Block& block);
   void fill_recent(const std::stop_token& stop);
+  void keep_packed(const std::stop_token& stop);
+  bool schema_ready() const;
 
   store::Client client_;
   io::Clock& clock_;
   bool own_store_;
   std::unique_ptr<promql::store::Recent> recent_;
   promql::store::SeriesCache series_;
+  const int64_t pack_after_ms_;  // 0: never
+  promql::store::PackedIndex packed_;
   store::IngestSink store_sink_;
   GatedSink sink_;
   std::unique_ptr<store::EngineSupervisor> supervisor_;  // none with engine.url
@@ -85,7 +92,7 @@ class Storage {
   std::condition_variable_any wake_;
   bool schema_ready_ = false;
   std::string schema_problem_;
-  std::jthread schema_thread_;
+  std::jthread schema_thread_, packer_thread_;
 };
 
 }  // namespace hs::app

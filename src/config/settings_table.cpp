@@ -281,6 +281,14 @@ constexpr Setting table[] = {
      .min = 60000,
      .max = 604800000,
      .help = "Samples older than this do not stay in prometheus.memory."},
+    {.name = "prometheus.pack_after",
+     .type = duration,
+     .fallback = "10m",
+     .min = 0,
+     .max = 86400000,
+     .help =
+         "How long after the end of two hours, and after their last sample, their samples are packed by series: what "
+         "PromQL then reads over long times takes as much room again, and a fraction of the time. 0: never."},
     {.name = "prometheus.features",
      .fallback = "promql-experimental-functions,promql-duration-expr,promql-extended-range-selectors,"
                  "promql-binop-fill-modifiers,promql-delayed-name-removal",

@@ -17,14 +17,17 @@
 namespace hs::store {
 namespace {
 
+constexpr std::string_view derived_table = "packed_samples";  // of `samples`: goes after them, never before
 enum class Kind : uint8_t { traces, logs, metrics, description };
-constexpr std::array<std::pair<std::string_view, Kind>, 11> kinds = {{{"spans", Kind::traces},
+constexpr std::array<std::pair<std::string_view, Kind>, 13> kinds = {{{"spans", Kind::traces},
                                                                       {"trace_parts", Kind::traces},
                                                                       {"logs", Kind::logs},
                                                                       {"samples", Kind::metrics},
                                                                       {"distributions", Kind::metrics},
                                                                       {"exemplars", Kind::metrics},
                                                                       {"series", Kind::metrics},
+                                                                      {derived_table, Kind::metrics},
+                                                                      {"packed_slots", Kind::description},
                                                                       {"metric_families", Kind::description},
                                                                       {"resources", Kind::description},
                                                                       {"scopes", Kind::description},
@@ -78,7 +81,9 @@ bool is_last(const StoredPart& part, const std::map<std::string_view, const Stor
 // Oldest first until the rest fits; `bytes` is the size of everything that is still there.
 Parts drop_excess(Parts facts, uint64_t bytes, uint64_t max_bytes, std::vector<Drop>& drops) {
   std::sort(facts.begin(), facts.end(), [](const StoredPart* a, const StoredPart* b) {
-    return std::tie(a->partition, a->first_block, a->table) < std::tie(b->partition, b->first_block, b->table);
+    const bool a_is = a->table == derived_table, b_is = b->table == derived_table;
+    return std::tie(a->partition, a_is, a->first_block, a->table) <
+           std::tie(b->partition, b_is, b->first_block, b->table);
   });
   std::map<std::string_view, const StoredPart*> last;
   std::map<std::pair<std::string_view, int64_t>, size_t> left;  // parts of a partition

@@ -62,6 +62,21 @@ TEST(Retention, DescriptionsStayAsLongAsFactsDo) {
   EXPECT_EQ(drops, (std::vector<Drop>{{"spans", first, "", true}, {"resources", first, "", true}}));
 }
 
+// A packed slot is believed to have all that `samples` has of it.
+TEST(Retention, WhatIsPackedGoesAfterWhatItIsMadeOf) {
+  const std::vector<StoredPart> parts = {part("packed_samples", 0, 1, 10), part("samples", 0, 2, 10),
+                                         part("samples", 0, 3, 10),        part("packed_samples", 1, 4, 10),
+                                         part("samples", 1, 5, 10),        part("packed_slots", 0, 6, 1)};
+  const auto first_of = [&](uint64_t max_bytes) {
+    return plan_drops(parts, {.max_bytes = max_bytes}, after_partition(10));
+  };
+  EXPECT_EQ(first_of(45), (std::vector<Drop>{{"samples", first, std::to_string(first) + "_2", false}}));
+  EXPECT_EQ(first_of(35), (std::vector<Drop>{{"samples", first, "", false}}));
+  EXPECT_EQ(first_of(21), (std::vector<Drop>{{"samples", first, "", false},
+                                             {"packed_samples", first, "", false},
+                                             {"packed_slots", first, "", true}}));
+}
+
 TEST(Retention, TheOldestGoFirstUntilTheRestFits) {
   const std::vector<StoredPart> parts = {part("logs", 2, 9, 40), part("spans", 0, 1, 40), part("logs", 1, 4, 40),
                                          part("spans", 1, 2, 40), part("spans", 2, 3, 40)};

@@ -9,5 +9,6 @@ namespace hs::store {
 std::span<const std::string_view> first_tables();
 std::span<const std::string_view> standard_views();
 std::span<const std::string_view> prometheus_columns();
+std::span<const std::string_view> packed_tables();
 
 }  // namespace hs::store

@@ -159,7 +159,8 @@ promql::store::StoreSource Asking::source() const {
            .timeout_ms = std::max(left_ms, question_timeout_ms),
            .cancel = request.gone,
            .cache = outside.series,
-           .recent = outside.recent}};
+           .recent = outside.recent,
+           .packed = outside.packed}};
 }
 
 promql::Features features_of(std::string_view names) {

@@ -10,6 +10,7 @@
 #include "io/clock.h"
 #include "promql/engine.h"
 #include "promql/store/naming.h"
+#include "promql/store/packed_index.h"
 #include "promql/store/recent.h"
 #include "promql/store/series_cache.h"
 #include "rules/group.h"
@@ -42,9 +43,10 @@ struct ReadOutside {
   std::function<ReadOptions()> options;  // thread-safe
   // Blocks until everything acknowledged before is in the store, or gives up soon: a reader sees what was written.
   std::function<void()> refresh;
-  promql::store::SeriesCache* series = nullptr;   // which series selectors found; nullptr: that is not remembered
-  const promql::store::Recent* recent = nullptr;  // the newest samples in memory, if any
-  std::function<bool()> ready;                    // for /-/ready
+  promql::store::SeriesCache* series = nullptr;        // which series selectors found; nullptr: that is not remembered
+  const promql::store::Recent* recent = nullptr;       // the newest samples in memory, if any
+  const promql::store::PackedIndex* packed = nullptr;  // which slots are packed, if any
+  std::function<bool()> ready;                         // for /-/ready
   // A tenant's groups of rules, by file and name, and where alerts go; empty: none. Thread-safe.
   std::function<std::vector<rules::GroupViewPtr>(const std::string& tenant)> rules = {};
   std::function<std::vector<std::string>()> alertmanagers = {};

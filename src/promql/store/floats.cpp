@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <deque>
 
 #include "promql/store/points.h"
 #include "store/block.h"
@@ -58,7 +59,15 @@ struct FloatReader::Work {
   std::vector<Series> series;  // as `found`
   std::vector<char> other;     // as `found`: not ours
   size_t samples = 0;
+  std::vector<PackedIndex::Packing> packings;  // those that are read
 
+  void begin(int64_t from_ms) {
+    memory_from_ms = from_ms;
+    series.assign(found.size(), {});
+    other.assign(found.size(), 0);
+    samples = 0;
+    packings.clear();
+  }
   Status count(size_t more) {
     samples += more;
     return bounded(select, samples);
@@ -85,12 +94,12 @@ Status FloatReader::from_memory(Work& work) const {
   return {};
 }
 
-// Which series have native histograms in the older part of the window: few questions, and most answers are "none".
-Status FloatReader::note_histograms(Work& work, int64_t end_ms) const {
+// Which series have native histograms in the window: few questions, and most answers are "none".
+Status FloatReader::note_histograms(Work& work, const Window& window) const {
   std::unordered_map<uint64_t, size_t> index;
   std::vector<const Found*> untyped;
   for (size_t i = 0; i < work.found.size(); ++i) {
-    if (!is_untyped(work.found[i])) continue;
+    if (!is_untyped(work.found[i]) || work.other[i] != 0) continue;
     index.emplace(work.found[i].id, i);
     untyped.push_back(&work.found[i]);
   }
@@ -98,7 +107,7 @@ Status FloatReader::note_histograms(Work& work, int64_t end_ms) const {
     const auto some = std::span(untyped).subspan(at, std::min(ids_per_query, untyped.size() - at));
     Sql sql;
     sql.add("SELECT DISTINCT series_id FROM distributions WHERE");
-    add_fact_window(sql, {work.select.start_ms, end_ms});
+    add_fact_window(sql, window);
     add_series(sql, some);
     HS_TRY(reader_.each(sql, work.select.interrupt, [&](const db::ResultBlock& block, size_t row) -> Status {
       const auto one = index.find(column(block, "series_id").u64(row));
@@ -109,25 +118,106 @@ Status FloatReader::note_histograms(Work& work, int64_t end_ms) const {
   return {};
 }
 
-Status FloatReader::from_engine(Work& work, int64_t end_ms) const {
-  HS_TRY(note_histograms(work, end_ms));
-  std::unordered_map<uint64_t, size_t> index;
-  std::vector<const Found*> wanted;
-  for (size_t i = 0; i < work.found.size(); ++i) {
-    if (work.other[i] != 0) continue;
-    index.emplace(work.found[i].id, i);
-    wanted.push_back(&work.found[i]);
+struct FloatReader::Wanted {
+  std::unordered_map<uint64_t, size_t> index;  // of `found`
+  std::vector<const Found*> found;
+
+  explicit Wanted(const Work& work) {
+    for (size_t i = 0; i < work.found.size(); ++i) {
+      if (work.other[i] != 0) continue;
+      index.emplace(work.found[i].id, i);
+      found.push_back(&work.found[i]);
+    }
   }
-  for (size_t at = 0; at < wanted.size(); at += ids_per_query) {
-    const auto some = std::span(wanted).subspan(at, std::min(ids_per_query, wanted.size() - at));
+  std::span<const Found* const> some(size_t at) const {
+    return std::span(found).subspan(at, std::min(ids_per_query, found.size() - at));
+  }
+};
+
+// Rows come in any order, and each is unpacked into its series behind the one before it.
+Status FloatReader::from_packed(Work& work, const Window& window) const {
+  struct Piece {
+    int64_t t_ms = 0;
+    PackedView view;
+  };
+  const Wanted wanted(work);
+  std::vector<uint64_t> generations;
+  for (const PackedIndex::Packing& one : work.packings) generations.push_back(one.generation);
+  for (size_t at = 0; at < wanted.found.size(); at += ids_per_query) {
+    Sql sql;
+    sql.add(
+        "SELECT series_id, toUnixTimestamp64Milli(ts) AS t, samples, histograms, packed FROM packed_samples"
+        " WHERE slot >= toDateTime({first:UInt32}, 'UTC') AND slot <= toDateTime({last:UInt32}, 'UTC')"
+        " AND generation IN {generations:Array(UInt64)} AND tenant = {tenant:String}"
+        " AND ts <= fromUnixTimestamp64Milli({to:Int64}, 'UTC')"
+        " AND end_ts >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND series_id IN {ids:Array(UInt64)}");
+    std::vector<uint64_t> ids;
+    for (const Found* one : wanted.some(at)) ids.push_back(one->id);
+    sql.bind("first", std::to_string(work.packings.front().slot))
+        .bind("last", std::to_string(work.packings.back().slot));
+    sql.bind("generations", db::param_list(generations)).bind("ids", db::param_list(ids));
+    sql.bind("from", std::to_string(std::max<int64_t>(window.start_ms, 0))).bind("to", std::to_string(window.end_ms));
+    std::deque<std::string> kept;
+    std::unordered_map<size_t, std::vector<Piece>> pieces;
+    size_t held = 0;  // of packed bytes, as samples
+    HS_TRY(reader_.each_block(sql, work.select.interrupt, [&](const db::ResultBlock& block) -> Status {
+      const db::ResultColumn &ids_of = column(block, "series_id"), &times = column(block, "t"),
+                             &samples = column(block, "samples"), &histograms = column(block, "histograms"),
+                             &packed = column(block, "packed");
+      kept.push_back(packed.bytes);
+      for (size_t row = 0; row < block.rows; ++row) {
+        const size_t i = wanted.index.at(ids_of.u64(row));
+        if (histograms.u64(row) != 0 && is_untyped(work.found[i])) work.other[i] = 1;
+        const std::string_view bytes =
+            std::string_view(kept.back()).substr(packed.begin(row), packed.end(row) - packed.begin(row));
+        if (work.other[i] == 0)
+          pieces[i].push_back({times.i64(row), {bytes, static_cast<uint32_t>(samples.u64(row)), times.i64(row)}});
+      }
+      held += packed.bytes.size() / sizeof(FloatPoint);
+      return work.count(packed.bytes.size() / sizeof(FloatPoint));
+    }));
+    work.samples -= held;
+    for (auto& [i, of_series] : pieces) {
+      if (work.other[i] != 0) continue;
+      std::sort(of_series.begin(), of_series.end(), [](const Piece& a, const Piece& b) { return a.t_ms < b.t_ms; });
+      std::vector<FloatPoint>& points = work.series[i].floats;
+      const size_t before = points.size();
+      for (const Piece& piece : of_series)
+        if (!unpack(piece.view, window.start_ms, window.end_ms, points))
+          return fail(Code::internal, "packed samples cannot be read");
+      HS_TRY(work.count(points.size() - before));
+    }
+    HS_TRY(work.go_on());
+  }
+  return {};
+}
+
+Status FloatReader::from_engine(Work& work, const Window& window) const {
+  if (!work.packings.empty()) HS_TRY(from_packed(work, window));
+  int64_t start_ms = window.start_ms;
+  for (const PackedIndex::Packing& packing : work.packings) {
+    const int64_t slot_ms = packing.slot * 1'000;
+    if (start_ms < slot_ms) HS_TRY(from_samples(work, {start_ms, slot_ms - 1}));
+    start_ms = slot_ms + PackedIndex::slot_ms;
+  }
+  if (start_ms <= window.end_ms) HS_TRY(from_samples(work, {start_ms, window.end_ms}));
+  for (size_t i = 0; i < work.found.size(); ++i)
+    if (settle(work.series[i].floats) == Order::doubtful) work.other[i] = 1;
+  return {};
+}
+
+Status FloatReader::from_samples(Work& work, const Window& window) const {
+  HS_TRY(note_histograms(work, window));
+  const Wanted wanted(work);
+  for (size_t at = 0; at < wanted.found.size(); at += ids_per_query) {
     Sql sql;
     sql.add(
         "SELECT series_id, toUnixTimestamp64Milli(ts) AS t,"
         " if(bitTest(flags, 0), reinterpretAsFloat64({stale:UInt64}), value) AS v FROM samples WHERE");
     sql.bind("stale", std::to_string(stale_bits));
-    add_fact_window(sql, {work.select.start_ms, end_ms});
+    add_fact_window(sql, window);
     sql.add(" AND ts_sent IN (0, -1)");  // a time that was clamped is not the sample's
-    add_series(sql, some);
+    add_series(sql, wanted.some(at));
     HS_TRY(reader_.each_block(sql, work.select.interrupt, [&](const db::ResultBlock& block) -> Status {
       const char* ids = column(block, "series_id").bytes.data();
       const char* times = column(block, "t").bytes.data();
@@ -138,8 +228,8 @@ Status FloatReader::from_engine(Work& work, int64_t end_ms) const {
         uint64_t id = 0;
         std::memcpy(&id, ids + row * 8, 8);
         if (id != last || row == 0) {
-          const auto one = index.find(id);
-          into = one == index.end() ? nullptr : &work.series[one->second].floats;
+          const auto one = wanted.index.find(id);
+          into = one == wanted.index.end() ? nullptr : &work.series[one->second].floats;
           last = id;
         }
         if (into == nullptr) continue;
@@ -151,24 +241,22 @@ Status FloatReader::from_engine(Work& work, int64_t end_ms) const {
       return work.count(block.rows);
     }));
   }
-  for (size_t i = 0; i < work.found.size(); ++i)
-    if (settle(work.series[i].floats) == Order::doubtful) work.other[i] = 1;
   return {};
 }
 
 Result<std::vector<Series>> FloatReader::read(const std::vector<Found>& found, const Select& select,
                                               std::vector<const Found*>& others) const {
   Work work{.found = found, .select = select};
-  // The floor of the memory may rise while it is read: then the engine is asked after all.
-  for (bool memory = recent_ != nullptr;; memory = false) {
-    work.memory_from_ms = memory ? recent_->complete_from_ms() : INT64_MAX;
-    work.series.assign(found.size(), {});
-    work.other.assign(found.size(), 0);
-    work.samples = 0;
-    if (select.start_ms < work.memory_from_ms)
-      HS_TRY(from_engine(work, std::min(select.end_ms, work.memory_from_ms - 1)));
+  // The floor of the memory may rise while it is read, and a packing be replaced: then the engine is asked after all.
+  for (bool again = false;; again = true) {
+    work.begin(again ? INT64_MAX : recent_ == nullptr ? INT64_MAX : recent_->complete_from_ms());
+    const Window older{select.start_ms, std::min(select.end_ms, work.memory_from_ms - 1)};
+    if (!again && packed_ != nullptr) work.packings = packed_->covering(older);
+    if (older.start_ms <= older.end_ms) HS_TRY(from_engine(work, older));
     if (select.end_ms >= work.memory_from_ms) HS_TRY(from_memory(work));
-    if (!memory || recent_->complete_from_ms() <= std::max(work.memory_from_ms, select.start_ms)) break;
+    const bool floor_rose = work.memory_from_ms != INT64_MAX &&
+                            recent_->complete_from_ms() > std::max(work.memory_from_ms, select.start_ms);
+    if (!floor_rose && (work.packings.empty() || packed_->holds(work.packings))) break;
   }
   std::vector<Series> out;
   out.reserve(found.size());

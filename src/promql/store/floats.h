@@ -1,6 +1,8 @@
 #pragma once
-// Numbers of series that are one series of the store each: read as columns, from memory where it has them. Internal.
+// Numbers of series that are one series of the store each: read from memory where it has them, packed where
+// they are, else as columns. Internal.
 
+#include "promql/store/packed_index.h"
 #include "promql/store/reader.h"
 #include "promql/store/recent.h"
 #include "promql/store/series_cache.h"
@@ -9,8 +11,9 @@ namespace hs::promql::store {
 
 class FloatReader {
  public:
-  // `recent` may be nullptr.
-  FloatReader(const Reader& reader, const Recent* recent) : reader_(reader), recent_(recent) {}
+  // `recent` and `packed` may be nullptr.
+  FloatReader(const Reader& reader, const Recent* recent, const PackedIndex* packed)
+      : reader_(reader), recent_(recent), packed_(packed) {}
 
   // The series that have numbers in the window, and, in `others`, those of `found` that may have more than numbers
   // there (native histograms) or that were written twice: they are to be read otherwise. Errors: as of Source::select.
@@ -19,12 +22,16 @@ class FloatReader {
 
  private:
   struct Work;
+  struct Wanted;
   Status from_memory(Work& work) const;
-  Status from_engine(Work& work, int64_t end_ms) const;
-  Status note_histograms(Work& work, int64_t end_ms) const;
+  Status from_engine(Work& work, const Window& window) const;
+  Status from_packed(Work& work, const Window& window) const;
+  Status from_samples(Work& work, const Window& window) const;
+  Status note_histograms(Work& work, const Window& window) const;
 
   const Reader& reader_;
   const Recent* recent_;
+  const PackedIndex* packed_;
 };
 
 }  // namespace hs::promql::store

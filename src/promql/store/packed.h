@@ -7,11 +7,23 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "promql/source.h"
 
 namespace hs::promql::store {
+
+// What packed samples say of themselves. Their bytes are also on disk (docs/formats/store.md): a change of how they are
+// packed is a change of the store's format.
+struct PackedView {
+  std::string_view bytes;
+  uint32_t samples = 0;
+  int64_t first_ms = 0;
+};
+// Appends the samples in [start_ms, end_ms] to `out`. False when the bytes are not those of so many samples: then what
+// was appended is worth nothing. Never reads beyond them.
+bool unpack(const PackedView& packed, int64_t start_ms, int64_t end_ms, std::vector<FloatPoint>& out);
 
 class Packed {
  public:
@@ -19,6 +31,7 @@ class Packed {
   void add(int64_t t_ms, double v);
   // Appends the samples in [start_ms, end_ms] to `out`.
   void read(int64_t start_ms, int64_t end_ms, std::vector<FloatPoint>& out) const;
+  PackedView view() const { return {bytes_, size_, first_ms_}; }
   void shrink() { bytes_.shrink_to_fit(); }  // nothing more will come
 
   uint32_t size() const { return size_; }

@@ -57,6 +57,27 @@ TEST(Packed, HoldsEveryBitPattern) {
   expect_same(given, all(packed));
 }
 
+// What is read back from a disk is not believed.
+TEST(Packed, BytesThatNobodyPackedAreRefused) {
+  std::vector<FloatPoint> out;
+  Packed packed;
+  for (int i = 0; i < 100; ++i) packed.add(1'700'000'000'000 + i * 15'000, i * 0.1);
+  const PackedView whole = packed.view();
+  EXPECT_TRUE(unpack(whole, INT64_MIN, INT64_MAX, out));
+  for (size_t size = 0; size < whole.bytes.size(); ++size)
+    EXPECT_FALSE(unpack({whole.bytes.substr(0, size), whole.samples, whole.first_ms}, INT64_MIN, INT64_MAX, out));
+  EXPECT_FALSE(unpack({whole.bytes, whole.samples + 1, whole.first_ms}, INT64_MIN, INT64_MAX, out));
+  EXPECT_FALSE(unpack({whole.bytes, whole.samples - 1, whole.first_ms}, INT64_MIN, INT64_MAX, out));
+  std::mt19937_64 random(1);
+  for (int n = 0; n < 20'000; ++n) {  // no sanitizer finds anything here
+    std::string bytes(1 + random() % 60, '\0');
+    for (char& c : bytes) c = static_cast<char>(random());
+    out.clear();
+    unpack({bytes, static_cast<uint32_t>(random() % 40), static_cast<int64_t>(random())}, INT64_MIN, INT64_MAX, out);
+    EXPECT_LE(out.size(), 40U);
+  }
+}
+
 TEST(Packed, HoldsRandomTimesAndValues) {
   std::mt19937_64 random(7);
   for (int round = 0; round < 200; ++round) {

@@ -121,7 +121,7 @@ Result<Selection> StoreSource::select(const Select& select) const {
   const std::vector<Found>& found = entry->all;
   std::vector<const Found*> others;
   if (entry->plain && !select.starts) {  // columns of numbers, and the memory, have no starts
-    HS_ASSIGN(out.series, FloatReader(reader_, options_.recent).read(found, select, others));
+    HS_ASSIGN(out.series, FloatReader(reader_, options_.recent, options_.packed).read(found, select, others));
   } else {
     for (const Found& one : found) others.push_back(&one);
   }

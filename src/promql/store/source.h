@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "promql/store/packed_index.h"
 #include "promql/store/recent.h"
 #include "promql/store/series_cache.h"
 
@@ -16,10 +17,11 @@ namespace hs::promql::store {
 struct SourceOptions {
   std::string tenant;
   Naming naming;
-  int64_t timeout_ms = 20'000;     // of one question to the engine
-  std::stop_token cancel = {};     // ends it there too
-  SeriesCache* cache = nullptr;    // shared by all sources of a store; nullptr: none, as others write to it too
-  const Recent* recent = nullptr;  // the newest samples in memory; nullptr: all are read from the engine
+  int64_t timeout_ms = 20'000;          // of one question to the engine
+  std::stop_token cancel = {};          // ends it there too
+  SeriesCache* cache = nullptr;         // shared by all sources of a store; nullptr: none, as others write to it too
+  const Recent* recent = nullptr;       // the newest samples in memory; nullptr: all are read from the engine
+  const PackedIndex* packed = nullptr;  // which slots are packed; nullptr: none
 };
 
 struct FamilyInfo {

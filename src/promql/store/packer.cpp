@@ -1,0 +1,253 @@
+#include "promql/store/packer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <tuple>
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "model/batch.h"
+#include "promql/store/packed.h"
+#include "store/block.h"
+#include "store/native_writer.h"
+#include "store/params.h"
+
+namespace hs::promql::store {
+namespace {
+
+constexpr uint64_t samples_at_once = 1'000'000;      // of as many series: 24 MB here, and one insert
+constexpr uint64_t series_samples_max = 20'000'000;  // of one series in a slot; a faster one is left as it is
+constexpr uint32_t run_samples = 480;                // of one row: two hours of 15 s; a reader unpacks whole rows
+
+metrics::Counter samples_packed("homeostat_packed_samples_total", "Samples of metrics that were packed by series.");
+
+struct Row {
+  int64_t t_ms;
+  uint64_t cut;
+  double v;
+};
+
+int64_t int64_at(const db::ResultColumn& column, size_t row) {
+  int64_t value = 0;
+  std::memcpy(&value, column.bytes.data() + row * 8, 8);
+  return value;
+}
+
+// In the order of time; of several at one instant the last writing stands.
+void settle(std::vector<Row>& rows) {
+  const auto earlier = [](const Row& a, const Row& b) { return std::tie(a.t_ms, a.cut) < std::tie(b.t_ms, b.cut); };
+  if (!std::is_sorted(rows.begin(), rows.end(), earlier)) std::sort(rows.begin(), rows.end(), earlier);
+  size_t kept = 0;
+  for (const Row& row : rows) {
+    if (kept > 0 && rows[kept - 1].t_ms == row.t_ms) --kept;
+    rows[kept++] = row;
+  }
+  rows.resize(kept);
+}
+
+// A row of `packed_samples`.
+struct Packing {
+  uint64_t series = 0;
+  const std::string* tenant = nullptr;
+  bool histograms = false;  // the series has some in the slot
+  Packed run;
+};
+
+db::Query slot_query(std::string_view sql, int64_t slot, const std::stop_token& stop) {
+  return {.sql = sql,
+          .params = {{"start", std::to_string(slot * nanos_per_s)},
+                     {"end", std::to_string((slot + PackedIndex::slot_s) * nanos_per_s)}},
+          .timeout_ms = packer_timeout_ms,
+          .memory_bytes_max = packer_engine_bytes_max,
+          .cancel = stop};
+}
+
+std::string block_of(const std::vector<Packing>& rows, const PackedIndex::Packing& of) {
+  db::NativeBlock block(rows.size());
+  const auto run = [&](size_t i) -> const Packed& { return rows[i].run; };
+  const int64_t slot_ms = of.slot * 1'000;  // a row without samples stands at the slot's beginning
+  block.fixed<uint64_t>("series_id", "UInt64", [&](size_t i) { return rows[i].series; });
+  block.fixed<uint32_t>("slot", "DateTime('UTC')", [&](size_t) { return static_cast<uint32_t>(of.slot); });
+  block.fixed<int64_t>("ts", "DateTime64(9, 'UTC')",
+                       [&](size_t i) { return (run(i).size() == 0 ? slot_ms : run(i).first_ms()) * nanos_per_ms; });
+  block.fixed<int64_t>("end_ts", "DateTime64(9, 'UTC')", [&](size_t i) {
+    return (run(i).size() == 0 ? slot_ms + PackedIndex::slot_ms - 1 : run(i).last_ms()) * nanos_per_ms;
+  });
+  block.fixed<uint32_t>("samples", "UInt32", [&](size_t i) { return run(i).size(); });
+  block.fixed<uint8_t>("histograms", "UInt8", [&](size_t i) { return static_cast<uint8_t>(rows[i].histograms); });
+  block.fixed<uint64_t>("generation", "UInt64", [&](size_t) { return of.generation; });
+  block.low_cardinality("tenant", [&](size_t i) -> std::string_view { return *rows[i].tenant; });
+  block.text("packed", [&](size_t i) { return run(i).view().bytes; });
+  return block.finish();
+}
+
+}  // namespace
+
+struct Packer::Work {
+  PackedIndex::Packing packing;
+  std::stop_token stop;
+  struct OfSeries {
+    uint64_t id = 0;
+    const std::string* tenant = nullptr;
+    uint64_t samples = 0, distributions = 0;
+  };
+  std::map<std::string, char, std::less<>> tenants;
+  std::vector<OfSeries> series;             // by id
+  uint64_t samples = 0, distributions = 0;  // rows that the slot has
+  uint64_t read = 0;                        // of `samples`
+  uint64_t packings = 0, blocks = 0;        // written
+  bool odd = false;                         // cannot be packed
+
+  const std::string* tenant(std::string_view name) { return &tenants.try_emplace(std::string(name)).first->first; }
+};
+
+// How many rows each series has in the slot.
+Status Packer::count(Work& work) const {
+  const auto ask = [&](std::string_view sql, uint64_t Work::OfSeries::* of, uint64_t& total) -> Status {
+    HS_TRY(client_.query(slot_query(sql, work.packing.slot, work.stop), [&](const db::ResultBlock& block) {
+      for (size_t row = 0; row < block.rows; ++row) {
+        Work::OfSeries& one = work.series.emplace_back();
+        one.id = column(block, "series_id").u64(row);
+        one.tenant = work.tenant(column(block, "tenant").text(row));
+        one.*of = column(block, "n").u64(row);
+        total += one.*of;
+      }
+      return true;
+    }));
+    return {};
+  };
+  HS_TRY(
+      ask("SELECT tenant, series_id, count() AS n FROM samples WHERE ts >= fromUnixTimestamp64Nano({start:Int64},"
+          " 'UTC') AND ts < fromUnixTimestamp64Nano({end:Int64}, 'UTC') GROUP BY tenant, series_id",
+          &Work::OfSeries::samples, work.samples));
+  HS_TRY(
+      ask("SELECT tenant, series_id, count() AS n FROM distributions WHERE ts >= fromUnixTimestamp64Nano("
+          "{start:Int64}, 'UTC') AND ts < fromUnixTimestamp64Nano({end:Int64}, 'UTC') GROUP BY tenant, series_id",
+          &Work::OfSeries::distributions, work.distributions));
+  std::sort(work.series.begin(), work.series.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  size_t kept = 0;
+  for (const Work::OfSeries& one : work.series) {
+    if (kept == 0 || work.series[kept - 1].id != one.id) {
+      work.series[kept++] = one;
+    } else {
+      work.series[kept - 1].samples += one.samples;
+      work.series[kept - 1].distributions += one.distributions;
+      work.odd = work.odd || work.series[kept - 1].tenant != one.tenant;
+    }
+    work.odd = work.odd || work.series[kept - 1].samples > series_samples_max;
+  }
+  work.series.resize(kept);
+  return {};
+}
+
+// Of the series [begin, end): one question, one insert.
+Status Packer::pack_some(Work& work, size_t begin, size_t end) {
+  const auto some = std::span(work.series).subspan(begin, end - begin);
+  std::vector<std::vector<Row>> rows(some.size());
+  for (size_t i = 0; i < some.size(); ++i) rows[i].reserve(some[i].samples);
+  db::Query query = slot_query(
+      "SELECT series_id, ts, flags, value, cut, ts_sent FROM samples WHERE ts >= fromUnixTimestamp64Nano({start:Int64},"
+      " 'UTC') AND ts < fromUnixTimestamp64Nano({end:Int64}, 'UTC') AND series_id >= {least:UInt64}"
+      " AND series_id <= {most:UInt64}",
+      work.packing.slot, work.stop);
+  query.params.emplace_back("least", std::to_string(some.front().id));
+  query.params.emplace_back("most", std::to_string(some.back().id));
+  bool known = true;
+  HS_TRY(client_.query(query, [&](const db::ResultBlock& block) {
+    const db::ResultColumn &ids = column(block, "series_id"), &times = column(block, "ts"),
+                           &values = column(block, "value"), &cuts = column(block, "cut"),
+                           &flags = column(block, "flags"), &sent = column(block, "ts_sent");
+    uint64_t last = 0;
+    std::vector<Row>* into = nullptr;
+    for (size_t row = 0; row < block.rows; ++row) {
+      const auto id = static_cast<uint64_t>(int64_at(ids, row));
+      if (into == nullptr || id != last) {
+        const auto at =
+            std::lower_bound(some.begin(), some.end(), id, [](const auto& s, uint64_t i) { return s.id < i; });
+        known = known && at != some.end() && at->id == id;
+        if (!known) return false;
+        into = &rows[static_cast<size_t>(at - some.begin())];
+        last = id;
+      }
+      ++work.read;
+      const int64_t sent_as = int64_at(sent, row);
+      if (sent_as != 0 && sent_as != -1) continue;  // a time that was clamped is not the sample's
+      const bool none = (flags.u64(row) & model::Points::no_recorded_value) != 0;
+      into->push_back({int64_at(times, row) / nanos_per_ms, static_cast<uint64_t>(int64_at(cuts, row)),
+                       none ? stale_marker() : std::bit_cast<double>(int64_at(values, row))});
+    }
+    return true;
+  }));
+  if (!known) return {};  // a new series: the sum will not be right
+  std::vector<Packing> packings;
+  for (size_t i = 0; i < some.size(); ++i) {
+    settle(rows[i]);
+    const Packing empty{some[i].id, some[i].tenant, some[i].distributions > 0, {}};
+    const size_t first = packings.size();
+    for (const Row& row : rows[i]) {
+      if (packings.size() == first || packings.back().run.size() == run_samples) packings.push_back(empty);
+      packings.back().run.add(row.t_ms, row.v);
+    }
+    if (packings.size() == first && empty.histograms) packings.push_back(empty);
+    rows[i] = {};
+  }
+  if (packings.empty()) return {};
+  work.blocks += 1;
+  work.packings += packings.size();
+  return client_.insert("packed_samples",
+                        fmt::format("packed-{}-{}-{}", work.packing.slot, work.packing.generation, work.blocks),
+                        block_of(packings, work.packing), work.stop);
+}
+
+Status Packer::pack(const PackedIndex::Due& due, const std::stop_token& stop) {
+  last_generation_ = std::max(last_generation_ + 1, static_cast<uint64_t>(clock_.wall()));
+  Work work{.packing = {due.slot, last_generation_}, .stop = stop};
+  HS_TRY(count(work));
+  if (work.odd || work.series.empty()) {
+    if (work.odd)
+      log::warn("samples are not packed by series: two tenants have a series of one id, or one series has too many",
+                {{"from", format_rfc3339(due.slot * nanos_per_s)}});
+    index_.leave(due);
+    return {};
+  }
+  for (size_t begin = 0, end = 0; begin < work.series.size(); begin = end) {
+    for (uint64_t samples = 0; end < work.series.size() && (end == begin || samples < samples_at_once); ++end)
+      samples += work.series[end].samples + 1;
+    HS_TRY(pack_some(work, begin, end));
+  }
+  if (work.read != work.samples) return fail(Code::conflict, "samples came or went while they were packed");
+  db::NativeBlock row(1);
+  row.fixed<uint32_t>("slot", "DateTime('UTC')", [&](size_t) { return static_cast<uint32_t>(due.slot); });
+  const auto number = [&](std::string_view name, uint64_t value) {
+    row.fixed<uint64_t>(name, "UInt64", [&](size_t) { return value; });
+  };
+  number("generation", work.packing.generation);
+  number("samples", work.samples);
+  number("distributions", work.distributions);
+  number("packings", work.packings);
+  HS_TRY(client_.insert("packed_slots", fmt::format("packed-{}-{}", due.slot, work.packing.generation), row.finish(),
+                        stop));
+  index_.packed(due, work.packing.generation);
+  samples_packed.add(work.samples);
+  return due.generation == 0 ? Status{} : remove({due.slot, due.generation}, stop);
+}
+
+// Rows of a packing that does not count any more, or never did.
+Status Packer::remove(const PackedIndex::Packing& packing, const std::stop_token& stop) {
+  const int64_t partition = packing.slot / db::partition_s * db::partition_s;
+  const std::string sql = fmt::format("ALTER TABLE packed_samples DELETE IN PARTITION ID '{}' WHERE generation = {}",
+                                      partition, packing.generation);  // numbers of ours: they cannot be bound here
+  return client_.execute({.sql = sql, .timeout_ms = packer_timeout_ms, .cancel = stop});
+}
+
+Result<bool> Packer::step(int64_t quiet_ms, const std::stop_token& stop) {
+  const auto due = index_.due(clock_.wall() / nanos_per_ms, quiet_ms);
+  if (!due) return false;
+  HS_TRY(pack(*due, stop));
+  return true;
+}
+
+}  // namespace hs::promql::store
