@@ -98,13 +98,18 @@ Result<bool> GatedSink::has_cut(const std::string& table, const std::string& par
   return inner_.has_cut(table, partition, cut);
 }
 
+Result<bool> GatedSink::is_under_way(const std::string& token) {
+  if (!ready_) return fail(Code::unavailable, "the engine is starting", 500);
+  return inner_.is_under_way(token);
+}
+
 Storage::Storage(const config::Settings& settings, io::Http& http, io::Clock& clock)
     : client_(client_options(settings), http),
       clock_(clock),
       own_store_(settings.text("engine.url").empty()),
       recent_(make_recent(settings, clock)),
       pack_after_ms_(own_store_ ? settings.ms("prometheus.pack_after") : 0),
-      store_sink_(client_,
+      store_sink_(client_, clock.wall(),
                   own_store_ ? [this](const ingest::Block& block) { remember(block); } : store::IngestSink::Stored()),
       sink_(store_sink_) {}
 

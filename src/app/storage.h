@@ -31,10 +31,11 @@ class GatedSink final : public ingest::Sink {
   void set_ready(bool ready) { ready_ = ready; }
   Result<std::vector<ingest::Block>> encode(const std::vector<ingest::StoredBatch>& batches, uint64_t cut) override;
   Status insert(const ingest::Block& block) override;
-  void present(const ingest::Block& block) override { inner_.present(block); }
+  void stored(const ingest::Block& block) override { inner_.stored(block); }
   void abandoned() override { inner_.abandoned(); }
   void stop() override { inner_.stop(); }
   Result<bool> has_cut(const std::string& table, const std::string& partition, uint64_t cut) override;
+  Result<bool> is_under_way(const std::string& token) override;
 
  private:
   ingest::Sink& inner_;

@@ -168,7 +168,7 @@ TEST(Crash, AtEveryWriteAndSync) {
       for (uint64_t k = 0; k < operations; ++k) {
         SCOPED_TRACE(fmt::format("seed {} operation {} power cut {}", seed, k, power_cut));
         Crashes world(seed);
-        world.engine.set_faults({.away = 0.05, .lost_answer = 0.1, .late = 0.1, .exhausted = 0.1});
+        world.engine.set_faults({.away = 0.05, .lost_answer = 0.1, .late = 0.1, .exhausted = 0.1, .burnt = 0.05});
         world.disk.die_after(k);
         if (world.open()) world.live(120);
         if (!world.disk.dead())
@@ -199,7 +199,7 @@ TEST(Crash, AgainAndAgain) {
     const uint64_t lives = 1 + world.below(4);
     for (uint64_t life = 0; life < lives; ++life) {
       const bool power_cut = world.chance() < 0.5;
-      world.engine.set_faults({.away = 0.1, .lost_answer = 0.1, .late = 0.1, .exhausted = 0.1});
+      world.engine.set_faults({.away = 0.1, .lost_answer = 0.1, .late = 0.1, .exhausted = 0.1, .burnt = 0.1});
       if (world.chance() < 0.5) world.disk.set_faults({.append_error = 0.03, .sync_error = 0.03, .other_error = 0.02});
       if (world.chance() < 0.2) world.engine.set_down(true);
       world.disk.die_after(world.below(80));

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/log.h"
 #include "base/metrics.h"
 #include "ingest/kept_of.h"
@@ -14,6 +16,8 @@ struct Metrics {
   metrics::Counter rows{"homeostat_ingest_delivered_rows_total", "Rows that the engine took."};
   metrics::Counter present{"homeostat_ingest_blocks_present_total",
                            "Blocks that the engine had already when it was asked after a crash or an unclear answer."};
+  metrics::Counter burnt{"homeostat_ingest_burnt_tokens_total",
+                         "Blocks whose token the engine knew without their rows; they went under another one."};
   metrics::Counter failures{"homeostat_ingest_insert_failures_total", "Inserts to be repeated."};
   metrics::Counter decoded_again{"homeostat_ingest_decoded_again_total",
                                  "Requests read back from the journal: after a start, or because memory was full."};
@@ -24,6 +28,8 @@ Metrics& counters() {
   static Metrics instance;
   return instance;
 }
+
+constexpr int tokens_max = 8;  // of one block in one attempt: each was burnt by a crash of its own
 
 bool may_be_repeated(Code code) {
   return code == Code::unavailable || code == Code::deadline_exceeded || code == Code::resource_exhausted ||
@@ -143,19 +149,42 @@ Status Delivery::put_all_aside(const Error& why) {
   return status;
 }
 
-Status Delivery::deliver(const Block& block) {
-  if (cut_->ask_first && block.fact) {
+// The engine writes a token down before it publishes the rows. When it is killed in between, it answers ok to whatever
+// comes under that token, for good, and stores nothing. So a block that may have been sent before is looked for when it
+// is said to be in, and goes under a further token when nothing of it is there and nothing of it is under way.
+Status Delivery::insert_again(const Block& block) {
+  Block renamed;
+  for (int attempt = 1; attempt <= tokens_max; ++attempt) {
+    if (attempt == 2) renamed = block;
+    if (attempt >= 2) renamed.token = fmt::format("{}-{}", block.token, attempt);
+    const Block& sent = attempt == 1 ? block : renamed;
+    HS_TRY(outside_.sink.insert(sent));
+    HS_ASSIGN(const bool under_way, outside_.sink.is_under_way(sent.token));
     HS_ASSIGN(const bool present, outside_.sink.has_cut(block.table, block.partition, cut_->id));
-    if (present) {
-      counters().present.add();
-      outside_.sink.present(block);
-      return {};
-    }
+    if (present) return {};
+    if (under_way) return fail(Code::deadline_exceeded, "an earlier insert of the block is still under way");
+    counters().burnt.add();
+    log::warn("ingest: the engine knows a block's token and not its rows, as after a crash: another token",
+              {{"table", block.table}, {"token", sent.token}});
   }
-  const Status inserted = outside_.sink.insert(block);
+  return fail(Code::internal, "the engine says it has a block, and has not");
+}
+
+Status Delivery::deliver(const Block& block) {
+  bool present = false;
+  if (cut_->ask_first && block.fact) {
+    HS_ASSIGN(present, outside_.sink.has_cut(block.table, block.partition, cut_->id));
+  }
+  if (present) {
+    counters().present.add();
+    outside_.sink.stored(block);
+    return {};
+  }
+  const Status inserted = cut_->ask_first && block.fact ? insert_again(block) : outside_.sink.insert(block);
   if (inserted) {
     counters().blocks.add();
     counters().rows.add(block.rows);
+    outside_.sink.stored(block);
     return {};
   }
   if (may_be_repeated(inserted.error().code)) return inserted;

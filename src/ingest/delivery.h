@@ -53,6 +53,7 @@ class Delivery {
   Status encode(const std::vector<StoredBatch>& stored);
   Status put_all_aside(const Error& why);
   Status deliver(const Block& block);
+  Status insert_again(const Block& block);
 
   const Outside outside_;
   std::shared_ptr<Cut> cut_;

@@ -96,7 +96,7 @@ class Sampler {
 // Rows of one table and one partition that the engine takes whole or not at all.
 struct Block {
   std::string table, partition;
-  std::string token;  // the same for the same rows, for ever
+  std::string token;  // the same for the same rows, for ever: the engine takes one block of a token
   uint64_t rows = 0;
   // A fact is stored once, always with the same rows. Other blocks (dictionaries) may be stored again without harm and
   // may differ at the next encode(): the engine is never asked whether it has them.
@@ -110,11 +110,12 @@ class Sink {
   virtual ~Sink() = default;
   // One block per (table, partition), the same blocks for the same input, always. Every row carries `cut`.
   virtual Result<std::vector<Block>> encode(const std::vector<StoredBatch>& batches, uint64_t cut) = 0;
-  // ok: the rows are in and durable. unavailable, deadline_exceeded, resource_exhausted, internal: they may or may not
-  // be; it will be tried again with the same block. Any other code: the engine refuses them for good.
+  // ok: the rows are in and durable, or the engine knew the token already: after a failed insert of it that tells
+  // nothing of its rows. unavailable, deadline_exceeded, resource_exhausted, internal: they may or may not be in; it
+  // will be tried again with the same rows. Any other code: the engine refuses them for good.
   virtual Status insert(const Block& block) = 0;
-  // Rows of the block's cut turned out to be in already: an insert() that had failed arrived all the same.
-  virtual void present(const Block&) {}
+  // All rows of the block are known to be in. Told of each block, before the cut is done.
+  virtual void stored(const Block&) {}
   // Blocks of an encode() were given up before all of them were in; the cut will be encoded again. Who leaves out of a
   // block what was told before must tell it again.
   virtual void abandoned() = 0;
@@ -122,6 +123,8 @@ class Sink {
   virtual void stop() = 0;
   // Are rows of `cut` in this table and partition? Must not answer before an insert of a former process has ended.
   virtual Result<bool> has_cut(const std::string& table, const std::string& partition, uint64_t cut) = 0;
+  // Is an insert of this token still running, so that its rows may come yet?
+  virtual Result<bool> is_under_way(const std::string& token) = 0;
 };
 
 }  // namespace hs::ingest

@@ -66,6 +66,7 @@ class EngineModel final : public Sink {
     double lost_answer = 0;  // unavailable, but the rows are in
     double late = 0;         // deadline_exceeded; the rows come in during one of the next calls
     double exhausted = 0;    // resource_exhausted: memory, nothing happened
+    double burnt = 0;        // unavailable: it died when it had written the token down, and not yet the rows
   };
   void set_faults(Faults faults) {
     const std::lock_guard lock(mutex_);
@@ -82,6 +83,7 @@ class EngineModel final : public Sink {
       if (random_.uniform() < 0.5) commit(block);
     late_.clear();
     told_.clear();  // it is the process that remembers
+    ++life_;
     down_ = false;
   }
 
@@ -105,7 +107,7 @@ class EngineModel final : public Sink {
     std::string news;  // of partitions nobody has told the engine about
     for (const auto& [partition, bytes] : parts)
       if (told_.insert(partition).second) news += partition + ",";
-    if (!news.empty()) blocks.push_back({"names", "all", fmt::format("{}-names-all", cut), 1, false, news});
+    if (!news.empty()) blocks.push_back({"names", "all", fmt::format("{}-names-all-{}", cut, life_), 1, false, news});
     return blocks;
   }
 
@@ -125,15 +127,20 @@ class EngineModel final : public Sink {
       late_.push_back(block);
       return fail(Code::deadline_exceeded, "no answer in time");
     }
+    if (dice < faults_.exhausted + faults_.late + faults_.burnt) {
+      remember(block.token);
+      told_.clear();  // a dictionary that did not arrive is told again
+      return fail(Code::unavailable, "the connection broke");
+    }
     commit(block);
     if (random_.uniform() < faults_.lost_answer) return fail(Code::unavailable, "the connection broke");
-    heard(block);
     return {};
   }
 
-  void present(const Block& block) override {
+  void stored(const Block& block) override {
     const std::lock_guard lock(mutex_);
-    heard(block);
+    if (!block.fact) return;
+    for (const uint64_t number : numbers_of(block.bytes)) known_.insert(number);
   }
 
   Result<bool> has_cut(const std::string& table, const std::string& partition, uint64_t cut) override {
@@ -142,12 +149,18 @@ class EngineModel final : public Sink {
     return cuts_.contains({table + "/" + partition, cut});
   }
 
+  Result<bool> is_under_way(const std::string& token) override {
+    const std::lock_guard lock(mutex_);
+    HS_TRY(begin_call());
+    return std::any_of(late_.begin(), late_.end(), [&](const Block& late) { return late.token == token; });
+  }
+
   // The dictionary: "p0,p2,".
   std::string names() const {
     const std::lock_guard lock(mutex_);
     return names_;
   }
-  // Numbers of which the sink was told, by a good insert or otherwise, that they are stored.
+  // Numbers of which the sink was told that they are stored.
   std::set<uint64_t> known() const {
     const std::lock_guard lock(mutex_);
     return known_;
@@ -176,15 +189,16 @@ class EngineModel final : public Sink {
     return {};
   }
 
-  void heard(const Block& block) {
-    if (!block.fact) return;
-    for (const uint64_t number : numbers_of(block.bytes)) known_.insert(number);
+  // False when it was known.
+  bool remember(const std::string& token) {
+    if (std::find(tokens_.begin(), tokens_.end(), token) != tokens_.end()) return false;
+    tokens_.push_back(token);
+    if (tokens_.size() > dedup_window_) tokens_.pop_front();
+    return true;
   }
 
   void commit(const Block& block) {
-    if (std::find(tokens_.begin(), tokens_.end(), block.token) != tokens_.end()) return;
-    tokens_.push_back(block.token);
-    if (tokens_.size() > dedup_window_) tokens_.pop_front();
+    if (!remember(block.token)) return;
     if (!block.fact) names_ += block.bytes;
     if (!block.fact) return;
     for (const uint64_t number : numbers_of(block.bytes)) ++stored_[number];
@@ -203,6 +217,7 @@ class EngineModel final : public Sink {
   std::set<std::pair<std::string, uint64_t>> cuts_;
   std::set<std::string> told_;
   std::string names_;
+  uint64_t life_ = 0;
   std::deque<std::string> tokens_;
   std::deque<Block> late_;
   uint64_t inserts_ = 0, largest_block_ = 0;

@@ -235,4 +235,12 @@ Result<bool> Client::has_cut(std::string_view table, std::string_view partition,
   return !found.empty();
 }
 
+Result<bool> Client::is_inserting(std::string_view token, std::stop_token cancel) {
+  HS_ASSIGN(const auto found, collect({.sql = "SELECT 1 FROM system.processes WHERE query_kind = 'Insert' AND "
+                                              "Settings['insert_deduplication_token'] = {token:String} LIMIT 1",
+                                       .params = {{"token", std::string(token)}},
+                                       .cancel = std::move(cancel)}));
+  return !found.empty();
+}
+
 }  // namespace hs::store

@@ -51,7 +51,8 @@ class Client {
   Client(ClientOptions options, io::Http& http) : options_(std::move(options)), http_(http) {}
 
   Status ping();
-  // Whole and durable, or an error after which it may or may not be in; sending the same block again is safe.
+  // Whole and durable, or an error after which it may or may not be in. Sending the same block again is safe, but after
+  // a crash of the engine ok may mean that it knows the token and not the rows: ask has_cut().
   Status insert(const Block& block) { return insert(block.table, block.token, block.native); }
   // A request to stop through `cancel` ends the call with unavailable.
   Status insert(std::string_view table, std::string_view token, std::string_view native, std::stop_token cancel = {});
@@ -63,6 +64,8 @@ class Client {
 
   // Are rows of `cut` in this table and partition? For replay.
   Result<bool> has_cut(std::string_view table, std::string_view partition, uint64_t cut, std::stop_token cancel = {});
+  // Does the engine work on an insert under this token right now?
+  Result<bool> is_inserting(std::string_view token, std::stop_token cancel = {});
 
   const ClientOptions& options() const { return options_; }
   Client in_database(std::string database) const;
