@@ -1,5 +1,6 @@
 // What each step around the engine costs, one after the other on one thread: decoding, the text of log records, the
-// stream, span metrics and the service graph, encoding. Neither sockets nor journal nor engine.
+// gate (limits of series), hashes and sums of the journal, the stream, span metrics and the service graph, encoding,
+// the newest samples in memory. Neither sockets nor disk nor engine.
 //   path_bench DUMP [--step NAME] [--times N]
 // DUMP: see dump.h. With --step only that step is counted, N times over: made for callgrind
 // (valgrind --tool=callgrind --toggle-collect='*step_*' path_bench ...).
@@ -13,7 +14,11 @@
 
 #include <fmt/format.h>
 
+#include "base/hash.h"
 #include "dump.h"
+#include "io/clock.h"
+#include "limits/gate.h"
+#include "promql/store/recent.h"
 #include "store/block.h"
 #include "stream/service_graph.h"
 #include "stream/span_metrics.h"
@@ -67,7 +72,8 @@ double own_cpu_s() {
   }
 }
 
-[[gnu::noinline]] size_t step_encode(const std::vector<Batch>& batches, hs::store::Described& described) {
+[[gnu::noinline]] size_t step_encode(const std::vector<Batch>& batches, hs::store::Described& described,
+                                     std::vector<hs::store::Block>& samples) {
   size_t bytes = 0;
   uint64_t cut = 0;
   for (size_t i = 0; i < batches.size();) {
@@ -76,10 +82,32 @@ double own_cpu_s() {
       stored.push_back({&batches[i], hs::bench::newest_of(batches[i]) + 1, ""});
       rows += batches[i].size();
     }
-    for (const hs::store::Block& block : hs::store::encode_blocks(stored, ++cut, described))
+    for (hs::store::Block& block : hs::store::encode_blocks(stored, ++cut, described)) {
       bytes += block.native.size();
+      if (block.table == "samples") samples.push_back(std::move(block));
+    }
   }
   return bytes;
+}
+
+[[gnu::noinline]] void step_gate(std::vector<Batch>& batches, hs::limits::Gate& gate) {
+  hs::ingest::Incoming incoming;
+  for (Batch& batch : batches) gate.settle(incoming, batch);
+}
+
+// What appending does to a body besides waiting: is it a retry, and is it whole when it is read back?
+[[gnu::noinline]] uint64_t step_sums(const std::vector<Request>& requests) {
+  uint64_t sum = 0;
+  for (const Request& request : requests) sum ^= hs::hash128(request.body).low ^ hs::crc32c(request.body);
+  return sum;
+}
+
+[[gnu::noinline]] void step_recent(const std::vector<hs::store::Block>& blocks, hs::promql::store::Recent& recent) {
+  for (const hs::store::Block& block : blocks) {
+    if (block.table != "samples") continue;
+    const auto rows = hs::store::read_native(block.native, hs::promql::store::Recent::columns_wanted);
+    if (rows) recent.add_samples(*rows, static_cast<int64_t>(rows->find("ts")->i64(0) / hs::nanos_per_ms));
+  }
 }
 
 class Steps {
@@ -118,6 +146,11 @@ int run(const std::string& dump, std::string_view only, int times) {
     else
       step_decode(copy, batches);
     if (logs) steps.run("text", [&] { step_text(batches); });
+    uint64_t sums = 0;
+    steps.run("sums", [&] { sums = step_sums(requests); });
+    hs::limits::Gate gate(hs::io::system_clock(), {});
+    if (!spans && !logs) steps.run("gate", [&] { step_gate(batches, gate); });
+    if (!only.empty() && only != "gate") step_gate(batches, gate);  // the encoder finds the ids of series there
     hs::stream::Stream stream;
     steps.run("stream", [&] { step_stream(batches, stream); });
     hs::stream::SpanMetrics metrics;
@@ -125,8 +158,13 @@ int run(const std::string& dump, std::string_view only, int times) {
     if (spans) steps.run("metrics", [&] { step_metrics(batches, metrics, graph); });
     hs::store::Described described;
     size_t bytes = 0;
-    steps.run("encode", [&] { bytes = step_encode(batches, described); });
-    if (only.empty()) fmt::print("{:.0f} bytes of Native an item\n", static_cast<double>(bytes) / items);
+    std::vector<hs::store::Block> samples;
+    steps.run("encode", [&] { bytes = step_encode(batches, described, samples); });
+    if (only == "recent" && samples.empty()) step_encode(batches, described, samples);
+    hs::promql::store::Recent recent({.bytes_max = 128 << 20, .keep_ms = 3 * 3'600'000}, 0);
+    if (!spans && !logs) steps.run("recent", [&] { step_recent(samples, recent); });
+    if (only.empty())
+      fmt::print("{:.0f} bytes of Native an item (sums {:x})\n", static_cast<double>(bytes) / items, sums & 0xFF);
   }
   return 0;
 }

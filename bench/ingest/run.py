@@ -9,6 +9,8 @@ bytes for all. For each signal and system, on an empty store, --repeat times in 
            included; the resident set's high-water mark; bytes kept on disk
   answers  half that rate, open loop: times count from when a request was due
   kill -9  right after the last acknowledgement; what is not there after a start is lost
+With --tail-sampling also what spans cost when a policy decides which traces are stored (traces.tail_sampling.*).
+Each system's data is in a folder of its own below $TMPDIR, deleted when it is measured: some 3 GB at --scale 1.
 The medians are printed, and ratios to the other system's median. CPU is meaningful on a busy machine, latency is not.
 """
 import argparse
@@ -29,6 +31,7 @@ SIGNALS = {"spans": ("spans", "traces", 7), "logs": ("log records", "logs", 5),
 CONNECTIONS = 4
 KILL_ITEMS = 200_000   # acknowledged before kill -9
 ANSWER_SECONDS = 8     # at half the maximum rate
+SAMPLING = {"traces.tail_sampling.enabled": "true", "traces.tail_sampling.share": "0.1"}
 
 
 class Generator:
@@ -102,10 +105,11 @@ def measure(makers, kind, generator, args):
             if not args.cpu_only:
                 passes = 1 + int(row["items_per_s"] / 2 * ANSWER_SECONDS / row["items"] * SIGNALS[kind][2] * args.scale)
                 row |= answers(make, kind, generator, passes, row["items_per_s"] / 2)
-                if make.keeps:
+                if make.loses:
                     row |= lost(make, kind, generator)
             rows[make.label].append(row)
-            print(f"{kind:8} {make.label:10} " + "  ".join(f"{k} {v:.4g}" for k, v in row.items()), file=sys.stderr)
+            numbers = "  ".join(f"{k} {v:.4g}" for k, v in row.items())
+            print(f"{datetime.datetime.now():%H:%M:%S} {kind:8} {make.label:10} {numbers}", file=sys.stderr)
     return {label: medians(found) for label, found in rows.items()}
 
 
@@ -123,9 +127,9 @@ def table(results):
     for kind, systems in results.items():
         for label, row in systems.items():
             others = [f"{other}: {row['cpu'] / theirs['cpu']:.2f}" for other, theirs in systems.items()
-                      if label == "Homeostat" and other != label]
+                      if label.startswith("Homeostat") and not other.startswith("Homeostat")]
             cpu = f"{row['cpu']:.2f}"
-            if label == "Homeostat":
+            if label.startswith("Homeostat"):
                 cpu += f" (around the engine {row['cpu'] - row['cpu_engine']:.2f}, engine {row['cpu_engine']:.2f})"
             gone = "all" if label == "Collector" else "-" if "lost" not in row else f"{100 * row['lost']:.2g} %"
             if row.get("doubled"):
@@ -152,6 +156,8 @@ def arguments():
     parser.add_argument("--only", default=",".join(SIGNALS), help="signals, with commas between: " + ", ".join(SIGNALS))
     parser.add_argument("--systems", default="Homeostat,Collector,Prometheus")
     parser.add_argument("--cpu-only", action="store_true", help="neither answer times nor kill -9")
+    parser.add_argument("--tail-sampling", action="store_true",
+                        help="also with it, for spans: a tenth of the ordinary traces is stored")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of Homeostat")
     parser.add_argument("--json", type=pathlib.Path, help="write the numbers here")
     parser.add_argument("--dumps", type=pathlib.Path, help="where the generator's data stay; default: nowhere")
@@ -165,7 +171,12 @@ class Maker:
 
     def __init__(self, kind, *args):
         self.kind, self.args = kind, args
-        self.label, self.keeps, self.signals = kind.name, kind.keeps, kind.signals
+        self.label, self.signals, self.loses = kind.name, kind.signals, kind.keeps
+
+    def sampling(self):
+        """The same with tail sampling: only what it costs, what it drops is not lost."""
+        self.args, self.label, self.signals, self.loses = (SAMPLING,), f"{self.label}, tail sampling", ("spans",), False
+        return self
 
     def __call__(self):
         return self.kind(*self.args)
@@ -177,6 +188,8 @@ def main():
     wanted = args.systems.split(",")
     makers = [m for m in (Maker(HomeostatSystem), Maker(CollectorSystem, args.collector),
                           Maker(PrometheusSystem, args.prometheus)) if m.label in wanted]
+    if args.tail_sampling and "Homeostat" in wanted:
+        makers.insert(1, Maker(HomeostatSystem).sampling())
     with tempfile.TemporaryDirectory(prefix="homeostat-bench-") as scratch:
         generator = Generator(args.generator, args.dumps or pathlib.Path(scratch))
         generator.directory.mkdir(parents=True, exist_ok=True)

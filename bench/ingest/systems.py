@@ -100,6 +100,10 @@ class HomeostatSystem(System):
     signals = ("spans", "logs", "points", "samples")
     settings = {}  # as shipped, except what the tests' harness sets: it records nothing of itself
 
+    def __init__(self, more=None):
+        super().__init__()
+        self.settings = {**self.settings, **(more or {})}
+
     def start(self):
         self.h = Homeostat(data=self.directory / "data", settings={"retention.max_age": "0", **self.settings})
         self.h.start(timeout_s=PATIENCE_S)

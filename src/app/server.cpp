@@ -236,7 +236,13 @@ api::otlp::Sink Server::sink() {
 }
 
 ingest::Gate Server::gate() {
-  return {.enter = [this](ingest::Incoming& incoming) { return gate_->enter(incoming); },
+  const auto enter = [this](ingest::Incoming& incoming) -> Status {
+    // Decoding what would be refused costs more than anything else.
+    Status room = storage_->ingest().has_room(incoming);
+    if (!room) gate_->count_refusal(incoming.tenant, "memory");
+    return room ? gate_->enter(incoming) : room;
+  };
+  return {.enter = enter,
           .settle = [this](ingest::Incoming& incoming, model::Batch& batch) { gate_->settle(incoming, batch); }};
 }
 
@@ -256,7 +262,11 @@ Status Server::listen_grpc() {
   HS_ASSIGN(io::Endpoint endpoint, io::parse_endpoint(address));
   rpc::Methods methods = api::otlp::grpc_receiver(receiver_options(), clock_, sink());
   auto server = net::GrpcServer::start(
-      {.listen = std::move(endpoint), .name = "otlp_grpc", .message_bytes_max = body_bytes_max()},
+      {.listen = std::move(endpoint),
+       .name = "otlp_grpc",
+       .message_bytes_max = body_bytes_max(),
+       .all_messages_bytes_max = MemoryShares(settings()).bodies,
+       .transport_bytes_max = 2 * body_bytes_max()},  // a message arrives in pieces and is put together
       security::guard(std::move(methods), senders_));
   if (!server)
     return fail(server.error().code, fmt::format("listen.otlp_grpc {}: {}", address, server.error().message));
@@ -293,8 +303,10 @@ Status Server::listen(const std::string& setting, http::Handler handler) {
   if (address.empty()) return {};
   HS_TRY(security::check_bind(setting, address, !senders_->empty(), settings().flag("security.insecure_bind")));
   HS_ASSIGN(io::Endpoint endpoint, io::parse_endpoint(address));
-  net::HttpServerOptions options{
-      .listen = std::move(endpoint), .name = setting.substr(setting.find('.') + 1), .body_bytes_max = body_bytes_max()};
+  net::HttpServerOptions options{.listen = std::move(endpoint),
+                                 .name = setting.substr(setting.find('.') + 1),
+                                 .body_bytes_max = body_bytes_max(),
+                                 .all_bodies_bytes_max = MemoryShares(settings()).bodies};
   auto server = net::HttpServer::start(options, std::move(handler));
   if (!server) return fail(server.error().code, fmt::format("{} {}: {}", setting, address, server.error().message));
   log::info("listening", {{"on", setting}, {"address", (*server)->address().text()}});

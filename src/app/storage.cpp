@@ -1,5 +1,7 @@
 #include "app/storage.h"
 
+#include <algorithm>
+
 #include "api/otlp/receiver.h"
 #include "api/prometheus/write.h"
 #include "app/engine_command.h"
@@ -53,7 +55,7 @@ std::vector<std::string> engine_command(const Common& common, const config::Sett
 
 // With a ClickHouse server of one's own, others may write to the store too: nothing can be told from memory.
 std::unique_ptr<promql::store::Recent> make_recent(const config::Settings& settings, io::Clock& clock) {
-  const auto bytes = static_cast<size_t>(settings.bytes("prometheus.memory"));
+  const auto bytes = static_cast<size_t>(MemoryShares(settings).recent);
   if (bytes == 0 || !settings.text("engine.url").empty()) return nullptr;
   return std::make_unique<promql::store::Recent>(
       promql::store::Recent::Options{.bytes_max = bytes, .keep_ms = settings.ms("prometheus.memory_age")},
@@ -64,6 +66,7 @@ ingest::Options ingest_options(const config::Settings& settings) {
   ingest::Options options;
   options.data_directory = settings.text("data");
   options.journal_max_bytes = static_cast<uint64_t>(settings.bytes("journal.max_bytes"));
+  options.memory_max_bytes = MemoryShares(settings).ingest;
   options.in_flight_max_bytes = static_cast<uint64_t>(settings.bytes("ingest.in_flight_max"));
   options.in_flight_max_requests = static_cast<uint64_t>(settings.integer("ingest.in_flight_requests_max"));
   options.min_free_bytes = static_cast<uint64_t>(settings.bytes("journal.min_free"));
@@ -83,6 +86,13 @@ Result<model::Batch> decode_again(const ingest::Incoming& incoming, size_t body_
 }
 
 }  // namespace
+
+MemoryShares::MemoryShares(const config::Settings& settings) {
+  const auto all = static_cast<uint64_t>(settings.bytes("ingest.memory_max"));
+  bodies = std::max(all / 8, static_cast<uint64_t>(settings.bytes("ingest.body_max")));
+  recent = std::min(static_cast<uint64_t>(settings.bytes("prometheus.memory")), all / 4);
+  ingest = all - all / 8 - recent;
+}
 
 Result<std::vector<ingest::Block>> GatedSink::encode(const std::vector<ingest::StoredBatch>& batches, uint64_t cut) {
   return inner_.encode(batches, cut);
@@ -119,18 +129,15 @@ void Storage::remember(const ingest::Block& block) {
   if (block.table == "resources") series_.resources_described();
   const bool points = samples || block.table == "distributions";
   if (!series && !(points && (recent_ || pack_after_ms_ > 0))) return;
-  store::NativeReader reader;
-  std::vector<store::ResultBlock> rows;
-  Status read = reader.feed(block.bytes, rows);
-  if (read) read = reader.finish(rows);
-  HS_ASSERT(read.has_value(), block.table);
+  const auto rows = store::read_native(
+      block.bytes, series ? std::span<const std::string_view>() : promql::store::Recent::columns_wanted);
+  HS_ASSERT(rows.has_value(), block.table);
+  if (series) return series_.described(*rows);
   const int64_t now_ms = clock_.wall() / nanos_per_ms;
-  for (const store::ResultBlock& some : rows) {
-    if (series) series_.described(some);
-    if (points && pack_after_ms_ > 0) packed_.changed(some, now_ms);
-    if (points && recent_) samples ? recent_->add_samples(some, now_ms) : recent_->add_distributions(some, now_ms);
-  }
-  if (points && recent_) tell(*recent_);
+  if (pack_after_ms_ > 0) packed_.changed(*rows, now_ms);
+  if (!recent_) return;
+  samples ? recent_->add_samples(*rows, now_ms) : recent_->add_distributions(*rows, now_ms);
+  tell(*recent_);
 }
 
 Result<std::unique_ptr<Storage>> Storage::open(const Common& common, const config::Settings& settings, io::Http& http,

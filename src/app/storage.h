@@ -42,6 +42,14 @@ class GatedSink final : public ingest::Sink {
   std::atomic<bool> ready_{false};
 };
 
+// How ingest.memory_max is shared out; see there.
+struct MemoryShares {
+  uint64_t bodies = 0;  // of one listener's requests that are being received or answered; one of any size fits
+  uint64_t recent = 0;
+  uint64_t ingest = 0;
+  explicit MemoryShares(const config::Settings& settings);
+};
+
 class Storage {
  public:
   using Tee = std::function<void(std::shared_ptr<const model::Batch>, const ingest::Incoming&)>;

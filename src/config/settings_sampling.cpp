@@ -20,7 +20,8 @@ constexpr Setting table[] = {
     key("traces.tail_sampling.wait", duration, "10s", 100, 600'000,
         "How long spans of a trace are waited for before it is decided on; at most a second more."),
     key("traces.tail_sampling.memory", bytes, "256MiB", 1'048'576, 68'719'476'736,
-        "Decoded spans that wait for a decision; beyond it the oldest are decided early."),
+        "Decoded spans that wait for a decision, about a sixth of ingest.memory_max at most; beyond it the oldest are "
+        "decided early."),
     key("traces.tail_sampling.traces_max", integer, "200000", 1000, 10'000'000,
         "Traces that wait for a decision; beyond it the oldest are decided early."),
     key("traces.tail_sampling.errors", boolean, "true", 0, 0, "Keep traces that have a span with status error."),

@@ -30,6 +30,13 @@ constexpr Setting table[] = {
      .min = 1024,
      .max = 1073741824,
      .help = "Largest request, as received and again after decompression."},
+    {.name = "ingest.memory_max",
+     .type = bytes,
+     .fallback = "768MiB",
+     .min = 67108864,
+     .max = 1e12,
+     .help = "Memory for what comes in: an eighth for bodies, prometheus.memory (a quarter at most), the rest for "
+             "decoded requests and blocks, in flight a quarter of that; beyond it senders are told to retry."},
     {.name = "ingest.in_flight_max",
      .type = bytes,
      .fallback = "256MiB",

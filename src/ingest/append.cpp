@@ -5,11 +5,11 @@
 #include "base/metrics.h"
 #include "ingest/lag.h"
 #include "ingest/parts.h"
+#include "model/memory.h"
 
 namespace hs::ingest {
 namespace {
 
-constexpr uint64_t row_bytes = 200;      // columns of one row beside its text: ids, times, views; measured 150-250
 constexpr int64_t retry_soon_ms = 1000;  // the disk is asked again each second
 
 struct Metrics {
@@ -19,21 +19,38 @@ struct Metrics {
                                      "Requests whose bytes are in the journal already.", R"(first="in_flight")"};
   metrics::Counter refused_state{"homeostat_ingest_refused_total", "Requests refused, by the bound that was met.",
                                  R"(reason="journal_unavailable")"};
+  metrics::Counter refused_memory{"homeostat_ingest_refused_total", "Requests refused, by the bound that was met.",
+                                  R"(reason="memory")"};
 };
 Metrics& counters() {
   static Metrics instance;
   return instance;
 }
 
+Status no_room() {
+  counters().refused_memory.add();
+  return fail(Code::resource_exhausted, "memory for what comes in is full (ingest.memory_max)", retry_soon_ms);
+}
+
 }  // namespace
 
-uint64_t memory_of(const model::Batch& batch) { return batch.arena.bytes() + batch.size() * row_bytes; }
+// One request may always come in, whatever its size.
+Status Ingest::Parts::has_room(const Incoming& incoming) {
+  if (memory.has_room(incoming.body.size())) return {};
+  const std::lock_guard lock(mutex);
+  if (admission.in_flight_requests() == 0) return {};
+  return no_room();
+}
 
 Status Ingest::Parts::admit(Owed& owed, std::string_view& reason) {
   if (stopping || !refusal.empty()) {
     counters().refused_state.add();
     reason = "journal_unavailable";
     return fail(Code::unavailable, stopping ? "Homeostat is stopping" : refusal, retry_soon_ms);
+  }
+  if (admission.in_flight_requests() > 0 && !memory.has_room(owed.ask.memory_bytes)) {
+    reason = "memory";
+    return no_room();
   }
   owed.account = &admission.account(owed.incoming.tenant);
   return admission.enter(*owed.account, owed.ask, journal->bytes(), reason);
@@ -51,7 +68,8 @@ void Ingest::Parts::append(Incoming incoming, model::Batch batch, Done done) {
   Owed owed;
   owed.hash = request_hash(incoming);
   owed.rows = static_cast<uint32_t>(std::min<size_t>(batch.size(), UINT32_MAX));
-  owed.ask = {memory_of(batch) + incoming.body.size(), incoming.body.size(),
+  owed.batch_bytes = model::memory_bytes(batch);
+  owed.ask = {owed.batch_bytes + incoming.body.size(), incoming.body.size(),
               outside.in_flight_max ? outside.in_flight_max(incoming.tenant) : 0};
   incoming.held = outside.sampler != nullptr && outside.sampler->holds(incoming);
   owed.incoming = std::move(incoming);
@@ -76,10 +94,11 @@ void Ingest::Parts::append(Incoming incoming, model::Batch batch, Done done) {
       return done(std::move(verdict));
     }
     window.begin(owed.hash);
+    owed.share = memory.take(owed.ask.memory_bytes);
   }
   count_lag(owed.batch, owed.incoming.received_at);
   owed.done = std::move(done);
-  owed.prefix = encode_request_prefix(owed.incoming, owed.rows, owed.ask.memory_bytes);
+  owed.prefix = encode_request_prefix(owed.incoming, owed.rows, owed.batch_bytes);
   owed.payload_crc = crc32c(owed.incoming.body, crc32c(owed.prefix));
   {
     const std::lock_guard lock(mutex);

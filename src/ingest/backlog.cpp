@@ -87,6 +87,7 @@ std::shared_ptr<Cut> Backlog::take_requests(Lane& from, uint64_t last, bool& all
     from.bytes -= request.memory_bytes;
     from.rows -= request.rows;
     cut->range.rows += request.rows;
+    cut->memory_bytes += request.memory_bytes;
     if (cut->held.empty() || cut->held.back().first != request.account) cut->held.emplace_back(request.account, 0);
     cut->held.back().second += request.journal_bytes;
     cut->requests.push_back(std::move(request));

@@ -36,7 +36,8 @@ struct Pending {  // a durable request
 struct Cut {
   uint64_t id = 0;
   CutRange range;
-  Location at;  // of its first request
+  Location at;                // of its first request
+  uint64_t memory_bytes = 0;  // of its requests, decoded
   UnixNanos oldest = 0;
   std::vector<Pending> requests;  // all of them with their batches, or none: read the journal
   std::vector<std::pair<Admission::Account*, uint64_t>> held;

@@ -101,7 +101,7 @@ Status Ingest::Parts::write_group(Group& group) {
   for (const Owed& owed : group.requests) {
     Pending& pending = group.pending.emplace_back();
     pending.rows = owed.rows;
-    pending.memory_bytes = owed.ask.memory_bytes;
+    pending.memory_bytes = owed.batch_bytes;
     pending.journal_bytes = record_bytes(owed.prefix.size() + owed.incoming.body.size());
     pending.received_at = owed.incoming.received_at;
     pending.tenant = owed.incoming.tenant;
@@ -128,12 +128,28 @@ void Ingest::Parts::settle_request(Owed& owed, Pending pending, const Status& wr
   counters().requests(owed.incoming.signal).add();
   counters().rows.add(owed.rows);
   last_durable = pending.sequence;
-  const auto batch = std::make_shared<const model::Batch>(std::move(owed.batch));
+  owed.incoming.body = {};
+  owed.share.resize(owed.batch_bytes);
+  const auto batch = share_batch(std::move(owed.batch), std::move(owed.share));
   pending.batch = batch;
   pending.born = outside.clock.mono();
-  backlog.add(std::move(pending), outside.sampler == nullptr ? 0 : outside.sampler->held_bytes_max());
-  owed.incoming.body = {};
-  if (outside.tee) counters().shed.add(tee_queue.push_shedding_oldest({batch, std::move(owed.incoming)}));
+  backlog.add(std::move(pending), held_bytes_max());
+  if (outside.tee) show_stream({batch, std::move(owed.incoming), owed.batch_bytes});
+}
+
+// The stream may be behind, never in the way: it loses the oldest.
+void Ingest::Parts::show_stream(Teed item) {
+  tee_bytes += item.bytes;
+  const auto shed_oldest = [&] {
+    const auto oldest = tee_queue.pop_for(0);
+    if (!oldest) return false;
+    tee_bytes -= oldest->bytes;
+    counters().shed.add();
+    return true;
+  };
+  while ((tee_queue.size() >= options.tee_max_batches || tee_bytes > options.tee_max_bytes) && shed_oldest()) {
+  }
+  if (const uint64_t bytes = item.bytes; !tee_queue.try_push(std::move(item))) tee_bytes -= bytes;  // closed
 }
 
 std::vector<std::pair<Done, Status>> Ingest::Parts::settle_group(Group& group, const Status& written) {

@@ -49,10 +49,12 @@ void Delivery::drop() {
   blocks_.clear();
   blocks_.shrink_to_fit();
   prepared_ = false;
+  room_.reset();
 }
 
 Delivery::Outcome Delivery::attempt() {
   if (!prepared_) {
+    if (!take_room()) return Outcome::no_room;
     if (const Status prepared = prepare(); !prepared) {
       error_ = prepared.error();
       return Outcome::later;
@@ -77,6 +79,14 @@ Delivery::Outcome Delivery::attempt() {
   return Outcome::done;
 }
 
+// Blocks take about a third of their batches.
+bool Delivery::take_room() {
+  if (room_) return true;
+  const uint64_t again = cut_->requests.empty() ? cut_->memory_bytes : 0;
+  room_ = outside_.memory.take_for_delivery(again + cut_->memory_bytes / 3);
+  return room_.has_value();
+}
+
 Status Delivery::prepare() {
   blocks_.clear();
   HS_ASSIGN(const KeptOf kept, KeptOf::of(cut_->verdicts));
@@ -94,6 +104,9 @@ Status Delivery::prepare() {
   }
   HS_TRY(encode(stored));
   prepared_ = true;
+  uint64_t bytes = 0;
+  for (const Block& block : blocks_) bytes += block.bytes.size();
+  room_->resize(bytes);
   outside_.encoded(*cut_);
   return {};
 }

@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "ingest/backlog.h"
 #include "ingest/incoming.h"
 #include "ingest/journal.h"
+#include "ingest/memory.h"
 #include "ingest/quarantine.h"
 
 namespace hs::ingest {
@@ -23,6 +25,7 @@ class Delivery {
     Journal& journal;
     Sink& sink;
     Quarantine& quarantine;
+    Memory& memory;
     const std::function<Result<model::Batch>(const Incoming&)>& decode;
     std::function<void(Cut&)> encoded;  // its blocks are made, its batches no longer needed
   };
@@ -38,11 +41,13 @@ class Delivery {
     done,         // all of it is in, or put aside
     engine_away,  // nobody answers: try the same again, nothing else would fare better
     later,        // this cut has trouble of its own: others may go first
+    no_room,      // no memory to encode it while another delivery is under way
   };
   Outcome attempt();
   const Error& error() const { return error_; }  // of the last attempt, unless done
 
  private:
+  bool take_room();
   Status prepare();
   struct Again {  // a request of the journal, decoded again
     uint64_t sequence = 0;
@@ -59,6 +64,7 @@ class Delivery {
   std::shared_ptr<Cut> cut_;
   std::vector<Block> blocks_;  // a delivered one is empty
   bool prepared_ = false;
+  std::optional<Memory::Share> room_;  // for what is decoded again and for the blocks
   Error error_;
 };
 

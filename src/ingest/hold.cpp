@@ -1,6 +1,7 @@
 // Held cuts: shown to the sampler as they are made, decided when they have waited long enough or their bound is met.
 // The verdicts go to the journal first; the commit thread makes the cut ready for delivery when they are durable.
 
+#include <algorithm>
 #include <chrono>
 
 #include "ingest/kept_of.h"
@@ -32,6 +33,10 @@ Decided whose(const Cut& cut, Verdicts verdicts) {
 
 }  // namespace
 
+uint64_t Ingest::Parts::held_bytes_max() const {
+  return outside.sampler == nullptr ? 0 : std::min(outside.sampler->held_bytes_max(), options.memory_max_bytes / 4);
+}
+
 std::shared_ptr<Cut> Ingest::Parts::due_to_observe() {
   const std::lock_guard lock(mutex);
   return backlog.unobserved();
@@ -42,7 +47,7 @@ std::shared_ptr<Cut> Ingest::Parts::due_to_decide(bool& early) {
   const auto cut = backlog.undecided();
   if (!cut) return nullptr;
   const bool ripe = outside.clock.mono() - cut->born >= outside.sampler->wait_ms() * nanos_per_ms;
-  early = !ripe && (backlog.undecided_bytes() > outside.sampler->held_bytes_max() || outside.sampler->crowded());
+  early = !ripe && (backlog.undecided_bytes() > held_bytes_max() || outside.sampler->crowded());
   if (!ripe && (!early || !decided.empty())) return nullptr;  // what is on its way to the disk makes room too
   cut->deciding = true;
   return cut;

@@ -24,6 +24,13 @@ constexpr uint64_t journal_bytes_per_stream = 8 * 64 * segments_per_journal;  //
 int64_t doubled(int64_t first, int times, int64_t most) { return std::min(first << std::min(times, 20), most); }
 
 Options sane(Options options) {
+  const auto at_most = [&](uint64_t& bound, uint64_t sixteenths) {
+    bound = std::min(bound, options.memory_max_bytes / 16 * sixteenths);
+  };
+  at_most(options.in_flight_max_bytes, 4);
+  at_most(options.waiting_max_bytes, 7);
+  at_most(options.tee_max_bytes, 1);
+  at_most(options.cut_max_bytes, 3);  // its blocks take a third of that
   options.segment_bytes = std::min(options.segment_bytes, options.journal_max_bytes / segments_per_journal + 1);
   options.retry_window_max_entries =
       std::min(options.retry_window_max_entries, options.journal_max_bytes / journal_bytes_per_seen + 1);
@@ -38,6 +45,7 @@ Ingest::Parts::Parts(Options chosen, Outside given)
     : options(sane(std::move(chosen))),
       outside(std::move(given)),
       quarantine(options.data_directory + "/quarantine", options.quarantine_max_bytes, outside.disk, outside.clock),
+      memory(options.memory_max_bytes),
       admission({options.in_flight_max_bytes, options.in_flight_max_requests, options.journal_max_bytes}),
       window(options.retry_window_ms, options.retry_window_max_entries),
       shipments(options.agent_streams_max),
@@ -47,7 +55,7 @@ Ingest::Parts::Parts(Options chosen, Outside given)
 
 // Batches take three times the memory of their blocks: with theirs gone, more of what waits need not be decoded again.
 Delivery Ingest::Parts::new_delivery() {
-  return Delivery({*journal, outside.sink, quarantine, outside.decode, [this](Cut& cut) {
+  return Delivery({*journal, outside.sink, quarantine, memory, outside.decode, [this](Cut& cut) {
                      std::vector<Pending> released;
                      const std::lock_guard lock(mutex);
                      released = backlog.release_batches(cut);
@@ -156,6 +164,11 @@ bool Ingest::Parts::send_once(Delivery& delivery) {
     poke_commit();
     return true;
   }
+  if (outcome == Delivery::Outcome::no_room) {  // another delivery gives some back
+    backlog.give_back(cut, now + engine_wait_min_ms * nanos_per_ms);
+    delivery.drop();
+    return true;
+  }
   const bool away = outcome == Delivery::Outcome::engine_away;
   const int failures = away ? engine_failures : cut.attempts;
   if (!stopping && std::has_single_bit(static_cast<unsigned>(failures) + 1))  // the 1st, 2nd, 4th, 8th ... time
@@ -173,7 +186,8 @@ bool Ingest::Parts::send_once(Delivery& delivery) {
 bool Ingest::Parts::tee_once(int64_t wait_ms) {
   auto item = tee_queue.pop_for(wait_ms);
   if (!item) return false;
-  outside.tee(std::move(item->first), item->second);
+  tee_bytes -= item->bytes;
+  outside.tee(std::move(item->batch), item->incoming);
   return true;
 }
 
@@ -243,6 +257,7 @@ Health Ingest::Parts::health() {
   health.journal_segments = journal->segments();
   health.in_flight_bytes = admission.in_flight_bytes();
   health.in_flight_requests = admission.in_flight_requests();
+  health.memory_bytes = memory.used();
   health.waiting_cuts = backlog.cuts();
   health.waiting_rows = backlog.rows();
   health.waiting_memory_bytes = backlog.memory_bytes();
@@ -270,6 +285,7 @@ Ingest::~Ingest() { parts_->stop(); }
 void Ingest::append(Incoming incoming, model::Batch batch, Done done) {
   parts_->append(std::move(incoming), std::move(batch), std::move(done));
 }
+Status Ingest::has_room(const Incoming& incoming) const { return parts_->has_room(incoming); }
 void Ingest::flush(int64_t timeout_ms, Done done) { parts_->flush(timeout_ms, std::move(done)); }
 Health Ingest::health() const { return parts_->health(); }
 std::vector<HeldBatch> Ingest::held(const std::string& tenant) const { return parts_->held(tenant); }

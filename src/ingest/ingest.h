@@ -24,10 +24,14 @@ struct Options {
   uint64_t min_free_bytes = 256ULL << 20;   // of the file system: the engine needs room to take what is in the journal
   uint64_t group_max_bytes = 8ULL << 20;    // one write of the journal, unless a single request is larger
 
+  // Of all batches and blocks in memory. In sixteenths: 4 in flight, 7 waiting, 1 for the stream, 4 for delivering. The
+  // bounds of each below are those of a large budget.
+  uint64_t memory_max_bytes = 576ULL << 20;
   uint64_t in_flight_max_bytes = 256ULL << 20;  // requests, decoded, that wait for the disk
   uint64_t in_flight_max_requests = 16384;      // as many answers are owed
-  uint64_t waiting_max_bytes = 192ULL << 20;    // decoded batches that wait to be encoded; more are decoded again later
+  uint64_t waiting_max_bytes = 1ULL << 30;      // decoded batches that wait to be encoded; more are decoded again later
   uint64_t tee_max_batches = 1024;              // batches that wait for the stream; the oldest are shed and counted
+  uint64_t tee_max_bytes = 64ULL << 20;         // the same by their memory
   uint64_t quarantine_max_bytes = 1ULL << 30;   // then refused blocks stay in the journal, which fills and refuses
 
   uint64_t cut_max_rows = 100'000;        // one insert: three blocks, 20 ms of the engine's CPU each beside its rows
@@ -69,6 +73,7 @@ struct Health {
   std::string reason;
   uint64_t journal_bytes = 0, journal_segments = 0;
   uint64_t in_flight_bytes = 0, in_flight_requests = 0;
+  uint64_t memory_bytes = 0;  // all batches and blocks
   uint64_t waiting_cuts = 0, waiting_rows = 0, waiting_memory_bytes = 0;
   int64_t oldest_waiting_ms = 0;  // age of the oldest acknowledged request that the engine does not have
   // Spans that wait for a decision, and the memory of their batches; not counted in what waits.
@@ -97,6 +102,8 @@ class Ingest {
   // thread; it must not block. ok: durable. resource_exhausted, unavailable: not taken, `retry_after_ms` is set and the
   // message names the bound; the sender should retry. A refused request is never stored later.
   void append(Incoming incoming, model::Batch batch, Done done);
+  // To be asked before a request is decoded: resource_exhausted when append() would refuse it for want of memory.
+  Status has_room(const Incoming& incoming) const;
 
   // `done(ok)` when everything acknowledged before this call is in the engine (or put aside), but for spans that wait
   // for a decision; deadline_exceeded after `timeout_ms`; unavailable when stopping.

@@ -176,6 +176,58 @@ TEST(Ingest, WhileTheEngineIsDownMemoryIsBoundedAndTheJournalRefusesAtItsBound) 
   EXPECT_TRUE(last.status);
 }
 
+TEST(Ingest, EverythingInMemoryHasOneBudget) {
+  World w(1);
+  w.options.memory_max_bytes = 1 << 20;
+  w.options.journal_max_bytes = 1 << 30;
+  w.options.cut_max_rows = 1'000'000;
+  w.tee = [](const auto&, const auto&) {};
+  ASSERT_TRUE(w.open());
+  w.engine.set_down(true);
+  std::vector<Answer> answers(3000);
+  uint64_t most = 0;
+  for (uint64_t i = 0; i < answers.size(); ++i) {
+    w.send(fmt::format("{},{},{}", i * poison + 1, i * poison + 2, i * poison + 3), answers[i].take());
+    if (i % 500 == 0) {  // the disk is slow, the stream never has its turn
+      while (w.ingest->turn(Crank::commit)) {
+      }
+      w.ingest->turn(Crank::send);
+    }
+    most = std::max(most, w.ingest->health().memory_bytes);
+  }
+  EXPECT_LE(most, w.options.memory_max_bytes);
+  EXPECT_GT(most, w.options.memory_max_bytes / 2) << "and it is used";
+  w.engine.set_down(false);
+  w.settle();
+  uint64_t taken = 0;
+  for (const Answer& answer : answers) {
+    ASSERT_EQ(answer.times, 1);
+    taken += answer.status ? 1 : 0;
+    if (!answer.status) EXPECT_EQ(answer.status.error().code, Code::resource_exhausted);
+  }
+  EXPECT_GT(taken, 0U);
+  EXPECT_LT(taken, answers.size());
+  EXPECT_EQ(w.engine.stored().size(), 3 * taken);
+  while (w.ingest->turn(Crank::tee)) {
+  }
+  EXPECT_EQ(w.ingest->health().memory_bytes, 0U) << "nothing is forgotten";
+}
+
+TEST(Ingest, WhoWouldNotFindRoomIsToldBeforeDecoding) {
+  World w(1);
+  w.options.memory_max_bytes = 400'000;
+  ASSERT_TRUE(w.open());
+  EXPECT_TRUE(w.ingest->has_room(incoming_of(std::string(10'000'000, '1'), 0))) << "one may always come";
+  w.send("1", [](const Status&) {});
+  EXPECT_TRUE(w.ingest->has_room(incoming_of(std::string(200'000, '1'), 0)));
+  const Status refused = w.ingest->has_room(incoming_of(std::string(400'000, '1'), 0));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::resource_exhausted);
+  EXPECT_GT(refused.error().retry_after_ms, 0);
+  EXPECT_NE(refused.error().message.find("ingest.memory_max"), std::string::npos);
+  w.settle();
+}
+
 TEST(Ingest, WhatTheEngineNeverTakesBlocksNothing) {
   World w(1);
   ASSERT_TRUE(w.open());

@@ -1,6 +1,7 @@
 #pragma once
 // The inside of Ingest: what its threads share. Included by ingest's own sources only.
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -15,6 +16,7 @@
 #include "ingest/delivery.h"
 #include "ingest/ingest.h"
 #include "ingest/journal.h"
+#include "ingest/memory.h"
 #include "ingest/quarantine.h"
 #include "ingest/retry_window.h"
 #include "ingest/shipments.h"
@@ -30,13 +32,21 @@ struct Owed {
   std::string prefix;  // of the record's payload; the body follows
   uint32_t payload_crc = 0;
   uint32_t rows = 0;
+  uint64_t batch_bytes = 0;
   Admission::Ask ask;
   Admission::Account* account = nullptr;
+  Memory::Share share;  // of batch and body; then of the batch alone
 };
 
 struct CutVerdicts {  // on their way to the disk
   uint64_t cut = 0;
   std::string payload;
+};
+
+struct Teed {  // on its way to the stream
+  std::shared_ptr<const model::Batch> batch;
+  Incoming incoming;
+  uint64_t bytes = 0;
 };
 
 struct Flush {
@@ -50,6 +60,7 @@ struct Ingest::Parts {
 
   // append.cpp
   void append(Incoming incoming, model::Batch batch, Done done);
+  Status has_room(const Incoming& incoming);
   void flush(int64_t timeout_ms, Done done);
 
   // commit.cpp: one piece of work of the commit thread; false when there is none.
@@ -64,12 +75,15 @@ struct Ingest::Parts {
   void start_threads();
   void stop();
   Health health();
+  // Spans without a decision: what the sampler wants, if the budget has it.
+  uint64_t held_bytes_max() const;
   Delivery new_delivery();
 
   const Options options;
   Outside outside;
   Quarantine quarantine;
   std::unique_ptr<Journal> journal;  // set by open()
+  Memory memory;                     // before all that holds shares of it
 
   std::mutex mutex;  // guards what follows
   std::condition_variable commit_wanted, send_wanted, hold_wanted;
@@ -95,7 +109,8 @@ struct Ingest::Parts {
   int engine_failures = 0;    // in a row
   JournalReport report;
 
-  BoundedQueue<std::pair<std::shared_ptr<const model::Batch>, Incoming>> tee_queue;
+  BoundedQueue<Teed> tee_queue;
+  std::atomic<uint64_t> tee_bytes{0};  // of what waits in it
   std::vector<std::thread> threads;
   std::optional<Delivery> cranked;  // of turn()
 
@@ -130,6 +145,7 @@ struct Ingest::Parts {
   void hold_loop();
   void tee_loop();
   Status admit(Owed& owed, std::string_view& reason);
+  void show_stream(Teed item);
   RetryWindow::Seen find(const Owed& owed);
 };
 
@@ -137,8 +153,5 @@ struct Ingest::Parts {
 inline void answer(std::vector<std::pair<Done, Status>>& answers) {
   for (auto& [done, status] : answers) done(std::move(status));
 }
-
-// What a decoded batch takes, roughly: its text and its columns.
-uint64_t memory_of(const model::Batch& batch);
 
 }  // namespace hs::ingest

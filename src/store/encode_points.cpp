@@ -4,6 +4,7 @@
 #include <bit>
 #include <utility>
 
+#include "base/flat_table.h"
 #include "base/hash.h"
 #include "store/rows.h"
 
@@ -208,43 +209,11 @@ Block write_series(const Cut& cut, const Ids& ids, int64_t partition, const Rows
   return finish_block(cut, w.native, "series", partition, rows, false);
 }
 
-// Which ids were there already: of every point's series, so a table of their own hashes.
-class IdSet {
- public:
-  // True when it is new.
-  bool insert(uint64_t id) {
-    if (id == 0) return !std::exchange(zero_, true);
-    if ((size_ + 1) * 2 > slots_.size()) grow();
-    uint64_t& slot = slots_[place(id)];
-    if (slot == id) return false;
-    slot = id;
-    ++size_;
-    return true;
-  }
-
- private:
-  size_t place(uint64_t id) const {
-    const size_t mask = slots_.size() - 1;
-    size_t at = (id * 0x9E3779B97F4A7C15ULL >> 20) & mask;
-    while (slots_[at] != 0 && slots_[at] != id) at = (at + 1) & mask;
-    return at;
-  }
-  void grow() {
-    std::vector<uint64_t> old(slots_.size() * 4);
-    old.swap(slots_);
-    for (const uint64_t id : old)
-      if (id != 0) slots_[place(id)] = id;
-  }
-  std::vector<uint64_t> slots_ = std::vector<uint64_t>(1024);  // 0: empty; a power of two, at most half full
-  size_t size_ = 0;
-  bool zero_ = false;
-};
-
 // Series that were not described in this partition lately. Their rows carry the partition's first instant, so that a
 // series has one row there however often it is told.
 void describe_series(Cut& cut, const Ids& ids, const Partition& partition) {
   Rows fresh;
-  IdSet seen;
+  FlatTable<Nothing> seen;
   for (const Row& row : partition.rows) {
     const uint64_t id = ids[row.batch][row.row];
     if (!seen.insert(id)) continue;

@@ -236,7 +236,14 @@ void read_data(Cursor& in, Column& column, size_t rows) {
   }
 }
 
-std::optional<std::string> read_block(Cursor& in, ResultBlock& block) {
+// Goes past a column that nobody wants, without a copy; false when it is of a form that must be read for that.
+bool pass(Cursor& in, const Column& column, size_t rows) {
+  if (column.form != Column::Form::fixed || !column.nulls.empty()) return false;
+  in.take(rows * column.width);
+  return true;
+}
+
+std::optional<std::string> read_block(Cursor& in, ResultBlock& block, std::span<const std::string_view> wanted = {}) {
   const uint64_t columns = in.varint();
   block.rows = in.varint();
   if (in.stuck()) return std::nullopt;
@@ -248,16 +255,28 @@ std::optional<std::string> read_block(Cursor& in, ResultBlock& block) {
     if (in.stuck()) break;
     if (!shape(column, type, 0))
       return fmt::format("column {} has the type {}, which is not known here", column.name, type);
+    const bool skip = !wanted.empty() && std::find(wanted.begin(), wanted.end(), column.name) == wanted.end();
+    if (skip && pass(in, column, block.rows)) continue;
     if (block.rows > 0) {
       read_prefix(in, column);
       read_data(in, column, block.rows);
     }
+    if (skip) continue;
     block.columns.push_back(std::move(column));
   }
   return std::nullopt;
 }
 
 }  // namespace
+
+Result<ResultBlock> read_native(std::string_view bytes, std::span<const std::string_view> wanted) {
+  Cursor in(bytes);
+  ResultBlock block;
+  if (auto unknown = read_block(in, block, wanted)) return fail(Code::internal, std::move(*unknown));
+  if (in.stuck() || in.left() != 0)
+    return fail(Code::internal, "these bytes are no block of ClickHouse's Native format");
+  return block;
+}
 
 Status NativeReader::feed(std::string_view bytes, std::vector<ResultBlock>& out) {
   pending_ += bytes;

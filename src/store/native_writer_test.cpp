@@ -1,5 +1,7 @@
 #include "store/native_writer.h"
 
+#include <array>
+
 #include <gtest/gtest.h>
 
 #include "store/result.h"
@@ -74,6 +76,23 @@ TEST(Native, WhatIsWrittenIsReadInPiecesOfAnySize) {
     }
   }
   EXPECT_EQ(read(bytes + bytes, 1000).size(), 2U);
+}
+
+TEST(Native, OnlyWhatIsWantedIsRead) {
+  NativeBlock block(3);
+  block.fixed<uint64_t>("a", "UInt64", [](size_t i) { return i; });
+  block.low_cardinality("w", [](size_t) { return "word"; });
+  block.text("t", [](size_t) { return "text"; });
+  block.fixed<uint32_t>("b", "UInt32", [](size_t i) { return static_cast<uint32_t>(10 * i); });
+  const std::string bytes = block.finish();
+  constexpr std::array<std::string_view, 2> wanted = {"b", "none"};
+  const auto some = read_native(bytes, wanted);
+  ASSERT_TRUE(some);
+  EXPECT_EQ(some->columns.size(), 1U);
+  EXPECT_EQ(some->find("b")->u64(2), 20U);
+  EXPECT_EQ(read_native(bytes)->columns.size(), 4U);
+  EXPECT_FALSE(read_native(bytes.substr(0, bytes.size() - 1), wanted));
+  EXPECT_FALSE(read_native(bytes + "x", wanted));
 }
 
 TEST(Native, NothingThatIsDamagedCrashesTheReader) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,6 +53,9 @@ struct ResultBlock {
   // By name, nullptr when there is none.
   const ResultColumn* find(std::string_view name) const;
 };
+
+// A whole block: the columns that are `wanted`, or all of them.
+Result<ResultBlock> read_native(std::string_view bytes, std::span<const std::string_view> wanted = {});
 
 // Takes Native bytes in pieces of any size and gives whole blocks. Bounded: a block that does not fit into
 // `block_bytes_max` is an error, as is anything that is not Native (Code::internal: the other side is broken).

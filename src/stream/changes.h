@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/flat_table.h"
 #include "model/batch.h"
-#include "stream/flat_table.h"
 #include "stream/frame.h"
 
 namespace hs::stream {

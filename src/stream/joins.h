@@ -9,8 +9,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/flat_table.h"
 #include "base/time.h"
-#include "stream/flat_table.h"
 
 namespace hs::stream {
 

@@ -5,10 +5,10 @@
 #include <map>
 #include <vector>
 
+#include "base/flat_table.h"
 #include "config/declarations.h"
 #include "model/batch.h"
 #include "stream/facts.h"
-#include "stream/flat_table.h"
 #include "stream/frame.h"
 
 namespace hs::stream {

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "stream/flat_table.h"
+#include "base/flat_table.h"
 
 namespace hs::stream {
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "base/flat_table.h"
 #include "base/time.h"
-#include "stream/flat_table.h"
 #include "stream/joins.h"
 #include "stream/names.h"
 

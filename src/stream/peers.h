@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "base/flat_table.h"
 #include "stream/facts.h"
-#include "stream/flat_table.h"
 #include "stream/names.h"
 
 namespace hs::stream {

@@ -2,9 +2,9 @@
 
 #include <utility>
 
+#include "base/flat_table.h"
 #include "base/hash.h"
 #include "base/text.h"
-#include "stream/flat_table.h"
 
 namespace hs::stream {
 namespace {

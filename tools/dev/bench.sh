@@ -53,20 +53,35 @@ build_collector() {
     { cat "$1/builder.log" >&2; return 1; }
 }
 
-# Homeostat beside the Collector and Prometheus, taking the same telemetry.
-bench_ingest() {
-  local out="$PWD/build/bench-ingest" generator="${HOMEOSTAT_SHARED:-../shared}/bench/loadgen"
+# The load generator, which is not part of this repository, into folder $1.
+load_generator() {
+  local generator="${HOMEOSTAT_SHARED:-../shared}/bench/loadgen"
   if [ ! -d "$generator" ]; then
-    echo "./dev bench ingest: no load generator at $generator; HOMEOSTAT_SHARED names the folder that has bench/loadgen" >&2
+    echo "no load generator at $generator; HOMEOSTAT_SHARED names the folder that has bench/loadgen" >&2
     return 2
   fi
+  mkdir -p "$1"
+  (cd "$generator" && go build -o "$1/loadgen" .)
+}
+
+# Homeostat beside the Collector and Prometheus, taking the same telemetry.
+bench_ingest() {
+  local out="$PWD/build/bench-ingest"
+  case " $* " in *" --help "*|*" -h "*) python3 bench/ingest/run.py --help; return ;; esac
+  if ! command -v go >/dev/null; then
+    echo "./dev bench ingest: the load generator, the Collector and Prometheus need Go 1.25 or newer (https://go.dev/dl)" >&2
+    return 2
+  fi
+  load_generator "$out"
+  say "homeostat"
   measured_homeostat
-  mkdir -p "$out"
-  (cd "$generator" && go build -o "$out/loadgen" .)
+  say "the Collector (the first time about a minute)"
   [ -x "$out/collector/collector" ] || build_collector "$out/collector"
+  say "Prometheus (the first time about four minutes)"
   build_prometheus "$out/prometheus"
+  say "engine_bench"
   cmake --preset release -DHS_BENCH=ON >/dev/null
-  cmake --build --preset release --target engine_bench
+  cmake --build --preset release --target engine_bench >/dev/null
   python3 bench/ingest/run.py --generator "$out/loadgen" --collector "$out/collector/collector" \
     --prometheus "$out/prometheus" --engine-bench build/release/bench/engine_bench "$@"
 }

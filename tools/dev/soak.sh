@@ -2,7 +2,7 @@
 
 soak_usage() {
   cat <<'TEXT'
-usage: ./dev soak [--hours H] [--kills N] [--seed S] [PART ...]
+usage: ./dev soak [--hours H] [--kills N] [--seed S] [--full-rate-seconds S] [PART ...]
   kills     N random kill -9 of serve, the engine, both, also during replay (default 200)
   stop      seconds from SIGTERM to the end, whatever hangs: clients, targets, receivers, the engine
   threads   the modules that own threads under TSan, and kill -9 of their journal simulated
@@ -11,6 +11,7 @@ usage: ./dev soak [--hours H] [--kills N] [--seed S] [PART ...]
   retention the store's bound under ingest at full speed
   prometheus a real Prometheus remote-writing, native histograms too; both answer queries alike, panels of dashboards too
   rate      ingest at full speed: memory, exactly once, how fast
+  full_rate all three signals at once at the maximum rate (default 3600 s): memory flat, queues and parts bounded
 --hours H (default 8) is shared: half for fuzz, a quarter for sim, an eighth each for retention and rate. Results:
 soak/<date>/<part>.txt (the end of the output) and a line in soak/<date>/results.jsonl; both belong into the repository.
 TEXT
@@ -45,6 +46,12 @@ soak_sim() {
   cmd_sim --mutants && cmd_sim --seeds "$1" --healthy-hours "$2"
 }
 
+soak_full_rate() {
+  local out="$PWD/build/bench-ingest"
+  load_generator "$out"
+  HOMEOSTAT="$soak_binary" python3 bench/ingest/full_rate.py --generator "$out/loadgen" --seconds "$1"
+}
+
 # Each target for so many seconds; corpora that grew stay in build/ for the next time.
 soak_fuzz() {
   local target name count seconds failed=0
@@ -67,18 +74,19 @@ soak_fuzz() {
 }
 
 cmd_soak() {
-  local hours=8 kills=200 seed=0 parts=() home part
+  local hours=8 kills=200 seed=0 full_rate_seconds=3600 parts=() home part
   while [ $# -gt 0 ]; do
     case "$1" in
       --hours) hours=$2; shift ;;
       --kills) kills=$2; shift ;;
       --seed) seed=$2; shift ;;
-      kills|stop|threads|sim|fuzz|retention|rate|prometheus) parts+=("$1") ;;
+      --full-rate-seconds) full_rate_seconds=$2; shift ;;
+      kills|stop|threads|sim|fuzz|retention|rate|full_rate|prometheus) parts+=("$1") ;;
       *) soak_usage; return 2 ;;
     esac
     shift
   done
-  [ ${#parts[@]} -gt 0 ] || parts=(kills stop threads prometheus sim retention rate fuzz)
+  [ ${#parts[@]} -gt 0 ] || parts=(kills stop threads prometheus sim retention rate full_rate fuzz)
   cmd_setup
   build_preset release homeostat
   renice -n 19 $$ >/dev/null
@@ -101,6 +109,7 @@ cmd_soak() {
       fuzz) soak_part fuzz "$home" soak_fuzz "$(s_of 0.5)" ;;
       retention) soak_part retention "$home" soak_program soak_ingest.py --retention 50000000 \
         --minutes "$(($(s_of 0.125) / 60 + 1))" ;;
+      full_rate) soak_part full_rate "$home" soak_full_rate "$full_rate_seconds" ;;
       rate) soak_part rate "$home" soak_program soak_ingest.py --minutes "$(($(s_of 0.125) / 60 + 1))" ;;
     esac
   done

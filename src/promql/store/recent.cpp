@@ -14,9 +14,11 @@ constexpr uint32_t run_samples = 120;  // of one run: half an hour of 15 s; a re
 constexpr size_t line_bytes = 160;     // of a series, besides its runs: the map's node and slot
 constexpr int64_t sweeps = 16;         // the floor rises by this share of what is kept, not at every sample
 
+size_t bytes_behind(const Packed& run) { return run.memory_bytes() - sizeof(Packed); }
+
 size_t bytes_of(const std::vector<Packed>& runs) {
-  size_t bytes = line_bytes + runs.capacity() * sizeof(Packed);
-  for (const Packed& run : runs) bytes += run.memory_bytes() - sizeof(Packed);
+  size_t bytes = runs.capacity() * sizeof(Packed);
+  for (const Packed& run : runs) bytes += bytes_behind(run);
   return bytes;
 }
 
@@ -62,24 +64,27 @@ void sort_by_time(std::vector<FloatPoint>& points) {
 
 }  // namespace
 
-template <class F>
-void Recent::change(uint64_t series, F f) {
-  Shard& shard = shard_of(series);
-  const std::lock_guard lock(shard.mutex);
+Recent::Line& Recent::line_of(Shard& shard, uint64_t series) {
   const auto [at, added] = shard.lines.try_emplace(series);
-  const size_t before = added ? 0 : bytes_of(at->second.runs);
-  f(at->second);
-  bytes_ += bytes_of(at->second.runs) - before;
+  if (added) bytes_ += line_bytes;
+  return at->second;
 }
 
-void Recent::append(Line& line, std::span<const FloatPoint> points) {
+// What it takes more than before: most of all runs are not touched, so they are not counted again.
+size_t Recent::append(Line& line, std::span<const FloatPoint> points) {
+  std::vector<Packed>& runs = line.runs;
+  const size_t first = runs.empty() ? 0 : runs.size() - 1;
+  const size_t before = runs.capacity() * sizeof(Packed) + (runs.empty() ? 0 : bytes_behind(runs[first]));
   for (const FloatPoint& p : points) {
-    if (line.runs.empty() || line.runs.back().size() >= run_samples) {
-      if (!line.runs.empty()) line.runs.back().shrink();
-      line.runs.emplace_back();
+    if (runs.empty() || runs.back().size() >= run_samples) {
+      if (!runs.empty()) runs.back().shrink();
+      runs.emplace_back();
     }
-    line.runs.back().add(p.t_ms, p.v);
+    runs.back().add(p.t_ms, p.v);
   }
+  size_t after = runs.capacity() * sizeof(Packed);
+  for (size_t i = first; i < runs.size(); ++i) after += bytes_behind(runs[i]);
+  return after - before;
 }
 
 // What is older than all that is there, in the first run while it has room.
@@ -114,17 +119,35 @@ void Recent::merge(Line& line, std::span<const FloatPoint> points, bool newer) {
   line.runs.insert(first, std::make_move_iterator(runs.begin()), std::make_move_iterator(runs.end()));
 }
 
-void Recent::add_run(uint64_t series, std::vector<FloatPoint>& points, uint64_t cut) {
+void Recent::add_run(Line& line, std::vector<FloatPoint>& points, uint64_t cut) {
   sort_by_time(points);
-  change(series, [&](Line& line) {
-    if (line.runs.empty() || points.front().t_ms > line.runs.back().last_ms())
-      append(line, points);
-    else if (points.back().t_ms < line.runs.front().first_ms())
+  if (line.runs.empty() || points.front().t_ms > line.runs.back().last_ms()) {
+    bytes_ += append(line, points);
+  } else {
+    const size_t before = bytes_of(line.runs);
+    if (points.back().t_ms < line.runs.front().first_ms())
       prepend(line, points);
     else
       merge(line, points, cut >= line.cut);
-    line.cut = std::max(line.cut, cut);
-  });
+    bytes_ += bytes_of(line.runs) - before;
+  }
+  line.cut = std::max(line.cut, cut);
+}
+
+// So each series is looked up once for all its rows, and near others of its shard. Rows of a series stay in order.
+std::vector<Recent::Place> Recent::by_shard_and_series(std::span<const Place> places) {
+  std::array<size_t, shard_count + 1> ends{};
+  for (const Place& place : places) ++ends[shard_index(place.series) + 1];
+  for (size_t i = 0; i < shard_count; ++i) ends[i + 1] += ends[i];
+  const std::array<size_t, shard_count + 1> begins = ends;
+  std::vector<Place> sorted(places.size());
+  for (const Place& place : places) sorted[ends[shard_index(place.series)]++] = place;
+  for (size_t i = 0; i < shard_count; ++i)
+    std::sort(sorted.begin() + static_cast<std::ptrdiff_t>(begins[i]),
+              sorted.begin() + static_cast<std::ptrdiff_t>(begins[i + 1]), [](const Place& a, const Place& b) {
+                return a.series != b.series ? a.series < b.series : a.row < b.row;
+              });
+  return sorted;
 }
 
 void Recent::add_samples(const db::ResultBlock& rows, int64_t now_ms) {
@@ -132,20 +155,29 @@ void Recent::add_samples(const db::ResultBlock& rows, int64_t now_ms) {
       sent(rows, "ts_sent");
   const db::ResultColumn* flags = rows.find("flags");
   const int64_t floor = floor_ms_;
+  std::vector<Place> places;
+  places.reserve(rows.rows);
+  for (size_t row = 0; row < rows.rows; ++row) {
+    const bool clamped = sent.at(row) != 0 && sent.at(row) != -1;  // its time is not the sample's
+    if (ms_of(times.at(row)) >= floor && !clamped) places.push_back({static_cast<uint64_t>(ids.at(row)), row});
+  }
+  places = by_shard_and_series(places);
   std::vector<FloatPoint> points;
-  for (size_t row = 0; row < rows.rows;) {
-    const int64_t id = ids.at(row);
-    uint64_t cut = 0;
-    points.clear();
-    for (; row < rows.rows && ids.at(row) == id; ++row) {
-      const int64_t t = ms_of(times.at(row));
-      const bool clamped = sent.at(row) != 0 && sent.at(row) != -1;  // its time is not the sample's
-      if (t < floor || clamped) continue;
-      const bool none = flags != nullptr && (flags->u64(row) & model::Points::no_recorded_value) != 0;
-      points.push_back({t, none ? stale_marker() : std::bit_cast<double>(values.at(row))});
-      cut = std::max(cut, static_cast<uint64_t>(cuts.at(row)));
+  for (auto place = places.begin(); place != places.end();) {
+    Shard& shard = shard_of(place->series);
+    const std::lock_guard lock(shard.mutex);
+    while (place != places.end() && &shard_of(place->series) == &shard) {
+      const uint64_t series = place->series;
+      uint64_t cut = 0;
+      points.clear();
+      for (; place != places.end() && place->series == series; ++place) {
+        const size_t row = place->row;
+        const bool none = flags != nullptr && (flags->u64(row) & model::Points::no_recorded_value) != 0;
+        points.push_back({ms_of(times.at(row)), none ? stale_marker() : std::bit_cast<double>(values.at(row))});
+        cut = std::max(cut, static_cast<uint64_t>(cuts.at(row)));
+      }
+      add_run(line_of(shard, series), points, cut);
     }
-    if (!points.empty()) add_run(static_cast<uint64_t>(id), points, cut);
   }
   keep_bounds(now_ms);
 }
@@ -156,8 +188,11 @@ void Recent::add_distributions(const db::ResultBlock& rows, int64_t now_ms) {
   for (size_t row = 0; row < rows.rows; ++row) {
     const int64_t t = ms_of(times.at(row));
     if (t < floor) continue;
-    change(static_cast<uint64_t>(ids.at(row)),
-           [&](Line& line) { line.distribution_ms = std::max(line.distribution_ms, t); });
+    const auto series = static_cast<uint64_t>(ids.at(row));
+    Shard& shard = shard_of(series);
+    const std::lock_guard lock(shard.mutex);
+    Line& line = line_of(shard, series);
+    line.distribution_ms = std::max(line.distribution_ms, t);
   }
   keep_bounds(now_ms);
 }
@@ -183,7 +218,7 @@ void Recent::drop_before(int64_t floor_ms) {
       const size_t before = bytes_of(line.runs);
       std::erase_if(line.runs, [&](const Packed& run) { return run.last_ms() < floor_ms; });
       const bool gone = line.runs.empty() && line.distribution_ms < floor_ms;
-      bytes_ += (gone ? 0 : bytes_of(line.runs)) - before;
+      bytes_ += (gone ? 0 : bytes_of(line.runs)) - before - (gone ? line_bytes : 0);
       return gone;
     });
   }

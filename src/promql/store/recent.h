@@ -31,6 +31,8 @@ class Recent {
 
   // Takes rows of `samples` (series_id, ts, value, and flags, cut, ts_sent where they differ from 0) or, of
   // `distributions`, (series_id, ts). `now_ms` is the wall clock.
+  static constexpr std::array<std::string_view, 6> columns_wanted = {"series_id", "ts",  "value",
+                                                                     "flags",     "cut", "ts_sent"};
   void add_samples(const db::ResultBlock& rows, int64_t now_ms);
   void add_distributions(const db::ResultBlock& rows, int64_t now_ms);
 
@@ -61,11 +63,16 @@ class Recent {
   };
   static constexpr size_t shard_count = 64;
 
-  Shard& shard_of(uint64_t series) const { return shards_[(series ^ series >> 32) % shard_count]; }
-  template <class F>
-  void change(uint64_t series, F f);
-  void add_run(uint64_t series, std::vector<FloatPoint>& points, uint64_t cut);
-  static void append(Line& line, std::span<const FloatPoint> points);
+  static size_t shard_index(uint64_t series) { return (series ^ series >> 32) % shard_count; }
+  Shard& shard_of(uint64_t series) const { return shards_[shard_index(series)]; }
+  Line& line_of(Shard& shard, uint64_t series);  // under its lock
+  struct Place {
+    uint64_t series = 0;
+    size_t row = 0;
+  };
+  static std::vector<Place> by_shard_and_series(std::span<const Place> places);
+  void add_run(Line& line, std::vector<FloatPoint>& points, uint64_t cut);
+  static size_t append(Line& line, std::span<const FloatPoint> points);
   static void prepend(Line& line, std::span<const FloatPoint> points);
   static void merge(Line& line, std::span<const FloatPoint> points, bool newer);
   void keep_bounds(int64_t now_ms);

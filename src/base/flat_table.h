@@ -1,12 +1,14 @@
 #pragma once
 // A hash table from 64-bit hashes to small values: open addressing, no erase, cleared whole. For tables that live for
-// some seconds and are touched for every span.
+// some seconds and are touched for every span or point. 0 and 1 are the same hash.
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
-namespace hs::stream {
+namespace hs {
+
+struct Nothing {};
 
 template <class V>
 class FlatTable {
@@ -25,6 +27,12 @@ class FlatTable {
       ++size_;
     }
     return slot.value;
+  }
+  // True when it is new: for sets (FlatTable<Nothing>).
+  bool insert(uint64_t key) {
+    const size_t before = size_;
+    at(key);
+    return size_ != before;
   }
   size_t size() const { return size_; }
   void clear() {
@@ -46,7 +54,7 @@ class FlatTable {
  private:
   struct Slot {
     uint64_t key = 0;
-    V value{};
+    [[no_unique_address]] V value{};
   };
   static uint64_t named(uint64_t key) { return key == 0 ? 1 : key; }  // 0 marks an empty slot
   static size_t room_for(size_t items) {
@@ -72,10 +80,10 @@ class FlatTable {
 
 // Mixes two hashes into one; order matters.
 inline uint64_t mix(uint64_t a, uint64_t b) {
-  uint64_t h = a * 0x9E3779B97F4A7C15ull + b;
+  uint64_t h = a * 0x9E3779B97F4A7C15ULL + b;
   h ^= h >> 32;
-  h *= 0xD6E8FEB86659FD93ull;
+  h *= 0xD6E8FEB86659FD93ULL;
   return h ^ (h >> 29);
 }
 
-}  // namespace hs::stream
+}  // namespace hs
