@@ -24,8 +24,8 @@ Arms::Arm Arms::arm_of(const stream::Outcome& outcome) const {
 }
 
 void Arms::claim(Arm arm, int64_t second) {
-  if (arm == Arm::treated) claims_.treated++, claimed_[second].first++;
-  if (arm == Arm::control) claims_.control++, claimed_[second].second++;
+  if (arm == Arm::treated) claims_.treated++, reported_[second].treated++;
+  if (arm == Arm::control) claims_.control++, reported_[second].control++;
   if (arm == Arm::stale) claims_.wrong_revision++;
   if (arm == Arm::before) claims_.before++;
   if (arm == Arm::unknown) claims_.unknown++;
@@ -63,14 +63,20 @@ Arms::Unit* Arms::unit_of(const stream::Outcome& outcome, bool treated) {
   return &unit;
 }
 
+uint64_t& Arms::reported_bad(const Unit& unit, const Attempt& attempt) {
+  Reported& then = reported_[attempt.second];
+  return unit.treated ? then.treated_bad : then.control_bad;
+}
+
 void Arms::count(Unit& unit, uint64_t key, const stream::Outcome& outcome) {
-  Attempt attempt{.unit = outcome.unit};
+  Attempt attempt{.unit = outcome.unit, .second = start_of(outcome) / nanos_per_s};
   for (size_t m = 0; m < measured_count; ++m) {
     int bad = setup_.bad(outcome, static_cast<Aspect>(m));
     attempt.bad[m] = static_cast<int8_t>(bad);
     if (bad < 0) continue;
     unit.n[m] += 1, unit.bad[m] += static_cast<float>(bad);
   }
+  if (attempt.bad[objective] == 1) ++reported_bad(unit, attempt);
   if (!unit.treated && attempt.bad[objective] >= 0) {
     Block& block = control_seconds_[outcome.second];
     block.n += 1, block.bad += attempt.bad[objective];
@@ -82,6 +88,7 @@ void Arms::again(Unit& unit, Attempt& attempt, const stream::Outcome& outcome) {
   if (attempt.unit != outcome.unit) return;
   for (size_t m = 0; m < measured_count; ++m) {
     if (attempt.bad[m] != 1 || setup_.bad(outcome, static_cast<Aspect>(m)) != 0) continue;
+    if (m == objective) --reported_bad(unit, attempt);
     attempt.bad[m] = 0;
     unit.bad[m] -= 1;
   }
@@ -95,10 +102,12 @@ std::vector<UnitTally> Arms::tallies(Aspect measure) const {
   return out;
 }
 
-std::pair<uint64_t, uint64_t> Arms::claims_before(UnixNanos until) const {
-  std::pair<uint64_t, uint64_t> sum;
-  for (auto it = claimed_.begin(); it != claimed_.end() && it->first < until / nanos_per_s; ++it)
-    sum.first += it->second.first, sum.second += it->second.second;
+Reported Arms::reported_before(UnixNanos until) const {
+  Reported sum;
+  for (auto it = reported_.begin(); it != reported_.end() && it->first < until / nanos_per_s; ++it) {
+    sum.treated += it->second.treated, sum.control += it->second.control;
+    sum.treated_bad += it->second.treated_bad, sum.control_bad += it->second.control_bad;
+  }
   return sum;
 }
 

@@ -42,6 +42,11 @@ struct Claims {  // what telemetry says, entry request by entry request
   uint64_t left_out = 0;        // bounds reached
 };
 
+struct Reported {  // claims of some seconds, and what was bad of the objective
+  uint64_t treated = 0, control = 0;
+  uint64_t treated_bad = 0, control_bad = 0;
+};
+
 class Arms {
  public:
   explicit Arms(ArmsSetup setup) : setup_(std::move(setup)) {}
@@ -50,8 +55,8 @@ class Arms {
   std::vector<UnitTally> tallies(Aspect measure) const;
   Contrast contrast(Aspect measure) const { return loop::contrast(tallies(measure), setup_.exposure); }
   const Claims& claims() const { return claims_; }
-  // {treated, control}: claims of requests that began before `until`, in whole seconds.
-  std::pair<uint64_t, uint64_t> claims_before(UnixNanos until) const;
+  // Claims of requests that began before `until`, in whole seconds.
+  Reported reported_before(UnixNanos until) const;
   const ArmsSetup& setup() const { return setup_; }
   size_t units() const { return units_.size(); }
   size_t crossed() const { return crossed_; }
@@ -70,6 +75,7 @@ class Arms {
   };
   struct Attempt {
     uint64_t unit = 0;
+    int64_t second = 0;  // of its start
     std::array<int8_t, measured_count> bad{};
   };
   enum class Arm : uint8_t { treated, control, stale, before, unknown };
@@ -77,6 +83,7 @@ class Arms {
   void claim(Arm arm, int64_t second);
   Unit* unit_of(const stream::Outcome& outcome, bool treated);
   void count(Unit& unit, uint64_t key, const stream::Outcome& outcome);
+  uint64_t& reported_bad(const Unit& unit, const Attempt& attempt);
   void again(Unit& unit, Attempt& attempt, const stream::Outcome& outcome);
 
   ArmsSetup setup_;
@@ -84,7 +91,7 @@ class Arms {
   std::unordered_map<uint64_t, Unit> units_;
   std::unordered_map<uint64_t, Attempt> traces_;  // by trace and operation
   std::map<int64_t, Block> control_seconds_;
-  std::map<int64_t, std::pair<uint64_t, uint64_t>> claimed_;  // {treated, control} by second of their start
+  std::map<int64_t, Reported> reported_;  // by second of their start
   size_t crossed_ = 0;
   double slowest_ms_ = 0;
 };

@@ -17,7 +17,6 @@ constexpr int64_t recovered_seconds = 6;
 constexpr double recovered_n_min = 20;
 constexpr double settle_slow_ms_max = 4'000;  // slower ones would hold up every verdict
 constexpr int64_t settle_base_ns = 2'500 * nanos_per_ms;
-constexpr double suspicion_z = 2;    // as little may be wrong with who reports
 constexpr size_t complete_min = 12;  // PASS: units whose arm could be checked against the exposure
 constexpr std::string_view measured_names[] = {"objective", "errors", "latency"};
 
@@ -37,7 +36,8 @@ Canary::Canary(ArmsSetup setup, CanaryLimits limits, double healthy, double carr
       limits_(limits),
       healthy_(healthy),
       carried_(carried),
-      better_(limits.alpha_pass, first_look(limits.alpha_pass, -std::log1p(-setup.exposure))) {
+      better_(limits.alpha_pass, first_look(limits.alpha_pass, -std::log1p(-setup.exposure))),
+      known_(better_) {
   double each = limits.alpha_fail / static_cast<double>(measured_count);
   for (Aspect m : {objective, errors_guard, latency_guard})
     guards_.push_back({m, Looks(each, std::max(3.0, first_look(each, -std::log(setup.exposure))))});
@@ -56,9 +56,9 @@ MatchInput Canary::match_input(UnixNanos now) const {
   std::tie(in.complete, in.complete_treated) = arms_.split(now - settle_ns());
   in.claims = arms_.claims(), in.served_treated = served_.treated();
   // Counts are up to a second old when they are heard, and older while `values` does not answer.
-  in.claimed_treated = arms_.claims_before(served_.heard() - nanos_per_s).first;
+  in.claimed_treated = arms_.reported_before(served_.heard() - nanos_per_s).treated;
   in.settled = served_.before(now - settle_ns());
-  std::tie(in.settled_treated, in.settled_control) = arms_.claims_before(in.settled.at);
+  in.reported = arms_.reported_before(in.settled.at);
   in.per_request = limits_.per_request;
   return in;
 }
@@ -66,16 +66,7 @@ MatchInput Canary::match_input(UnixNanos now) const {
 // PASS: the arms could be checked, and nothing about them is odd.
 bool Canary::match_quiet(const MatchInput& in) const {
   if (limits_.trusting) return true;
-  if (in.complete < complete_min) return false;
-  return !in.per_request || silence(in).value_or(suspicion_z) < suspicion_z;
-}
-
-// The treated's bad share if all that may not have been heard of had failed: where only those who fare well are heard,
-// every change seems to help.
-double Canary::rate_at_worst(const Contrast& c, const MatchInput& in) const {
-  if (limits_.trusting) return c.treated_rate;
-  const double heard = static_cast<double>(in.settled_treated), silent = unheard(in);
-  return heard + silent > 0 ? (c.treated_rate * heard + silent) / (heard + silent) : c.treated_rate;
+  return in.complete >= complete_min && (is_known_ || !in.per_request);
 }
 
 // A request is known when it must have been reported: the slowest one seen, export, and a tick.
@@ -112,14 +103,22 @@ bool Canary::guards_quiet() const {
                      [&](const Guard& g) { return arms_.contrast(g.measure).log_e_worse < suspicion_log_e; });
 }
 
+// What a look has refuted stays refuted: looks are few, and each has spent its part of the error budget.
+void Canary::look(const Contrast& c, const MatchInput& in) {
+  if (better_.due(c.bad_effective) && carried_ + c.log_e_better >= better_.threshold(c.bad_effective))
+    is_better_ = true;
+  const auto known = known_good(in, c.bad_effective > 0 ? c.bad / c.bad_effective : 1);
+  if (!known || !known_.due(known->others())) return;
+  if (fisher(known->treated, known->control) >= known_.threshold(known->others())) is_known_ = true;
+}
+
 std::optional<Verdict> Canary::judge_better(const Contrast& c, const MatchInput& in) {
   if (limits_.first_look && c.treated_units >= 1 && c.control_units >= 1 && c.control_rate > c.treated_rate)
     return verdict(VerdictKind::pass, "the first look is better");
-  if (!better_.due(c.bad_effective)) return std::nullopt;
-  if (carried_ + c.log_e_better < better_.threshold(c.bad_effective)) return std::nullopt;
+  look(c, in);
+  if (!is_better_) return std::nullopt;
   if (c.treated_units < limits_.units_min || c.treated_rate > limits_.ratio_max * c.control_rate) return std::nullopt;
   if (!guards_quiet() || !match_quiet(in)) return std::nullopt;
-  if (rate_at_worst(c, in) > limits_.ratio_max * c.control_rate) return std::nullopt;
   return verdict(VerdictKind::pass,
                  fmt::format("bad requests fell from {} of {} units in control to {} of {} treated",
                              percent(c.control_rate), c.control_units, percent(c.treated_rate), c.treated_units));

@@ -44,10 +44,10 @@ class Canary {
   };
   std::optional<Verdict> judge_worse();
   std::optional<Verdict> judge_better(const Contrast& contrast, const MatchInput& in);
+  void look(const Contrast& contrast, const MatchInput& in);
   std::optional<Verdict> judge_end(const Contrast& contrast, UnixNanos now);
   MatchInput match_input(UnixNanos now) const;
   bool match_quiet(const MatchInput& in) const;
-  double rate_at_worst(const Contrast& contrast, const MatchInput& in) const;
   bool guards_quiet() const;
   int64_t settle_ns() const;
   Verdict verdict(VerdictKind kind, std::string why) const;
@@ -57,7 +57,9 @@ class Canary {
   Doubt doubt_;
   CanaryLimits limits_;
   double healthy_, carried_;
-  Looks better_;
+  // Two ways to be useless: to make no difference to those who are heard of, and to none of those who were served.
+  Looks better_, known_;
+  bool is_better_ = false, is_known_ = false;  // refuted
   std::vector<Guard> guards_;
   int64_t last_second_ = 0;
 };

@@ -110,7 +110,7 @@ Contrast contrast(std::span<const UnitTally> units, double exposure) {
     if (u.n <= 0) continue;
     n[u.treated] += u.n, bad[u.treated] += u.bad;
     (u.treated ? c.treated_units : c.control_units)++;
-    c.bad_effective += weight_of(u, pooled.rho) * u.bad;
+    c.bad += u.bad, c.bad_effective += weight_of(u, pooled.rho) * u.bad;
   }
   c.control_rate = n[0] > 0 ? bad[0] / n[0] : 0;
   c.treated_rate = n[1] > 0 ? bad[1] / n[1] : 0;
@@ -158,12 +158,24 @@ double overdispersion_of(std::span<const Block> blocks) {
 
 double log_beta(double a, double b) { return std::lgamma(a) + std::lgamma(b) - std::lgamma(a + b); }
 
+double log_ways(double n, double k) { return -std::log(n + 1) - log_beta(k + 1, n - k + 1); }
+
 double logit(const Block& b, double scale) { return std::log((b.bad / scale + 0.5) / ((b.n - b.bad) / scale + 0.5)); }
 double logit_variance(const Block& b, double scale) {
   return 1 / (b.bad / scale + 0.5) + 1 / ((b.n - b.bad) / scale + 0.5);
 }
 
 }  // namespace
+
+double fisher(const Successes& treated, const Successes& control) {
+  if (treated.good * control.n <= control.good * treated.n) return 0;
+  const double good = treated.good + control.good;
+  const auto log_chance = [&](double k) { return log_ways(treated.n, k) + log_ways(control.n, good - k); };
+  const double first = log_chance(treated.good);  // the most likely of those that count
+  double more = 0;
+  for (double k = treated.good; k <= std::min(treated.n, good); k += 1) more += std::exp(log_chance(k) - first);
+  return log_ways(treated.n + control.n, good) - first - std::log(more);
+}
 
 Drop drop_between(std::span<const Block> before, std::span<const Block> after) {
   Drop d;

@@ -27,7 +27,8 @@ struct Contrast {
   double log_e_hoped = 0;   // for half the bad share: very negative = no benefit worth waiting for
   double treated_rate = 0, control_rate = 0;
   size_t treated_units = 0, control_units = 0;
-  double bad_effective = 0;  // bad requests of both arms after discounting repeats of one unit: what looks wait for
+  double bad = 0;            // requests of both arms
+  double bad_effective = 0;  // after discounting repeats of one unit: what looks wait for
 };
 Contrast contrast(std::span<const UnitTally> units, double exposure);
 
@@ -48,6 +49,13 @@ class Looks {
 };
 // Effective bad requests after which a perfect change can first be told from none.
 double first_look(double alpha, double log_per_bad);
+
+// Fisher's exact test, one-sided: -log of the chance that of `good` ones among all so many or more fall to the treated,
+// if it is the same who is treated. Counts may be fractions.
+struct Successes {
+  double n = 0, good = 0;
+};
+double fisher(const Successes& treated, const Successes& control);
 
 // One second (or other block) of one stream.
 struct Block {

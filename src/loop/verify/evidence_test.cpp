@@ -67,6 +67,13 @@ Rates rates(const Population& who, double exposure, double treated_rate, int run
   return r;
 }
 
+TEST(Fisher, is_exact) {  // against sums of binomial coefficients
+  EXPECT_NEAR(fisher({.n = 10, .good = 10}, {.n = 42, .good = 21}), 5.8768702, 1e-6);
+  EXPECT_NEAR(fisher({.n = 30, .good = 28}, {.n = 70, .good = 40}), 8.6008979, 1e-6);
+  EXPECT_EQ(fisher({.n = 30, .good = 10}, {.n = 70, .good = 40}), 0);
+  EXPECT_GT(fisher({.n = 4e4, .good = 4e4}, {.n = 6e4, .good = 1e4}), 1'000) << "no chance is too small to be told";
+}
+
 TEST(Evidence, finds_a_repair_in_seconds) {
   Rates r = rates({.rate = 0.30}, 0.3, 0.01, 100);
   EXPECT_GE(r.pass, 0.99);

@@ -14,7 +14,6 @@ constexpr double claims_excess = 1.05;  // duplicated telemetry, and a tick that
 constexpr uint64_t claims_slack = 5;
 constexpr size_t past_max = 120;  // frames: two minutes
 constexpr double coverage_z_max = 4;
-constexpr double errors_more = 2;           // one in forty, by chance
 constexpr double served_min = 8;            // of each arm, before their reports are compared
 constexpr double coverage_ratio_min = 0.8;  // fewer evaluations per request in one arm are possible, and harmless
 
@@ -25,16 +24,10 @@ struct Coverage {
 std::optional<Coverage> coverage(const MatchInput& in) {
   auto nt = static_cast<double>(in.settled.treated), nc = static_cast<double>(in.settled.control);
   if (nt < served_min || nc < served_min) return std::nullopt;
-  double t = std::min(1.0, static_cast<double>(in.settled_treated) / nt);
-  double c = std::min(1.0, static_cast<double>(in.settled_control) / nc);
+  double t = std::min(1.0, static_cast<double>(in.reported.treated) / nt);
+  double c = std::min(1.0, static_cast<double>(in.reported.control) / nc);
   double pooled = (t * nt + c * nc) / (nt + nc);
   return Coverage{t, c, std::sqrt(std::max(pooled * (1 - pooled), 0.01) * (1 / nt + 1 / nc))};
-}
-
-// The variance of a reported share, when a few evaluations may all be reported by chance.
-double variance_of(double reported, double served) {
-  const double p = (reported + 1) / (served + 2);
-  return p * (1 - p) / served;
 }
 }  // namespace
 
@@ -66,12 +59,17 @@ std::optional<double> silence(const MatchInput& in) {
   return (seen->control - seen->treated) / seen->error;
 }
 
-double unheard(const MatchInput& in) {
-  const auto seen = in.per_request ? coverage(in) : std::nullopt;
-  if (!seen) return 0;
-  const auto nt = static_cast<double>(in.settled.treated), nc = static_cast<double>(in.settled.control);
-  const double error = std::sqrt(variance_of(seen->treated * nt, nt) + variance_of(seen->control * nc, nc));
-  return std::max(0.0, seen->control - seen->treated + errors_more * error) * nt;
+std::optional<KnownGood> known_good(const MatchInput& in, double repeats) {
+  auto served_t = static_cast<double>(in.settled.treated), served_c = static_cast<double>(in.settled.control);
+  if (served_t < served_min || served_c < served_min) return std::nullopt;
+  // More of the control may be heard of than was served: the counts were asked for a moment earlier, of both arms.
+  const double later = std::max(1.0, static_cast<double>(in.reported.control) / served_c);
+  const auto arm = [&](double served, uint64_t reported, uint64_t bad) {
+    const double n = served * later, heard = std::min(static_cast<double>(reported), n);
+    return Successes{n / repeats, std::max(0.0, heard - static_cast<double>(bad)) / repeats};
+  };
+  return KnownGood{arm(served_t, in.reported.treated, in.reported.treated_bad),
+                   arm(served_c, in.reported.control, in.reported.control_bad)};
 }
 
 bool Doubt::lasts(bool doubtful, UnixNanos now) {
@@ -98,8 +96,8 @@ std::optional<std::string> mismatch(const MatchInput& in) {
   if (in.served_treated >= 50 && c.treated == 0 && c.control >= 50)
     return fmt::format("{} treated evaluations were served and none is reported", in.served_treated);
   if (silence(in).value_or(0) >= coverage_z_max)
-    return fmt::format("{} of {} treated evaluations are reported, but {} of {} others", in.settled_treated,
-                       in.settled.treated, in.settled_control, in.settled.control);
+    return fmt::format("{} of {} treated evaluations are reported, but {} of {} others", in.reported.treated,
+                       in.settled.treated, in.reported.control, in.settled.control);
   return std::nullopt;
 }
 

@@ -46,7 +46,7 @@ struct MatchInput {
   uint64_t served_treated = 0;
   uint64_t claimed_treated = UINT64_MAX;  // of requests that began before that was counted; at most claims.treated
   ServedCounts::At settled;               // served long enough ago to have been reported
-  uint64_t settled_treated = 0, settled_control = 0;  // and reported, of requests that began before that
+  Reported reported;                      // of requests that began before that
   // An evaluation for each request. Otherwise (an instance's or a service's value, read now and then) many requests may
   // report what one evaluation answered, and only an answer never given is a lie.
   bool per_request = true;
@@ -55,9 +55,14 @@ struct MatchInput {
 // those who fare well may be heard. In standard errors, 0 when they are about equal; nothing while too little was
 // served.
 std::optional<double> silence(const MatchInput& input);
-// How many treated requests may be missing from what is reported, as far as the others tell and two standard errors
-// more. If all of these were bad, the treated would fare so much worse than it seems.
-double unheard(const MatchInput& input);
+// Of all who were served, those who are known to have fared well: who is not heard of may have fared badly, and where
+// only those who fare well are heard every change would seem to help. Nothing while too little was served. `repeats`:
+// so many requests tell as much as one of somebody else.
+struct KnownGood {
+  Successes treated, control;
+  double others() const { return treated.n - treated.good + control.n - control.good; }
+};
+std::optional<KnownGood> known_good(const MatchInput& input, double repeats);
 // What does not fit, or nothing.
 std::optional<std::string> mismatch(const MatchInput& input);
 
