@@ -59,3 +59,53 @@ def test_a_tampered_ledger_stops_the_hands_and_nothing_else():
         wait_for("acting again", lambda: step_made(h) and h.get("/v1/status")[1]["mode"] == "acting")
         assert metric(h, "homeostat_ledger_usable") == 1
         assert ledger(h, "verify")[0] == 0
+
+
+def signed_orders(h):
+    newest_first = [entry["kind"] for entry in h.get("/v1/ledger")[1]["entries"]]
+    return newest_first.count("operator") if newest_first[:1] == ["head"] else 0
+
+
+def without(lines, index):
+    return lines[:index] + lines[index + 1:]
+
+
+def swapped(lines, index):
+    return lines[:index] + [lines[index + 1], lines[index]] + lines[index + 2:]
+
+
+# What is done to a copy, and whether that is found without and with a head kept elsewhere.
+TAMPERINGS = {
+    "nothing": (lambda lines: lines, 0, 0),
+    "an entry deleted": (lambda lines: without(lines, 2), 1, 1),
+    "two entries in another order": (lambda lines: swapped(lines, 2), 1, 1),
+    "an entry of somebody else": (lambda lines: lines[:2] + [lines[0]] + lines[2:], 1, 1),
+    "the end cut off": (lambda lines: lines[:2], 0, 1),
+    "the end torn": (lambda lines: lines[:-1] + [lines[-1][:40]], 0, 0),
+}
+
+
+def test_what_was_done_to_a_ledger_is_found_on_another_machine(tmp_path):
+    with Homeostat() as h:
+        for n in range(3):
+            assert h.post("/v1/stop", {"who": "ann", "why": f"drill {n}"})[0] == 202
+            assert h.post("/v1/resume", {"who": "ann"})[0] == 202
+        wait_for("all orders in the ledger, and signed", lambda: signed_orders(h) == 6)
+        status, head = h.get("/v1/ledger/head")
+        assert status == 200 and metric(h, "homeostat_ledger_entries") == head["size"]
+        h.stop()
+        (tmp_path / "head").write_text(head["note"])
+        lines = (h.data / "ledger/entries-00000001.log").read_bytes().splitlines(keepends=True)
+        key = (h.data / "ledger/vkey").read_text().strip()
+        for what, (tamper, code_alone, code_with_head) in TAMPERINGS.items():
+            copy = tmp_path / what.replace(" ", "-")
+            copy.mkdir()
+            (copy / "vkey").write_text(key)
+            (copy / "entries-00000001.log").write_bytes(b"".join(tamper(lines)))
+            code, told = ledger(h, "verify", "--ledger", str(copy))
+            assert code == code_alone, (what, told)
+            assert code or "completeness not proven" in told, (what, told)
+            code, told = ledger(h, "verify", "--ledger", str(copy), "--key", key, "--head", str(tmp_path / "head"))
+            assert code == code_with_head, (what, told)
+            assert code or "completeness not proven" not in told, (what, told)
+        assert "torn" in ledger(h, "verify", "--ledger", str(tmp_path / "the-end-torn"))[1]
