@@ -25,6 +25,8 @@ int serve(const Common& common) {
     return 1;
   }
   configure_log((*loaded)->settings);
+  if (const std::string address = (*loaded)->settings.text("listen.opamp"); !address.empty())
+    log::warn("nothing listens on listen.opamp: OpAMP is not built yet", {{"address", address}});
   auto server = Server::start(common, *loaded);
   if (!server) {
     log::error("cannot start", {{"why", server.error().message}});
