@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import pathlib
+import subprocess
 import sys
 import tempfile
 import threading
@@ -23,7 +24,9 @@ import time
 from run import SIGNALS, Generator
 from systems import PATIENCE_S, HomeostatSystem, peak_bytes
 
-KINDS = ("spans", "logs", "points")
+# How much is sent at once: some ten seconds of one core, so that the end is not far behind --seconds.
+SIZES = {"spans": ("-traces", "3000"), "logs": ("-logs", "60000"), "points": ("-window", "2m")}
+PASSES = 4
 LOOK_S = 5
 PARTS_MAX = 300          # of one table and partition: some minutes of merges behind
 GROWTH_MAX = 1.1
@@ -34,6 +37,15 @@ MIB = 1 << 20
 def resident_bytes(pid):
     lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
+
+
+class SmallGenerator(Generator):
+    def dump(self, kind):
+        path = self.directory / f"{kind}.dump"
+        if not path.exists():
+            subprocess.run([str(self.program), "-signal", SIGNALS[kind][1], *SIZES[kind], "-dump", str(path)], check=True,
+                           stdout=subprocess.DEVNULL)
+        return path
 
 
 class Sender(threading.Thread):
@@ -47,7 +59,7 @@ class Sender(threading.Thread):
     def run(self):
         try:
             while time.monotonic() < self.end:
-                report = self.generator.send(self.kind, self.system, 1)
+                report = self.generator.send(self.kind, self.system, PASSES)
                 self.items += report["items"]
                 self.retried += report.get("retried", 0)
         except Exception as problem:  # told at the end: the others go on
@@ -117,15 +129,15 @@ def run(args):
     settings = dict(s.split("=", 1) for s in args.set)
     HomeostatSystem.settings = {"retention.max_bytes": str(args.store), **settings}
     with tempfile.TemporaryDirectory(prefix="homeostat-soak-") as scratch, HomeostatSystem() as system:
-        generator = Generator(args.generator, pathlib.Path(scratch))
-        for kind in KINDS:
+        generator = SmallGenerator(args.generator, pathlib.Path(scratch))
+        for kind in SIZES:
             generator.dump(kind)
         system.rest()
         pids = system.pids()
         budgets = {"serve": resident_bytes(pids["serve"]) + bytes_of(settings.get("ingest.memory_max", "768MiB")),
                    "engine": resident_bytes(pids["engine"]) + bytes_of(settings.get("engine.memory_max", "1200MiB"))}
         end = time.monotonic() + args.seconds
-        senders = [Sender(kind, generator, system, end) for kind in KINDS]
+        senders = [Sender(kind, generator, system, end) for kind in SIZES]
         for sender in senders:
             sender.start()
         watch = Watch(system, end)
