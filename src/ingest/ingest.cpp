@@ -28,7 +28,7 @@ Options sane(Options options) {
     bound = std::min(bound, options.memory_max_bytes / 16 * sixteenths);
   };
   at_most(options.in_flight_max_bytes, 4);
-  at_most(options.waiting_max_bytes, 7);
+  at_most(options.waiting_max_bytes, 6);
   at_most(options.tee_max_bytes, 1);
   at_most(options.cut_max_bytes, 3);  // its blocks take a third of that
   options.segment_bytes = std::min(options.segment_bytes, options.journal_max_bytes / segments_per_journal + 1);

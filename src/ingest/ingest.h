@@ -24,7 +24,7 @@ struct Options {
   uint64_t min_free_bytes = 256ULL << 20;   // of the file system: the engine needs room to take what is in the journal
   uint64_t group_max_bytes = 8ULL << 20;    // one write of the journal, unless a single request is larger
 
-  // Of all batches and blocks in memory. In sixteenths: 4 in flight, 7 waiting, 1 for the stream, 4 for delivering. The
+  // Of all batches and blocks in memory. In sixteenths: 4 in flight, 6 waiting, 1 for the stream, 5 for delivering. The
   // bounds of each below are those of a large budget.
   uint64_t memory_max_bytes = 576ULL << 20;
   uint64_t in_flight_max_bytes = 256ULL << 20;  // requests, decoded, that wait for the disk

@@ -14,39 +14,34 @@ metrics::Gauge& used_gauge() {
 
 }  // namespace
 
-void Memory::add(uint64_t bytes) { used_gauge().set(static_cast<int64_t>(used_.fetch_add(bytes) + bytes)); }
-
-void Memory::subtract(uint64_t bytes) {
-  const uint64_t before = used_.fetch_sub(bytes);
-  HS_ASSERT(before >= bytes, "more memory is given back than was taken");
-  used_gauge().set(static_cast<int64_t>(before - bytes));
+void Memory::change(std::atomic<uint64_t>& pool, uint64_t from, uint64_t to) {
+  const uint64_t before = pool.fetch_add(to - from);
+  HS_ASSERT(before >= from, "more memory is given back than was taken");
+  used_gauge().set(static_cast<int64_t>(used()));
 }
 
 Memory::Share Memory::take(uint64_t bytes) {
-  add(bytes);
+  change(batches_, 0, bytes);
   return {*this, bytes, false};
 }
 
 std::optional<Memory::Share> Memory::take_for_delivery(uint64_t bytes) {
   const std::lock_guard lock(mutex_);
-  if (deliveries_ > 0 && used() + bytes > bytes_max_) return std::nullopt;
-  ++deliveries_;
-  Share share = take(bytes);
-  share.delivery_ = true;
-  return share;
+  if (under_way_ > 0 && deliveries_ + bytes > bytes_max_ / 16 * 5) return std::nullopt;
+  ++under_way_;
+  change(deliveries_, 0, bytes);
+  return Share(*this, bytes, true);
 }
 
 void Memory::give_back(uint64_t bytes, bool delivery) {
-  subtract(bytes);
+  change(pool(delivery), bytes, 0);
   if (!delivery) return;
   const std::lock_guard lock(mutex_);
-  --deliveries_;
+  --under_way_;
 }
 
 void Memory::Share::resize(uint64_t bytes) {
-  if (memory_ == nullptr) return;
-  if (bytes > bytes_) memory_->add(bytes - bytes_);
-  if (bytes < bytes_) memory_->subtract(bytes_ - bytes);
+  if (memory_ != nullptr) memory_->change(memory_->pool(delivery_), bytes_, bytes);
   bytes_ = bytes;
 }
 

@@ -45,23 +45,24 @@ class Memory {
 
   // Without asking for room: whoever comes in has asked has_room() before.
   Share take(uint64_t bytes);
-  // For a cut that is decoded again, or encoded. Nothing when there is no room, unless no other delivery is under way:
-  // one must always go on, or nothing would ever be given back.
+  // For a cut that is decoded again, or encoded. Nothing when there is no room in five sixteenths, unless no other
+  // delivery is under way: one must always go on, or nothing would ever be given back.
   std::optional<Share> take_for_delivery(uint64_t bytes);
 
-  // May a request of so many bytes come in? A quarter stays free for the delivery of what is there already.
-  bool has_room(uint64_t bytes) const { return used() + bytes <= bytes_max_ / 4 * 3; }
-  uint64_t used() const { return used_.load(std::memory_order_relaxed); }
+  // May a request of so many bytes come in? Deliveries have room of their own, so that an engine that is behind is no
+  // reason to refuse.
+  bool has_room(uint64_t bytes) const { return batches_.load() + bytes <= bytes_max_ / 16 * 11; }
+  uint64_t used() const { return batches_.load() + deliveries_.load(); }
 
  private:
-  void add(uint64_t bytes);
-  void subtract(uint64_t bytes);
+  std::atomic<uint64_t>& pool(bool delivery) { return delivery ? deliveries_ : batches_; }
+  void change(std::atomic<uint64_t>& pool, uint64_t from, uint64_t to);
   void give_back(uint64_t bytes, bool delivery);
 
   const uint64_t bytes_max_;
   std::mutex mutex_;  // one delivery at a time decides
-  uint64_t deliveries_ = 0;
-  std::atomic<uint64_t> used_{0};
+  uint64_t under_way_ = 0;
+  std::atomic<uint64_t> batches_{0}, deliveries_{0};  // bytes
 };
 
 // The batch, which holds its share as long as anybody has it.

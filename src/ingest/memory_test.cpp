@@ -6,29 +6,32 @@ namespace hs::ingest {
 namespace {
 
 TEST(Memory, ABatchCountsAsLongAsAnybodyHasIt) {
-  Memory memory(400);
-  EXPECT_TRUE(memory.has_room(300));
-  EXPECT_FALSE(memory.has_room(301)) << "a quarter is for deliveries";
+  Memory memory(1600);
+  EXPECT_TRUE(memory.has_room(1100));
+  EXPECT_FALSE(memory.has_room(1101)) << "the rest is for deliveries";
   auto first = share_batch({}, memory.take(150));
   auto second = first;
-  EXPECT_FALSE(memory.has_room(151));
+  EXPECT_FALSE(memory.has_room(951));
   first.reset();
   EXPECT_EQ(memory.used(), 150U);
   second.reset();
   EXPECT_EQ(memory.used(), 0U);
 }
 
-TEST(Memory, OneDeliveryMayAlwaysGoOn) {
-  Memory memory(300);
-  const auto batch = share_batch({}, memory.take(200));
-  auto first = memory.take_for_delivery(400);
+TEST(Memory, OneDeliveryMayAlwaysGoOnAndNoneKeepsRequestsOut) {
+  Memory memory(1600);
+  auto first = memory.take_for_delivery(2000);
   ASSERT_TRUE(first);
   EXPECT_FALSE(memory.take_for_delivery(1));
-  first.reset();
-  auto second = memory.take_for_delivery(60);
+  EXPECT_TRUE(memory.has_room(1100));
+  first->resize(100);
+  auto second = memory.take_for_delivery(400);
   EXPECT_TRUE(second);
-  EXPECT_TRUE(memory.take_for_delivery(40));
-  EXPECT_FALSE(memory.take_for_delivery(41));
+  EXPECT_FALSE(memory.take_for_delivery(1));
+  EXPECT_EQ(memory.used(), 500U);
+  first.reset();
+  EXPECT_TRUE(memory.take_for_delivery(100));
+  EXPECT_EQ(memory.used(), 400U);
 }
 
 TEST(Memory, AShareMovesWithWhoHasIt) {
