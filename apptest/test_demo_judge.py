@@ -99,6 +99,8 @@ def test_what_makes_the_exit_code_not_zero():
     calm = {"changes": [], "left": []}
     assert problems([trial_result()], calm) == []
     assert problems([trial_result(restored_after=None)])
+    assert problems([trial_result(changes=[{"knob": "k", "verdict": "FAIL"}])])  # well again, but not by that
+    assert not problems([trial_result(changes=[{"knob": "k", "verdict": "INCONCLUSIVE"}])])
     assert problems([trial_result(broken_after=None)])
     assert problems([trial_result(left=["k"])])
     assert problems([trial_result(repairable=False, restored_after=None)])  # a PASS on what cannot be repaired
@@ -107,6 +109,13 @@ def test_what_makes_the_exit_code_not_zero():
     assert problems([trial_result()], {"changes": ["k"], "left": []})
     assert problems([trial_result()], calm, {"faults": 1, "knobs": []})
     assert problems([trial_result(loop="off")])  # a change with the loop off
+
+
+def test_it_is_homeostat_that_declares_a_fault_unrepairable():
+    assert summary.declared_unrepairable({"decision": "nothing: no knob is expected to help here"})
+    assert summary.declared_unrepairable({"decision": "needs a human: 6 changes did not help"})
+    assert not summary.declared_unrepairable({"decision": "waits: the cause is not settled"})
+    assert not summary.declared_unrepairable({"decision": ""})
 
 
 def test_the_times_of_incidents_are_a_table():

@@ -2,7 +2,7 @@
 import json
 
 from . import page
-from .summary import broken_promises, kept_change, pairs, summarise
+from .summary import broken_promises, declared_unrepairable, kept_change, pairs, summarise
 
 
 def seconds(value, none="-"):
@@ -12,7 +12,7 @@ def seconds(value, none="-"):
 def row(trial, off):
     change = kept_change(trial)
     restored = seconds(trial["restored_after"], "not repaired" if trial["repairable"] else "declared unrepairable"
-                       if not [c for c in trial["changes"] if str(c["verdict"]).lower() == "pass"] else "-")
+                       if declared_unrepairable(trial) else "still trying")
     if trial["restored_after"] is not None and not trial["changes"]:
         restored += " by itself"
     without = "-" if off is None else seconds(off["restored_after"], f"not in {off['window']} s")

@@ -16,8 +16,18 @@ def kept_change(trial):
     return (passed or trial["changes"] or [None])[-1]
 
 
+REFUTED = ("fail", "mismatch", "no data", "no_data")
+
+
 def repaired(trial):
-    return trial["restored_after"] is not None and bool(trial["changes"])
+    """Well again, with a change that the data did not speak against."""
+    helped = [c for c in trial["changes"] if str(c["verdict"]).lower() not in REFUTED]
+    return trial["restored_after"] is not None and bool(helped)
+
+
+def declared_unrepairable(trial):
+    """Homeostat itself said at the end that it changes nothing, and why."""
+    return trial["decision"].startswith(("nothing", "needs a human"))
 
 
 def bad_seconds(trial):

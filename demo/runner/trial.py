@@ -7,7 +7,7 @@ from .product import Refused, unix_seconds
 ON_SECONDS_MAX = 75
 BLIND_SECONDS_MAX = 150  # nothing is known of what the knobs do: one after the other has to be tried
 OFF_SECONDS = 40
-UNREPAIRABLE_SECONDS = 60
+UNREPAIRABLE_SECONDS = 90  # until it has said that nothing helps
 SETTLE_SECONDS_MAX = 150
 LEFT_SECONDS_MAX = 5
 
