@@ -8,6 +8,7 @@ APPLICATION = ROOT / "evals/second_app"
 sys.path.insert(0, str(APPLICATION))
 
 import run  # noqa: E402
+from manners import MANNERS, Manner  # noqa: E402
 from faults import FAULTS  # noqa: E402
 
 
@@ -23,6 +24,15 @@ def test_its_configuration_is_right_with_and_without_expectations(tmp_path):
     for path in (APPLICATION / "homeostat.yaml", blind):
         answer = checked(path)
         assert answer.returncode == 0 and "12 knobs" in answer.stdout, answer
+
+
+def test_its_configuration_is_right_in_every_manner(tmp_path):
+    declared = (APPLICATION / "homeostat.yaml").read_text()
+    for name in MANNERS:
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(Manner([name]).declared(declared))
+        answer = checked(path)
+        assert answer.returncode == 0 and "12 knobs" in answer.stdout, (name, answer)
 
 
 def test_every_fault_names_declared_knobs_and_changes_what_it_says():

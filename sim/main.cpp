@@ -29,6 +29,8 @@ docs/simulator.md and replayed byte for byte. The same arguments give the same o
   --renamed          every service, operation, knob and objective has a name that says nothing
   --mutant NAME      break the loop on purpose; the laws should notice
   --mutants          try every mutant on a few fixed incidents: exit code 1 if one is not noticed
+  --export-s S       each instance sends its telemetry every S seconds
+  --kept P           a share of the traces is recorded (head sampling, and nothing says so)
   --verbose          tell every decision, with the truth about it
 
 The table: `detected` of those incidents that users felt, and how many seconds after the injection; `repaired` of those
@@ -51,6 +53,8 @@ bool parse(int count, char** words, hs::sim::Options& options, bool& mutants) {
       {"--from", [&](auto* v) { options.from = std::strtoull(v, nullptr, 10); }},
       {"--kind", [&](auto* v) { options.kinds.emplace_back(v), healthy_only = false; }},
       {"--mutant", [&](auto* v) { options.mutant = v; }},
+      {"--export-s", [&](auto* v) { options.export_s = std::strtod(v, nullptr); }},
+      {"--kept", [&](auto* v) { options.kept = std::strtod(v, nullptr); }},
       {"--healthy-hours", [&](auto* v) { options.healthy_hours = std::strtod(v, nullptr); }},
   };
   for (int i = 1; i < count; ++i) {

@@ -78,6 +78,7 @@ Scenario scenario_of(const Options& options, uint64_t seed) {
   const auto& kinds = options.kinds.empty() ? scenario_kinds() : options.kinds;
   Scenario s{.seed = seed, .kind = kinds[seed % kinds.size()]};
   s.expectations = options.expectations, s.renamed = options.renamed;
+  s.export_s = options.export_s, s.kept = options.kept;
   s.policy.sabotage = sabotage_of(options.mutant);
   s.dies = seed % 3 == 0 && s.kind != "killed";
   return s;

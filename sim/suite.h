@@ -16,6 +16,7 @@ struct Options {
   std::string mutant;
   double healthy_hours = 0;
   bool expectations = true, renamed = false, verbose = false;
+  double export_s = 0, kept = 1;  // telemetry, see Weather; export_s 0: 1 or 2
 };
 
 struct Tally {  // of one kind

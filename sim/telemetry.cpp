@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "base/hash.h"
+
 namespace hs::sim {
 namespace {
 
@@ -65,6 +67,8 @@ bool Telemetry::reports(const Request& request, Reading& reading) const {
 void Telemetry::add(const Request& request) { send(request, false); }
 
 void Telemetry::send(const Request& request, bool forged) {
+  const double draw = static_cast<double>(hash64("kept", request.trace) >> 11) * 0x1.0p-53;
+  if (!forged && draw >= weather_.kept) return;
   for (const Span& span : request.spans) {
     auto [it, fresh] = pending_.try_emplace(key_of(span, forged));
     Parcel& parcel = it->second;

@@ -22,6 +22,7 @@ struct Weather {         // of telemetry
   double loss = 0;       // of an instance's batch
   double duplicate = 0;  // of an instance's batch
   double export_s = 1;
+  double kept = 1;        // of the traces: the others are not recorded, and nothing says so
   int late_service = -1;  // whose batches take late_s longer
   double late_s = 0;
   bool one_credential = false;

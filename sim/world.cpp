@@ -78,6 +78,8 @@ class Run {
     const std::string& kind = scenario_.kind;
     Weather w{.loss = dice_.chance(0.3) ? 0.02 : 0, .duplicate = dice_.chance(0.3) ? 0.03 : 0};
     w.export_s = dice_.chance(0.7) ? 1 : 2;
+    if (scenario_.export_s > 0) w.export_s = scenario_.export_s;
+    w.kept = scenario_.kept;
     w.one_credential = dice_.chance(0.2) && kind != "forged";
     if (kind == "survivors") w.lie = Lie::survivors;
     if (kind == "inverted") w.lie = Lie::inverted;

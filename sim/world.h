@@ -18,6 +18,7 @@ struct Scenario {
   bool judged = true;  // by what would have been, which costs time
   bool replayed = true;
   loop::Policy policy;
+  double export_s = 0, kept = 1;  // see Options
 };
 // Every kind of fault, and what goes wrong with the loop's own senses and hands: two (faults), forged, survivors,
 // inverted (telemetry lies), late, lossy, killed (while a change is in flight), stopped (by the operator), budget.

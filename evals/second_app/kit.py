@@ -7,7 +7,7 @@ import logging
 import time
 import urllib.parse
 
-from opentelemetry import propagate, trace
+from opentelemetry import propagate
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
@@ -19,7 +19,9 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace import SpanKind
+
+from manners import Manner
 
 EVALUATION_SECONDS_MAX = 0.1
 EXPORT_MS = 1000
@@ -37,25 +39,34 @@ class Failure(Exception):
 class Telemetry:
     """Spans, metrics and logs of one instance of one service."""
 
-    def __init__(self, endpoint, service, instance, token=""):
+    def __init__(self, endpoint, service, instance, token="", manner=Manner()):
         head = {"Authorization": f"Bearer {token}"} if token else {}
         self.service, self.instance = service, instance
-        resource = Resource.create({"service.name": service, "service.instance.id": instance})
-        self._spans = TracerProvider(resource=resource)
-        self._spans.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{endpoint}/v1/traces", headers=head),
-                                                          schedule_delay_millis=EXPORT_MS))
+        resource = Resource({"service.name": service, **manner.instance(instance)})  # create() makes up an instance id
+        self._spans = TracerProvider(resource=resource, sampler=manner.sampler())
+        delay_ms = manner.export_ms(EXPORT_MS)
+        if manner.sends(service, "spans"):
+            self._spans.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{endpoint}/v1/traces", headers=head),
+                                                              schedule_delay_millis=delay_ms))
         self._logs = LoggerProvider(resource=resource)
-        self._logs.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter(f"{endpoint}/v1/logs", headers=head),
-                                                                    schedule_delay_millis=EXPORT_MS))
-        reader = PeriodicExportingMetricReader(OTLPMetricExporter(f"{endpoint}/v1/metrics", headers=head),
-                                               export_interval_millis=EXPORT_MS)
-        self._metrics = MeterProvider(resource=resource, metric_readers=[reader])
+        if manner.sends(service, "logs"):
+            self._logs.add_log_record_processor(BatchLogRecordProcessor(
+                OTLPLogExporter(f"{endpoint}/v1/logs", headers=head), schedule_delay_millis=delay_ms))
+        readers = [PeriodicExportingMetricReader(OTLPMetricExporter(f"{endpoint}/v1/metrics", headers=head),
+                                                 export_interval_millis=manner.metrics_ms(EXPORT_MS))]
+        self._metrics = MeterProvider(resource=resource,
+                                      metric_readers=readers if manner.sends(service, "metrics") else [])
         self.tracer = self._spans.get_tracer("rides")
         self.meter = self._metrics.get_meter("rides")
         self._logger = self._logs.get_logger("rides")
 
     def log(self, severity, text):
         self._logger.emit(timestamp=time.time_ns(), severity_number=severity, severity_text=severity.name, body=text)
+
+    def event(self, name, attributes):
+        """On the current span's trace."""
+        self._logger.emit(timestamp=time.time_ns(), severity_number=SeverityNumber.INFO, event_name=name,
+                          attributes=attributes)
 
     def stop(self):
         for provider in (self._spans, self._logs, self._metrics):
@@ -113,7 +124,9 @@ class Service:
 
     def __init__(self, endpoints, name, instance):
         self.name, self.instance = name, instance
-        self.telemetry = Telemetry(endpoints["otlp"], name, instance, endpoints.get(f"token of {name}", ""))
+        self._manner = Manner(endpoints.get("as", ()))
+        self.telemetry = Telemetry(endpoints["otlp"], name, instance, endpoints.get(f"token of {name}", ""), self._manner)
+        self._answered_ms = self.telemetry.meter.create_histogram("http.server.request.duration", "ms")
         self.routes, self.faults = {}, {}
         self._values = Client(endpoints["values"])
 
@@ -122,7 +135,8 @@ class Service:
 
     async def knob(self, key, code_default, rider=""):
         """A rider's own value, or without a rider this instance's; told on the current span."""
-        context = {"service.name": self.name, "service.instance.id": self.instance}
+        context = {"service.name": self.name, **self._manner.instance(self.instance)}
+        rider = "" if "keyless" in self._manner else rider
         if rider:
             context["targetingKey"] = rider
         value, variant, version = code_default, "", ""
@@ -133,24 +147,22 @@ class Service:
                 answer = json.loads(body)
                 value, variant, version = answer["value"], answer["variant"], answer["metadata"]["version"]
         told = str(value).lower() if isinstance(value, bool) else str(value)
-        trace.get_current_span().add_event("feature_flag.evaluation", {
-            "feature_flag.key": key, "feature_flag.result.variant": variant, "feature_flag.result.value": told,
-            "feature_flag.version": version, "feature_flag.context.id": rider, "feature_flag.set.id": "homeostat"})
+        self._manner.evaluated(self.telemetry, key, told, variant, version, rider)
         return value
 
     async def call(self, client, peer, method, path, body=None, timeout=None):
         """One call of another service or peer, under a client span. -> its answer; Failure when there is none."""
-        with self.telemetry.tracer.start_as_current_span(
-                f"{method} {path}", kind=SpanKind.CLIENT, record_exception=False,
-                attributes={"http.request.method": method, "server.address": peer}) as span:
+        name, told = self._manner.span(SpanKind.CLIENT, method, path, peer)
+        with self.telemetry.tracer.start_as_current_span(name, kind=SpanKind.CLIENT, record_exception=False,
+                                                         set_status_on_exception=False, attributes=told) as span:
             headers = {}
             propagate.inject(headers)
             try:
                 status, answer = await client.call(method, path, body, headers, timeout)
             except (OSError, asyncio.TimeoutError) as problem:
-                span.set_attribute("error.type", type(problem).__name__)
+                self._manner.ended(span, 0, True)
                 raise Failure(504, f"{peer} does not answer: {type(problem).__name__}") from problem
-            span.set_attribute("http.response.status_code", status)
+            self._manner.ended(span, status, status >= 400)
             if status >= 400:
                 raise Failure(502, f"{peer} answers {status}")
             return json.loads(answer or b"{}")
@@ -162,17 +174,17 @@ class Service:
         function = self.routes.get(f"{method} {path}")
         if function is None:
             return 404, {"error": "no such route"}
-        with self.telemetry.tracer.start_as_current_span(
-                f"{method} {path}", context=propagate.extract(headers), kind=SpanKind.SERVER, record_exception=False,
-                attributes={"http.request.method": method, "http.route": path}) as span:
+        name, told = self._manner.span(SpanKind.SERVER, method, path)
+        start = time.monotonic()
+        with self.telemetry.tracer.start_as_current_span(name, context=propagate.extract(headers), kind=SpanKind.SERVER,
+                                                         record_exception=False, attributes=told) as span:
             try:
                 status, answer = 200, await function(body)
             except Failure as failure:
                 status, answer = failure.status, {"error": str(failure)}
                 self.telemetry.log(SeverityNumber.ERROR, f"{method} {path} failed: {failure}")
-            span.set_attribute("http.response.status_code", status)
-            if status >= 500:
-                span.set_status(Status(StatusCode.ERROR))
+            self._manner.ended(span, status, status >= 500)
+            self._answered_ms.record(1000 * (time.monotonic() - start), {"http.route": path, "http.status": status})
             return status, answer
 
 

@@ -17,9 +17,9 @@ IN_FLIGHT_MAX = 2000       # a fault that lasts may not take the machine with it
 
 
 class Load:
-    def __init__(self, endpoints, seed):
+    def __init__(self, endpoints, seed, usual=1.0):
         self._client, self._sms = Client(endpoints["rider-api"]), Client(endpoints["sms-gateway"])
-        self._random, self.factor = random.Random(seed), 1.0
+        self._random, self._usual, self.factor = random.Random(seed), usual, 1.0
         self._seen = {}  # (operation, second) -> [n, good, fast]
         self._stop, self._in_flight = threading.Event(), set()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
@@ -35,7 +35,7 @@ class Load:
         loop, due = asyncio.get_running_loop(), time.time()
         watch = loop.create_task(self._watch_lag())
         while not self._stop.is_set():
-            due += self._random.expovariate(sum(RATES.values()) * self.factor)
+            due += self._random.expovariate(sum(RATES.values()) * self._usual * self.factor)
             await asyncio.sleep(max(0.0, due - time.time()))
             operation = self._random.choices(list(RATES), list(RATES.values()))[0]
             if len(self._in_flight) < IN_FLIGHT_MAX:

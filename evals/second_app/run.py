@@ -24,6 +24,7 @@ sys.path[:0] = [str(ROOT / "apptest"), str(ROOT / "demo"), str(HERE)]
 import harness  # noqa: E402
 from faults import FAULTS  # noqa: E402
 from load import RATES, Load  # noqa: E402
+from manners import LOW, MANNERS, Manner, without_expectations  # noqa: E402
 from runner.product import unix_seconds  # noqa: E402
 from runner.trial import detections, rank_of, verdict_of  # noqa: E402
 
@@ -39,10 +40,12 @@ def arguments():
     parser.add_argument("--only", metavar="FAULT", action="append", choices=[*FAULTS, "healthy"],
                         help="this one only (may be given more than once); 'healthy' is the healthy period")
     parser.add_argument("--seed", type=int, default=1, help="of the order, the arrivals and the riders")
-    parser.add_argument("--list", action="store_true", help="list the faults and end")
+    parser.add_argument("--list", action="store_true", help="list the faults and the manners, and end")
     parser.add_argument("--blind", action="store_true", help="declare the knobs without what they are expected to do")
     parser.add_argument("--tokens", action="store_true", help="give each service a credential of its own: without, what "
                         "one sender tells is only believed when evaluations that were served confirm it")
+    parser.add_argument("--as", metavar="MANNER", dest="manners", action="append", choices=list(MANNERS), default=[],
+                        help="tell the same in another manner (may be given more than once; --list names them)")
     parser.add_argument("--report", type=pathlib.Path, default=ROOT / "build/second_app/report.json")
     parser.add_argument("--data", type=pathlib.Path, help="keep Homeostat's data directory here, to look at the ledger")
     return parser.parse_args()
@@ -50,16 +53,6 @@ def arguments():
 
 def say(text):
     print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
-
-
-def without_expectations(text):
-    """The declarations less `expect:` and what belongs to it."""
-    out, inside = [], False
-    for line in text.splitlines():
-        inside = line == "    expect:" or (inside and line.startswith("      "))
-        if not inside:
-            out.append(line)
-    return "\n".join(out) + "\n"
 
 
 def names_of(processes):
@@ -72,7 +65,7 @@ class World:
     def __init__(self, options):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="homeostat-second-app-"))
         self.config = self.directory / "homeostat.yaml"
-        text = (HERE / "homeostat.yaml").read_text()
+        text = Manner(options.manners).declared((HERE / "homeostat.yaml").read_text())
         self.declared = without_expectations(text) if options.blind else text
         services = ("rider-api", "pricing", "geo", "dispatch", "courier") if options.tokens else ()
         tokens = {name: secrets.token_hex(16) for name in services}
@@ -84,8 +77,8 @@ class World:
         names = names_of(PROCESSES)
         self.endpoints = {n: f"http://127.0.0.1:{p}" for n, p in zip(names, harness.free_ports(len(names)))}
         self.endpoints |= {"otlp": self.homeostat.url("otlp_http"), "values": self.homeostat.url("values")}
-        self.endpoints |= {f"token of {name}": token for name, token in tokens.items()}
-        self.load = Load(self.endpoints, options.seed)
+        self.endpoints |= {f"token of {name}": token for name, token in tokens.items()} | {"as": options.manners}
+        self.load = Load(self.endpoints, options.seed, LOW if "low-traffic" in options.manners else 1.0)
         self._running = []
 
     def __enter__(self):
@@ -346,7 +339,7 @@ def run(options):
     wanted = options.only or [*FAULTS, "healthy"]
     order = [name for name in wanted if name != "healthy"]
     random.Random(options.seed).shuffle(order)
-    results = {"seed": options.seed, "blind": options.blind, "started": time.time(), "trials": []}
+    results = {"seed": options.seed, "blind": options.blind, "as": options.manners, "started": time.time(), "trials": []}
     with World(options) as world:
         say(f"console {world.homeostat.url('http')}/   logs and data in {world.directory}")
         world.act(False)
@@ -365,6 +358,8 @@ def main():
     if options.list:
         for name, fault in FAULTS.items():
             print(f"{name:18s} {fault['about']}{'' if fault['knobs'] else ' (no knob repairs it)'}")
+        for name, about in MANNERS.items():
+            print(f"--as {name:18s} {about}")
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
     if not os.access(harness.binary(), os.X_OK):

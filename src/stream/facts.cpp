@@ -1,5 +1,6 @@
 #include "stream/facts.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstring>
@@ -43,6 +44,7 @@ const std::vector<Known>& known_keys() {
       {"messaging.destination.name", &Facts::destination},
       {"messaging.destination", &Facts::destination},
       {"rpc.service", &Facts::rpc_service},
+      {"error.type", &Facts::error_type},
       {"client.address", &Facts::subject},
       {"http.client_ip", &Facts::subject},
       {"source.address", &Facts::subject},
@@ -84,13 +86,31 @@ const ByLength& by_length() {
   return table;
 }
 
+// A number (rpc.grpc.status_code) or a name (rpc.response.status_code). Other RPC systems have codes of their own,
+// whose meaning the span's status tells: -1.
+int grpc_code_of(std::string_view text) {
+  constexpr std::array<std::string_view, 17> names = {
+      "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
+      "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+      "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
+      "DATA_LOSS", "UNAUTHENTICATED"};
+  int code = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), code);
+  if (error == std::errc())
+    return end == text.data() + text.size() && code < static_cast<int>(names.size()) ? code : -1;
+  const auto at = std::find(names.begin(), names.end(), text);
+  return at == names.end() ? -1 : static_cast<int>(at - names.begin());
+}
+
 void read(const model::Attribute& attribute, const ByLength& table, Facts& facts) {
   if (attribute.key.size() < key_bytes_min || attribute.key.size() > key_bytes_max) return;
   const uint32_t end = end_of(attribute.key);
   for (const auto& [known_end, known] : table[attribute.key.size()]) {
     if (known_end != end) continue;
     if (std::memcmp(known.key.data(), attribute.key.data(), known.key.size()) != 0) continue;
-    if (known.number != nullptr)
+    if (known.number == &Facts::grpc_status)
+      facts.grpc_status = grpc_code_of(attribute.value);
+    else if (known.number != nullptr)
       std::from_chars(attribute.value.data(), attribute.value.data() + attribute.value.size(), facts.*known.number);
     else if ((facts.*known.text).empty())
       facts.*known.text = attribute.value;

@@ -8,10 +8,11 @@
 
 namespace hs::stream {
 
-// Views into the row. Sources: OpenTelemetry semantic conventions 1.4 to 1.36 (http, rpc, db, messaging,
+// Views into the row. Sources: OpenTelemetry semantic conventions 1.4 to 1.39 (http, rpc, db, messaging,
 // feature-flags).
 struct Facts {
-  std::string_view peer_service, address, port, url, db_system, messaging_system, destination, rpc_service, subject;
+  std::string_view peer_service, address, port, url, db_system, messaging_system, destination, rpc_service, subject,
+      error_type;
   int http_status = 0, grpc_status = -1;  // 0 and -1: absent
   std::string_view flag_key, flag_variant, flag_value, flag_reason, flag_version, flag_context;
 };

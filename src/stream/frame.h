@@ -68,6 +68,7 @@ struct Outcome {
   std::string service, operation, instance;  // of the span
   std::string credential;                    // who sent the span
   bool entry = false;                        // the span has no traced parent: the request as its sender saw it
+  bool message = false;                      // of a consumer: nobody waits for it
   bool error = false, denied = false, limited = false;  // as in Cell
   UnixNanos started = 0;  // of the span: requests begun before a change prove nothing about it
   double duration_ms = 0;

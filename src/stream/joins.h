@@ -57,9 +57,9 @@ class Joins {
   // `horizon`: rotate() is called twice in it.
   Joins(size_t spans_max, UnixNanos horizon);
   // Whether it can be told of an answer that its parent never came. A caller that gave up on a slow answer was seen so
-  // long before it that it may be forgotten.
+  // long before it that it may be forgotten; so may who left a message that waited in a queue.
   bool tells_of_parent(const SpanIn& answer) const {
-    return answer.parent != 0 && answer.end - answer.start < horizon_ / 2;
+    return answer.parent != 0 && !answer.async && answer.end - answer.start < horizon_ / 2;
   }
   // The callee of a call whose span has not been added yet, if its answer came first.
   SeriesId callee_of(uint64_t key);

@@ -74,6 +74,12 @@ void Kpis::count(size_t kpi, int64_t second, bool good, double value, double wei
   if (kpis_[kpi].kind == config::KpiKind::quantile) at->values.add(value, weight);
 }
 
+void Kpis::count_since(size_t kpi, int64_t since, int64_t second, bool good, double weight) {
+  const int64_t seconds = std::clamp<int64_t>(second - since, 1, spread_s_max);
+  for (int64_t s = second - seconds + 1; s <= second; ++s)
+    count(kpi, s, good, 0, weight / static_cast<double>(seconds));
+}
+
 void Kpis::add_span(const model::Batch& batch, size_t row, std::string_view service, const Ending& ending,
                     double weight) {
   if (!spans_) return;
@@ -147,6 +153,9 @@ void Kpis::add_number(size_t kpi, const model::Batch& batch, size_t row, int64_t
   const model::Points& points = batch.points;
   const model::Metric& metric = points.metrics[points.metric[row]];
   double value = points.value[row];
+  int64_t since = metric.temporality == model::Temporality::delta && points.start_time[row] > 0
+                      ? points.start_time[row] / nanos_per_s
+                      : second - 1;
   if (metric.kind == model::MetricKind::sum && is_cumulative(metric)) {
     Last& last = *last_of(batch, row);
     const double before = last.value;
@@ -154,11 +163,13 @@ void Kpis::add_number(size_t kpi, const model::Batch& batch, size_t row, int64_t
     last.value = value;
     last.known = true;
     value = first ? 0 : std::max(0.0, value - before);
+    since = first ? second - 1 : last.second;
+    last.second = second;
   }
   if (kpis_[kpi].kind == config::KpiKind::quantile)
     count(kpi, second, good, value, 1);
   else if (value > 0)
-    count(kpi, second, good, 0, value);
+    count_since(kpi, since, second, good, value);
 }
 
 void Kpis::add_distribution(size_t kpi, const model::Batch& batch, size_t row, int64_t second, bool good) {
@@ -168,15 +179,19 @@ void Kpis::add_distribution(size_t kpi, const model::Batch& batch, size_t row, i
   const bool bucketed = d.counts.size() == d.bounds.size() + 1;
   std::vector<uint64_t> counts = d.counts;
   double total = static_cast<double>(d.count);
+  int64_t since =
+      !is_cumulative(metric) && points.start_time[row] > 0 ? points.start_time[row] / nanos_per_s : second - 1;
   if (is_cumulative(metric)) {
     Last& last = *last_of(batch, row);
     if (!last.known) counts.assign(counts.size(), 0), total = 0;
     if (last.known && last.buckets.size() == counts.size())
       for (size_t i = 0; i < counts.size(); ++i) counts[i] -= std::min(counts[i], last.buckets[i]);
     total = last.known ? std::max(0.0, total - last.count) : 0;
-    last = {.value = 0, .count = static_cast<double>(d.count), .buckets = d.counts, .known = true};
+    if (last.known) since = last.second;
+    last = {.value = 0, .count = static_cast<double>(d.count), .buckets = d.counts, .known = true, .second = second};
   }
-  if (kpis_[kpi].kind != config::KpiKind::quantile) return total > 0 ? count(kpi, second, good, 0, total) : void();
+  if (kpis_[kpi].kind != config::KpiKind::quantile)
+    return total > 0 ? count_since(kpi, since, second, good, total) : void();
   for (size_t i = 0; bucketed && i < counts.size(); ++i)
     if (counts[i] > 0) count(kpi, second, good, value_in_bucket(d, i), static_cast<double>(counts[i]));
 }

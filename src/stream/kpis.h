@@ -17,6 +17,9 @@ class Kpis {
  public:
   static constexpr size_t series_max = 10'000;  // cumulative series whose last value is remembered
   static constexpr size_t points_max = 10'000;  // (KPI, second) in one tick
+  // What a metric counted between two exports is spread over the seconds between them; of a longer pause, over the
+  // last.
+  static constexpr int64_t spread_s_max = 120;
 
   void declare(std::vector<config::Kpi> kpis);
   bool empty() const { return kpis_.empty(); }
@@ -31,9 +34,11 @@ class Kpis {
     double value = 0, count = 0;
     std::vector<uint64_t> buckets;
     bool known = false;
+    int64_t second = 0;
   };
   using Row = model::AttributeColumn;
   void count(size_t kpi, int64_t second, bool good, double value, double weight);
+  void count_since(size_t kpi, int64_t since, int64_t second, bool good, double weight);
   KpiPoint* point(size_t kpi, int64_t second);
   void add_point(size_t kpi, const model::Batch& batch, size_t row, int64_t second);
   void add_number(size_t kpi, const model::Batch& batch, size_t row, int64_t second, bool good);

@@ -15,6 +15,7 @@ constexpr int64_t unit_block_s = 5;  // the unit of analysis where no user is na
 constexpr size_t value_bytes_max = 256;
 constexpr size_t pattern_bytes_max = 512;
 constexpr size_t log_cells_per_tick_max = 20'000;
+constexpr uint8_t failed_status = 2;   // OTLP Status.code ERROR
 constexpr uint8_t warn_severity = 13;  // OTLP SeverityNumber WARN: addresses in quieter lines are not looked for
 
 uint64_t trace_hash(const model::TraceId& id) { return hash64({reinterpret_cast<const char*>(id.data()), id.size()}); }
@@ -28,11 +29,27 @@ int64_t number_of(std::string_view text) {
 bool is_answer(uint8_t kind) { return kind == 2 || kind == 5; }
 bool is_call(uint8_t kind) { return kind == 3 || kind == 4; }
 
+// A span that tells neither a status nor a code, but the type of an error, or an exception that left it.
+bool threw(const model::Spans& spans, size_t row, const Facts& facts) {
+  if (spans.status[row] != 0 || facts.http_status != 0 || facts.grpc_status >= 0) return false;
+  if (!facts.error_type.empty()) return true;
+  if (spans.events.ends.empty()) return false;
+  const model::Events& events = spans.events;
+  for (uint32_t e = row == 0 ? 0 : events.ends[row - 1]; e < events.ends[row]; ++e) {
+    if (events.name[e] != "exception") continue;
+    const auto* begin = events.attributes.begin(e);
+    const auto* end = events.attributes.end(e);
+    const auto handled = [](const model::Attribute& a) { return a.key == "exception.escaped" && a.value == "false"; };
+    if (std::none_of(begin, end, handled)) return true;
+  }
+  return false;
+}
+
 Arrived arrived(const model::Batch& batch, size_t row) {
   const model::Spans& spans = batch.spans;
   Arrived span;
   span.facts = facts_of(spans.attributes.begin(row), spans.attributes.end(row));
-  span.ending = ending_of(spans.status[row], span.facts);
+  span.ending = ending_of(threw(spans, row, span.facts) ? failed_status : spans.status[row], span.facts);
   span.start = spans.start[row];
   span.end = span.start + static_cast<int64_t>(spans.duration_ns[row]);
   span.second = span.end / nanos_per_s;

@@ -24,8 +24,10 @@ struct Limits {
   size_t operations_per_service_max = 200;  // beyond: "other"; slots silent for 10 minutes are given away
   size_t series_max = 20'000;               // (service, operation, instance, kind, peer)
   size_t joins_max = 400'000;               // spans remembered for joining, about 100 bytes each
-  int64_t horizon_s = 10;                   // how long a span waits for its relatives and for flag evaluations
-  int64_t past_s = 600, future_s = 10;      // event times outside [received - past, received + future] are left out
+  // How long a span waits for its relatives and for flag evaluations, at least half of it: SDKs export each second to
+  // each ten, every service at its own moments. Bounded by joins_max where there are many.
+  int64_t horizon_s = 30;
+  int64_t past_s = 600, future_s = 10;  // event times outside [received - past, received + future] are left out
 };
 
 // Runs of each reason to leave something out, since the start.

@@ -145,6 +145,48 @@ TEST(Stream, denied_and_limited_are_no_faults_and_500_is_one) {
   EXPECT_EQ(c->subjects, 2u);
 }
 
+TEST(Stream, a_failure_is_told_in_many_ways) {
+  Stream stream;
+  Builder bad("bad"), good("good");
+  bad.span({.id = 1, .attributes = {{"http.status_code", "500"}}});
+  bad.span({.id = 2, .attributes = {{"rpc.grpc.status_code", "14"}}});
+  bad.span({.id = 3, .attributes = {{"rpc.response.status_code", "DEADLINE_EXCEEDED"}}});
+  bad.span({.id = 4, .attributes = {{"error.type", "TimeoutError"}}});
+  bad.span({.id = 5, .event = {{"exception.type", "ValueError"}}, .event_name = "exception"});
+  bad.span({.id = 6, .status = 2, .attributes = {{"rpc.response.status_code", "-32603"}}});  // JSON-RPC
+  good.span({.id = 1, .attributes = {{"rpc.response.status_code", "OK"}}});
+  good.span({.id = 2, .attributes = {{"rpc.response.status_code", "NOT_FOUND"}}});
+  good.span({.id = 3, .attributes = {{"rpc.grpc.status_code", "0"}}});
+  good.span({.id = 4,
+             .attributes = {{"http.status_code", "200"}},
+             .event = {{"exception.type", "E"}},
+             .event_name = "exception"});
+  good.span({.id = 5, .event = {{"exception.escaped", "false"}}, .event_name = "exception"});
+  good.span({.id = 6, .status = 1, .event = {{"exception.type", "E"}}, .event_name = "exception"});
+  good.span({.id = 7, .attributes = {{"rpc.response.status_code", "20"}}});  // Dubbo's OK
+  stream.add(bad.batch(), at(1), "a");
+  stream.add(good.batch(), at(1), "a");
+  const Frame frame = stream.tick(at(1));
+  EXPECT_EQ(cell(frame, "bad")->errors, 6);
+  EXPECT_EQ(cell(frame, "good")->errors, 0);
+}
+
+// What OpenTelemetry's first conventions had of an evaluation: no version and no user.
+TEST(Stream, an_evaluation_is_told_in_the_oldest_form) {
+  Stream stream;
+  Builder b("s");
+  b.span(
+      {.id = 1,
+       .event = {{"feature_flag.key", "k"}, {"feature_flag.provider_name", "x"}, {"feature_flag.variant", "candidate"}},
+       .event_name = "feature_flag"});
+  stream.add(b.batch(), at(1), "a");
+  const Frame frame = stream.tick(at(1));
+  ASSERT_EQ(frame.outcomes.size(), 1u);
+  EXPECT_EQ(frame.outcomes[0].variant, "candidate");
+  EXPECT_EQ(frame.outcomes[0].revision, 0);
+  EXPECT_TRUE(frame.outcomes[0].by_instance);
+}
+
 TEST(Stream, sampled_spans_count_with_their_weight) {
   Stream stream;
   Builder b("s");
@@ -210,15 +252,28 @@ TEST(Stream, outcomes_join_a_flag_that_another_service_evaluated) {
   }
 }
 
+// The caller's exporter sends every ten seconds, and is in the middle of that.
+TEST(Stream, outcomes_wait_for_a_late_batch) {
+  Stream stream;
+  Builder inner("payment"), outer("frontend");
+  inner.span({.id = 4, .parent = 3, .kind = 2, .name = "POST /pay", .event = flag("candidate", "17", "bob")});
+  outer.span({.id = 1, .kind = 2, .name = "GET /"});
+  stream.tick(at(0));
+  stream.add(inner.batch(), at(1), "a");
+  for (int s = 1; s < 12; ++s) stream.tick(at(s));
+  stream.add(outer.batch(), at(12), "a");
+  EXPECT_EQ(stream.tick(at(12)).outcomes.size(), 1u);
+}
+
 TEST(Stream, outcomes_expire) {
   Stream stream;
   Builder inner("payment"), outer("frontend");
   inner.span({.id = 4, .parent = 3, .kind = 2, .name = "POST /pay", .event = flag("candidate", "17", "bob")});
   outer.span({.id = 1, .kind = 2, .name = "GET /"});
   stream.add(inner.batch(), at(1), "a");
-  for (int s = 1; s < 20; ++s) stream.tick(at(s));
-  stream.add(outer.batch(), at(20), "a");
-  EXPECT_TRUE(stream.tick(at(20)).outcomes.empty());
+  for (int s = 1; s < 60; ++s) stream.tick(at(s));
+  stream.add(outer.batch(), at(60), "a");
+  EXPECT_TRUE(stream.tick(at(60)).outcomes.empty());
 }
 
 TEST(Stream, an_operation_whose_callers_are_not_traced_is_an_entry) {
@@ -241,6 +296,26 @@ TEST(Stream, an_operation_whose_callers_are_not_traced_is_an_entry) {
     if (i == 59) {
       EXPECT_TRUE(frame.outcomes[0].entry);
     }
+  }
+}
+
+// Messages that wait in a queue come long after their senders: nobody remembers these, and yet it is no entry.
+TEST(Stream, a_consumer_of_a_long_queue_is_no_entry) {
+  Stream stream;
+  for (int i = 0; i < 120; ++i) {
+    Builder b("courier");
+    b.span({.trace = static_cast<uint8_t>(i + 1),
+            .id = 1,
+            .parent = 99,
+            .kind = 5,
+            .name = "deliver",
+            .start_ms = i * 1000,
+            .event = flag("base", "1", "bob")});
+    stream.add(b.batch(), at(i + 1), "a");
+    const Frame frame = stream.tick(at(i + 1));
+    ASSERT_EQ(frame.outcomes.size(), 1u);
+    EXPECT_FALSE(frame.outcomes[0].entry);
+    EXPECT_TRUE(frame.outcomes[0].message);
   }
 }
 
@@ -401,6 +476,35 @@ TEST(Stream, kpis_count_what_was_declared) {
   EXPECT_EQ(frame.kpis[0].numerator, 2);
   EXPECT_EQ(frame.kpis[1].numerator, 1);
   EXPECT_EQ(frame.kpis[1].denominator, 2);
+}
+
+model::Batch counter(int64_t second, double value) {
+  model::Batch batch;
+  batch.signal = model::Signal::metrics;
+  batch.resources.push_back({.service = "s"});
+  model::Metric metric{.name = "orders.total"};
+  metric.kind = model::MetricKind::sum, metric.temporality = model::Temporality::cumulative;
+  batch.points.metrics.push_back(metric);
+  batch.points.metric.push_back(0);
+  batch.points.time.push_back(at(second)), batch.points.start_time.push_back(at(0)), batch.points.flags.push_back(0);
+  batch.points.value.push_back(value), batch.points.int_value.push_back(0), batch.points.is_int.push_back(0);
+  batch.points.distribution.push_back(model::Points::no_distribution);
+  batch.points.attributes.end_row();
+  return batch;
+}
+
+// An SDK exports its metrics each minute: sixty orders are one a second, not sixty in one and none in the others.
+TEST(Stream, what_a_metric_counted_is_of_the_whole_time_since_it_was_told) {
+  Stream stream;
+  config::Declarations d;
+  d.kpis.push_back({.name = "orders", .source = "metric", .metric = "orders.total"});
+  stream.declare(d);
+  stream.add(counter(60, 1'000), at(60), "a");
+  stream.add(counter(120, 1'060), at(120), "a");
+  const Frame frame = stream.tick(at(120));
+  ASSERT_EQ(frame.kpis.size(), 60u);
+  for (const KpiPoint& point : frame.kpis) EXPECT_NEAR(point.numerator, 1, 1e-9) << point.second - t0;
+  EXPECT_EQ(frame.kpis.front().second, t0 + 61);
 }
 
 }  // namespace

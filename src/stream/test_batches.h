@@ -21,7 +21,8 @@ struct SpanSpec {
   int64_t start_ms = 0, duration_ms = 10;  // after t0
   uint8_t status = 0;
   Attributes attributes = {};
-  Attributes event = {};  // one event, a flag evaluation
+  Attributes event = {};  // one event
+  std::string event_name = "feature_flag.evaluation";
 };
 
 class Builder {
@@ -54,7 +55,7 @@ class Builder {
     put(x.attributes, s.attributes);
     if (!s.event.empty()) {
       x.events.time.push_back(x.start.back());
-      x.events.name.push_back("feature_flag.evaluation");
+      x.events.name.push_back(batch_.arena.copy(s.event_name));
       put(x.events.attributes, s.event);
     }
     x.events.ends.push_back(static_cast<uint32_t>(x.events.name.size()));

@@ -100,6 +100,7 @@ void Stream::State::tick_outcomes(Frame& frame) {
     o.instance = names.text(s.instance);
     o.credential = names.text(s.credential);
     o.entry = is_entry(j);
+    o.message = s.kind == 5;
     o.error = j.answered.error;
     o.denied = j.answered.denied;
     o.limited = j.answered.limited;

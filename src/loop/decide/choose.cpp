@@ -28,8 +28,12 @@ constexpr double relief_size_max = 4;  // doublings up to which more relief is b
 constexpr double other_dependency = 0.3;
 constexpr double unknown_cost = 0.3;   // to try on everybody what nobody said anything about: after canaries as near
 constexpr double unknown_near = 0.35;  // and only that near the cause
-constexpr int64_t reading_s = 6, reading_lag_s = 4;  // what a request evaluated is known when its trace has been joined
+// What a request evaluated is known when its trace has been joined: so much later than its telemetry comes.
+constexpr int64_t reading_s = 6, reading_lag_s = 3;
 constexpr double reading_n_min = 15, reading_share = 0.1;
+constexpr int64_t asked_s = 5, asked_before_s = 60;
+constexpr double asked_min = 15;                          // evaluations to be expected, or nothing follows
+constexpr double unasked_share = 0.1, asked_share = 0.5;  // of what is usual
 constexpr double rest_cost = 0.5;      // no expectation names the suffering operation, only the service
 constexpr double worth_trying = -2.2;  // about one in ten: below, a change costs more than it can bring
 constexpr size_t causes_considered = 4;
@@ -59,6 +63,13 @@ std::string opposite(const std::string& direction) {
   return "";
 }
 
+// A peer is known by its address, with a port when the caller's library tells it; people declare the name alone.
+bool is_called(std::string_view name, std::string_view peer) {
+  if (name.empty() || !peer.starts_with(name)) return false;
+  const std::string_view rest = peer.substr(name.size());
+  return rest.empty() || (rest.size() > 1 && rest[0] == ':' && rest.find_first_not_of("0123456789", 1) == rest.npos);
+}
+
 bool is_overload(const Cause& cause) {
   return cause.kind == "saturated" || cause.kind == "load" || cause.kind == "retries" || cause.kind == "security";
 }
@@ -79,8 +90,8 @@ double gain_of(const Situation& s, const Option& option, const Expectation& e) {
   if (!same && !other) return 0;
   const Cause& cause = s.incident->causes[0];
   bool about = suffers(*s.incident, e.service, e.operation);
-  bool near = about || suffers(*s.incident, e.service, "") || cause.service == e.service || cause.peer == e.service ||
-              on_the_way(s, e.service);
+  bool near = about || suffers(*s.incident, e.service, "") || cause.service == e.service ||
+              is_called(e.service, cause.peer) || on_the_way(s, e.service);
   bool load = e.measure == config::Measure::load;
   bool measure = name_of(e.measure) == s.goal->measure || s.goal->measure == "kpi" || (load && is_overload(cause));
   // Answers that do not come are failures and slowness that nobody tells of, and not too much of anything.
@@ -99,7 +110,7 @@ double relevance(const Situation& s, const Knob& knob) {
   double sum = 0, all = 0;
   for (size_t i = 0; i < std::min(s.incident->causes.size(), causes_considered); ++i) {
     const Cause& c = s.incident->causes[i];
-    bool about = knob.dependency == c.peer || knob.dependency == c.service;
+    bool about = is_called(knob.dependency, c.peer) || knob.dependency == c.service;
     bool other = !about && (!c.peer.empty() || !contains(knob.services, c.service));
     sum += c.probability * (other ? other_dependency : 1), all += c.probability;
   }
@@ -178,14 +189,40 @@ bool fail_before(const Situation& s, const Knob& knob) {
   if (knob.scope != config::KnobScope::request) return false;
   const auto from_outside = [&](const auto& r) { return s.history->is_entry(r.first.first, r.first.second); };
   if (std::none_of(s.goal->requests.begin(), s.goal->requests.end(), from_outside)) return false;
-  const int64_t to = s.history->last_second() - reading_lag_s, from = to - reading_s;
+  int64_t delay_s = 1;
+  for (const auto& [where, bad] : s.goal->requests) delay_s = std::max(delay_s, s.history->delay_s(where.first));
+  for (const auto& service : knob.services) delay_s = std::max(delay_s, s.history->delay_s(service));
+  const int64_t to = s.history->last_second() - reading_lag_s - delay_s, from = to - reading_s;
   const Block all = total(blocks_of(*s.goal, *s.history, {}, from, to));
   const auto read = s.history->evaluations(knob.key, s.goal->requests.begin()->second, from, to);
   return all.bad >= reading_n_min && read.bad < reading_share * all.bad;
 }
 
+// How many evaluations of the knob we served in the last seconds, and how many that would be usually.
+std::pair<double, double> asked(const Situation& s, const Knob& knob) {
+  const int64_t onset = s.goal->started / nanos_per_s, to = s.history->last_second() + 1;
+  const double now = s.history->evaluations(knob.key, {}, to - asked_s, to).served;
+  const double before = s.history->evaluations(knob.key, {}, onset - asked_before_s, onset).served;
+  return {now, before * asked_s / asked_before_s};
+}
+
+// Requests end, or stand still, before they come to the knob: nobody asks for it any more, though the same service asks
+// for another one as ever. That is known at once, also of requests that have not ended and that nobody tells of.
+bool is_unasked(const Situation& s, const Knob& knob) {
+  if (knob.scope != config::KnobScope::request || s.history->last_second() < s.goal->started / nanos_per_s + asked_s)
+    return false;
+  const auto [now, usual] = asked(s, knob);
+  if (usual < asked_min || now > unasked_share * usual) return false;
+  return std::any_of(s.declarations->knobs.begin(), s.declarations->knobs.end(), [&](const Knob& other) {
+    if (other.scope != config::KnobScope::request || other.services != knob.services) return false;
+    const auto [others_now, others_usual] = asked(s, other);
+    return others_usual >= asked_min && others_now >= asked_share * others_usual;
+  });
+}
+
 // Requests that read other knobs but never this one cannot be cured by it.
 bool reaches(const Situation& s, const Knob& knob) {
+  if (is_unasked(s, knob)) return false;
   if (s.goal->requests.empty() || !s.history->is_read(knob.key)) return true;
   if (fail_before(s, knob)) return false;
   return std::any_of(s.goal->requests.begin(), s.goal->requests.end(),
@@ -229,19 +266,25 @@ void add_options(const Situation& s, const Knob& knob, Choice& choice) {
   for (auto& move : moves) {
     Option option{.knob = &knob, .move = move, .from = settled};
     option.undo = undo != nullptr && move.to == undo->previous;
-    option.ramp = !contained(knob) || !s.goal->series.empty();
+    // Where no evaluation names a user there are no units to compare: the incident's own continuation must tell.
+    option.ramp = !contained(knob) || !s.goal->series.empty() || s.history->is_keyless(knob.key);
     add_option(s, std::move(option), choice);
   }
 }
 
-std::string why_nothing(const Situation& s, const Choice& choice, size_t near) {
+std::string one_in(double log_odds) { return fmt::format("1 in {:.0f}", 1 + std::exp(-log_odds)); }
+
+std::string why_nothing(const Situation& s, const Choice& choice, size_t near, const std::vector<std::string>& unread) {
   const Cause& cause = s.incident->causes[0];
+  if (near == 0 && !unread.empty())
+    return fmt::format("the requests that suffer do not come to the knobs near {} ({})", cause.entity,
+                       fmt::join(unread, ", "));
   if (near == 0) return fmt::format("no declared knob is near {}", cause.entity);
   if (choice.ranked.empty() && choice.refused > 0) return "every change near the cause was tried or is refused for now";
   if (choice.ranked.empty()) return "what is near the cause may only be changed with a reason, and there is none";
   const Option& best = choice.ranked[0];
-  return fmt::format("no change is worth trying: the best is {} {} with log odds {:.1f}", best.knob->key,
-                     best.move.direction, best.log_odds);
+  return fmt::format("no knob is expected to help: the best is {} ({}), and that would be {}", best.knob->key,
+                     best.move.direction, one_in(best.log_odds));
 }
 
 }  // namespace
@@ -252,8 +295,11 @@ bool contained(const Knob& knob) {
 
 double closeness(const Knob& knob, const Cause& cause, const Incident& incident, const Past& history) {
   double best = 0;
-  bool reads = contains(knob.services, cause.service);
-  bool about = !knob.dependency.empty() && (knob.dependency == cause.peer || knob.dependency == cause.service);
+  bool reads = contains(knob.services, cause.service) ||
+               std::any_of(knob.services.begin(), knob.services.end(), [&](const auto& s) {
+                 return is_called(s, cause.peer);  // it sends no spans: its callers know it by its address
+               });
+  bool about = !knob.dependency.empty() && (is_called(knob.dependency, cause.peer) || knob.dependency == cause.service);
   if (about) best = 1;
   if (!cause.change.empty() && cause.change == knob.key) best = 1;
   // A knob in the failing service; less so if it is about another dependency of it.
@@ -273,11 +319,16 @@ Choice choose(const Situation& s) {
     return choice;
   }
   size_t near = 0;
+  std::vector<std::string> unread;
   for (const Knob& knob : s.declarations->knobs) {
     double best = 0;
     for (size_t i = 0; i < std::min(s.incident->causes.size(), causes_considered); ++i)
       best = std::max(best, closeness(knob, s.incident->causes[i], *s.incident, *s.history));
-    if (best <= 0 || !reaches(s, knob)) continue;
+    if (best <= 0) continue;
+    if (!reaches(s, knob)) {
+      unread.push_back(knob.key);
+      continue;
+    }
     near++;
     add_options(s, knob, choice);
   }
@@ -285,7 +336,8 @@ Choice choose(const Situation& s) {
     auto key = [](const Option& o) { return std::tuple(-o.score, o.knob->key, config::to_text(o.move.to)); };
     return key(a) < key(b);
   });
-  if (choice.ranked.empty() || choice.ranked[0].log_odds < worth_trying) choice.nothing = why_nothing(s, choice, near);
+  if (choice.ranked.empty() || choice.ranked[0].log_odds < worth_trying)
+    choice.nothing = why_nothing(s, choice, near, unread);
   return choice;
 }
 

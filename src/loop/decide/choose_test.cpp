@@ -265,6 +265,43 @@ TEST_F(Fixture, learns) {
   EXPECT_FALSE(run().ranked[0].learning);
 }
 
+// Evaluations that we served are known at once, also of requests that stand still and that nobody tells of.
+TEST_F(Fixture, what_nobody_asks_for_any_more_cures_nothing) {
+  declarations.knobs = {flag("before", "shop", "pay"), flag("after", "shop", "pay")};
+  declarations.knobs[1].expect = {{.service = "shop", .operation = "buy", .when = "enabled"}};
+  incident.started = goal.started = 1090 * nanos_per_s;
+  uint64_t before = 0, after = 0;
+  for (int64_t s = 1000; s < 1100; ++s) {
+    history.add({.tick = (s + 1) * nanos_per_s,
+                 .served = {{"before", "base", 1, before += 10}, {"after", "base", 1, after += s < 1090 ? 10 : 0}}});
+  }
+  EXPECT_EQ(best(), "before enabled");
+  declarations.knobs.erase(declarations.knobs.begin());  // nothing of the service is asked for: it may be down
+  EXPECT_EQ(best(), "after enabled");
+}
+
+TEST_F(Fixture, without_users_to_compare_the_incident_is_compared_with_itself) {
+  declarations.knobs = {flag("fallback", "shop", "pay")};
+  declarations.knobs[0].expect = {{.service = "shop", .operation = "buy", .when = "enabled"}};
+  ASSERT_FALSE(run().ranked.at(0).ramp);
+  stream::Frame frame{.tick = 1001 * nanos_per_s};
+  frame.outcomes.assign(
+      30, {.second = 1000, .knob = "fallback", .by_instance = true, .service = "shop", .operation = "buy"});
+  history.add(frame);
+  EXPECT_TRUE(run().ranked.at(0).ramp);
+  declarations.knobs[0].expect.clear();  // nobody says what it does: not on everybody at once
+  EXPECT_TRUE(run().ranked.empty());
+}
+
+// Callers know a service that sends no spans by its address; libraries tell the port, people do not.
+TEST_F(Fixture, knows_a_peer_by_its_name_without_the_port) {
+  incident.causes = {{.entity = "peer:pay:8080", .kind = "errors", .probability = 0.9, .peer = "pay:8080"}};
+  declarations.knobs = {flag("a", "shop", "mail"), flag("b", "shop", "pay"), flag("c", "payment")};
+  EXPECT_EQ(best(), "b enabled");
+  declarations.knobs = {flag("own", "pay")};
+  EXPECT_EQ(best(), "own enabled");
+}
+
 TEST_F(Fixture, leaves_alone_what_needs_a_restart) {
   declarations.knobs = {flag("a", "shop", "pay")};
   declarations.knobs[0].applies = config::Applies::at_start;

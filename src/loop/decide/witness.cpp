@@ -12,7 +12,7 @@
 namespace hs::loop {
 namespace {
 
-constexpr int64_t recent_s = 8, lag_s = 1;        // what is going on now
+constexpr int64_t recent_s = 8;                   // what is going on now
 constexpr int64_t baseline_s = 90, margin_s = 3;  // how it was before the incident
 constexpr double baseline_s_min = 8;              // seconds as usual, or all are taken
 constexpr double baseline_n_min = 20, recent_n_min = 5;
@@ -21,6 +21,12 @@ constexpr double slow_factor = 1.6;               // of the upper quartile
 constexpr double flood_share = 0.6, flood_z = 5;  // of the reported flood; standard deviations of the served rate
 constexpr double silence = 0.4;                   // of the rate
 constexpr double silence_n_min = 15;              // expected requests before their absence means anything
+constexpr double asked_share = 0.6;               // of the usual evaluations: customers still come
+constexpr double unanswered = 0.6;                // of the answers that are to be expected for them
+constexpr double told_least = 0.75,
+                 told_most = 1.1;     // answers for each evaluation, before; a sampled trace tells of fewer
+constexpr double others_share = 0.6;  // of the rate of the same service's other operations
+constexpr double others_n_min = 8;
 
 using Range = std::pair<int64_t, int64_t>;  // seconds [first, second)
 
@@ -58,12 +64,13 @@ stream::Sketch durations_before(const Past& history, const Scope& scope, const W
   return sum;
 }
 
+void add(Past::Evaluations& sum, const Past::Evaluations& more) {
+  sum.served += more.served, sum.good += more.good, sum.bad += more.bad;
+}
+
 Past::Evaluations evaluations_before(const Past& history, const std::string& knob, const Bad& bad, const Window& w) {
   Past::Evaluations sum;
-  for (const auto& [from, to] : w.base) {
-    const auto some = history.evaluations(knob, bad, from, to);
-    sum.served += some.served, sum.good += some.good, sum.bad += some.bad;
-  }
+  for (const auto& [from, to] : w.base) add(sum, history.evaluations(knob, bad, from, to));
   return sum;
 }
 
@@ -148,16 +155,65 @@ bool probe_testifies(const std::set<std::string>& services, const Past& history,
 // evaluation that we served. Real bad ones took the place of good ones.
 bool served_testifies(const Goal& goal, const Past& history, const Window& w, std::string& which) {
   if (goal.requests.empty()) return false;
-  Bad bad = goal.requests.begin()->second;
+  const auto& [where, bad] = *goal.requests.begin();
+  const bool consumes = history.consumes(where.first, where.second);
   for (const auto& knob : history.knobs_evaluated()) {
-    auto then = evaluations_before(history, knob, bad, w);
-    auto now = history.evaluations(knob, bad, w.from, w.to);
+    const auto told = [&](int64_t from, int64_t to) {
+      return consumes ? history.consumed(knob, where.first, where.second, bad, from, to)
+                      : history.evaluations(knob, bad, from, to);
+    };
+    Past::Evaluations then;
+    for (const auto& [from, to] : w.base) add(then, told(from, to));
+    const auto now = told(w.from, w.to);
     if (then.served < baseline_n_min || now.served < 2 * recent_n_min || now.bad < recent_n_min) continue;
     double good_then = then.good / then.served, good_now = now.good / now.served;
     double all_then = (then.good + then.bad) / then.served, all_now = (now.good + now.bad) / now.served;
     if (good_now > 0.92 * good_then || all_now > 1.15 * all_then || all_then > 1.1) continue;
     which = knob;
     return true;
+  }
+  return false;
+}
+
+// Whether the service goes on telling of its other operations as ever: then what it does not tell of has not ended.
+bool tells_of_others(const Past& history, const std::string& service, const std::string& silent, const Window& w) {
+  double now = 0, then = 0;
+  for (const auto& key : history.keys({.service = service})) {
+    if (key.operation == silent || (key.kind != 2 && key.kind != 5)) continue;
+    const Scope scope{.service = service,
+                      .operation = key.operation,
+                      .instance = key.instance,
+                      .peer = key.peer,
+                      .credential = key.credential,
+                      .kind = key.kind};
+    now += history.total(scope, Bad{}, w.from, w.to).n;
+    then += total_before(history, scope, w).n;
+  }
+  const double expected = w.base_s > 0 ? then / w.base_s * w.now_s() : 0;
+  return expected >= others_n_min && now >= others_share * expected;
+}
+
+// Requests came, for we served what they evaluated, and no answer is told of: neither a good nor a bad one. Nobody can
+// make real answers disappear; that they are merely not reported is excluded where the same service goes on reporting
+// everything else.
+bool served_unanswered(const Incident& incident, const Past& history, const Window& w, std::string& which) {
+  for (const auto& s : incident.symptoms) {
+    const bool silent = s.ended == 0 && s.kind == SymptomKind::throughput && s.observed < s.baseline;
+    if (!silent || !history.is_entry(s.service, s.operation)) continue;
+    if (!tells_of_others(history, s.service, s.operation, w)) continue;
+    for (const auto& knob : history.knobs_evaluated()) {
+      if (!history.reads(s.service, s.operation, knob)) continue;
+      const auto then = evaluations_before(history, knob, Bad{}, w);
+      const auto now = history.evaluations(knob, Bad{}, w.from, w.to);
+      if (then.served < baseline_n_min || w.base_s <= 0 || w.now_s() <= 0) continue;
+      const double usual = then.served / w.base_s * w.now_s(), answers = (then.good + then.bad) / then.served;
+      // Whoever forged answers until now, and stopped, has not silenced real ones: these alone were about as many.
+      if (answers < told_least || answers > told_most) continue;
+      const double expected = answers * now.served, told = now.good + now.bad;
+      if (now.served < asked_share * usual || expected - told < silence_n_min || told > unanswered * expected) continue;
+      which = knob;
+      return true;
+    }
   }
   return false;
 }
@@ -188,8 +244,11 @@ bool served_flood(const Incident& incident, const Past& history, const Window& w
 
 Corroboration corroborate(const Incident& incident, const Goal& goal, const Past& history, const Incidents& known) {
   int64_t onset = goal.started / nanos_per_s, last = history.last_second();
-  Window w{.from = std::max(onset, last - recent_s), .to = last - lag_s + 1};
   const auto services = concerned(incident, history);
+  int64_t delay_s = 1;  // what did not come yet is no silence
+  for (const auto& service : services) delay_s = std::max(delay_s, history.delay_s(service));
+  Window w{.to = last - delay_s + 1};
+  w.from = std::max(onset, w.to - recent_s);
   const bool flood = is_flood(incident, goal);
   look_back(w, onset - margin_s, last, services, known);
   std::set<std::string> heard;
@@ -203,8 +262,18 @@ Corroboration corroborate(const Incident& incident, const Goal& goal, const Past
     return {true, fmt::format("good requests that evaluated {} are missing by as many as are reported bad", which)};
   if (!witnesses.empty() && flood && served_flood(incident, history, w, which))
     return {true, fmt::format("evaluations of {} that we served became more by as many", which)};
+  if (served_unanswered(incident, history, w, which))
+    return {true, fmt::format("answers to requests that evaluated {} are missing", which)};
   if (witnesses.empty()) return {false, "no sender of telemetry shows it against its own past yet"};
-  return {false, fmt::format("only one of {} senders reports it, and nothing of ours confirms it", heard.size())};
+  // What a user can do is part of the reason: with one credential for all, this is where every story ends.
+  return {
+      false,
+      heard.size() == 1
+          ? "all that tells of it has one ingest credential, and neither a probe of ours nor the "
+            "evaluations that we served confirm it; give services credentials of their own, or declare a probe"
+          : fmt::format("only one of {} senders reports it, and neither a probe of ours nor the evaluations that we "
+                        "served confirm it",
+                        heard.size())};
 }
 
 }  // namespace hs::loop

@@ -97,6 +97,107 @@ TEST(Witness, a_forger_is_alone) {
   EXPECT_FALSE(verdict({.forged = 8, .evaluated = true}).given);
 }
 
+// Senders that export every ten seconds, each at its own moments: what did not come yet is no silence.
+TEST(Witness, who_is_late_is_not_silent) {
+  Past history;
+  std::vector<stream::Cell> waiting;
+  for (int64_t s = start; s < end; ++s) {
+    stream::Frame f{.tick = (s + 1) * nanos_per_s};
+    for (const char* name : {"shop", "pay"}) {
+      stream::Cell c{.second = s, .service = name, .operation = "op", .credential = name};
+      c.count = c.spans = 20;
+      waiting.push_back(c);
+    }
+    stream::Cell forged{.second = s, .service = "shop", .operation = "op", .credential = "liar"};
+    forged.count = forged.spans = s >= onset ? 20 : 1, forged.errors = s >= onset ? 20 : 0;
+    f.cells = {forged};
+    for (const char* name : {"shop", "pay"}) {
+      if (s % 10 != (name[0] == 's' ? 2 : 7)) continue;
+      for (const auto& c : waiting)
+        if (c.service == name) f.cells.push_back(c);
+      std::erase_if(waiting, [&](const auto& c) { return c.service == name; });
+    }
+    history.add(f);
+    if (s < onset + 2) continue;
+    Incident incident;
+    incident.symptoms = {{.id = "s", .service = "shop", .operation = "op", .started = onset * nanos_per_s}};
+    incident.causes = {{.entity = "service:pay", .kind = "errors", .probability = 1, .service = "pay"}};
+    const auto word = corroborate(incident, goal_of(incident, {}, history), history, {&incident});
+    EXPECT_FALSE(word.given) << s << " " << word.why;
+  }
+}
+
+struct Hush {  // one sender for all; "book" falls silent, and "look" of the same service goes on, or not
+  bool evaluated = true, others_go_on = true;
+  double answered = 0;  // of the silent operation
+  int forged = 0;       // answers a second on top of the real ones, until then
+};
+Corroboration hush(const Hush& story) {
+  Past history;
+  uint64_t served = 0;
+  for (int64_t s = start; s < end; ++s) {
+    const bool on = s >= onset;
+    stream::Frame f{.tick = (s + 1) * nanos_per_s};
+    const auto told = [&](const char* operation, double n) {
+      stream::Cell c{.second = s, .service = "shop", .operation = operation, .credential = "all"};
+      c.count = n, c.spans = static_cast<uint32_t>(n);
+      if (n > 0) f.cells.push_back(c);
+    };
+    const double booked = on ? 12 * story.answered : 12;
+    told("book", booked), told("look", on && !story.others_go_on ? 0 : 12);
+    for (int i = 0; i < static_cast<int>(booked) + (on ? 0 : story.forged); ++i)
+      f.outcomes.push_back({.second = s, .knob = "k", .service = "shop", .operation = "book", .entry = true});
+    f.served = {{"k", "base", 1, served += on && !story.evaluated ? 0 : 12}};
+    history.add(f);
+  }
+  Incident incident;
+  incident.symptoms = {{.id = "s", .kind = SymptomKind::throughput, .service = "shop", .operation = "book"}};
+  incident.symptoms[0].started = onset * nanos_per_s, incident.symptoms[0].baseline = 12;
+  incident.causes = {{.entity = "service:shop", .kind = "down", .probability = 1, .service = "shop"}};
+  return corroborate(incident, goal_of(incident, {}, history), history, {&incident});
+}
+
+TEST(Witness, requests_that_we_served_and_nobody_answers_confirm_a_hang) {
+  EXPECT_TRUE(hush({}).given) << hush({}).why;
+  EXPECT_FALSE(hush({.answered = 0.9}).given);
+  EXPECT_FALSE(hush({.evaluated = false}).given) << "customers who stay away";
+  EXPECT_FALSE(hush({.others_go_on = false}).given) << "perhaps only its telemetry is lost";
+  EXPECT_FALSE(hush({.answered = 1, .forged = 100}).given) << "a forger who stops";
+}
+
+// Messages that take long: no request from outside tells of it, but those that consume them evaluate knobs, too.
+Corroboration slow_messages(double forged) {
+  Past history;
+  uint64_t served = 0;
+  for (int64_t s = start; s < end; ++s) {
+    const bool on = s >= onset;
+    stream::Frame f{.tick = (s + 1) * nanos_per_s};
+    stream::Cell c{.second = s, .service = "courier", .operation = "deliver", .kind = 5, .credential = "all"};
+    const auto told = [&](int n, double ms) {
+      for (int i = 0; i < n; ++i) {
+        c.duration_ms.add(ms), c.count += 1, c.spans += 1;
+        f.outcomes.push_back({.second = s, .knob = "k", .service = "courier", .operation = "deliver", .message = true});
+        f.outcomes.back().duration_ms = ms;
+      }
+    };
+    forged > 0 ? told(12, 40) : told(12, on ? 400 : 40);
+    if (forged > 0 && on) told(static_cast<int>(forged), 400);
+    f.cells = {c};
+    f.served = {{"k", "base", 1, served += 12}};
+    history.add(f);
+  }
+  Incident incident;
+  incident.symptoms = {{.id = "s", .kind = SymptomKind::latency, .service = "courier", .operation = "deliver"}};
+  incident.symptoms[0].started = onset * nanos_per_s, incident.symptoms[0].limit_ms = 100;
+  incident.causes = {{.entity = "service:courier", .kind = "slow", .probability = 1, .service = "courier"}};
+  return corroborate(incident, goal_of(incident, {}, history), history, {&incident});
+}
+
+TEST(Witness, messages_that_we_served_confirm_a_slow_consumer) {
+  EXPECT_TRUE(slow_messages(0).given) << slow_messages(0).why;
+  EXPECT_FALSE(slow_messages(12).given) << "they came on top of the real ones";
+}
+
 TEST(Witness, a_healthy_system_has_none) { EXPECT_FALSE(verdict({.evaluated = true}).given); }
 
 // A log-in service that is the only one to see an attack: what we served to its log-ins tells whether there is one.

@@ -234,8 +234,13 @@ void Detector::start(const Place& place, const Track& track, Watch& watch, const
   turns_.push_back({*watch.symptom, true});
 }
 
+// What is counted from metrics comes when they are exported, which may be much later than its service's spans.
+int64_t Detector::settled(const Place& place, const Track& track) const {
+  return std::min(history_.settled(place.service, now_), now_ - 2 - static_cast<int64_t>(track.lag_s));
+}
+
 void Detector::judge_share(const Place& place, Track& track, Watch& watch) {
-  const int64_t settled = history_.settled(place.service, now_);
+  const int64_t settled = this->settled(place, track);
   if (!watch.learned() && track.fresh.n > 0) watch.burn.add(now_, bad_of(watch, track.fresh), track.fresh.n);
   if (watch.symptom) {
     watch.symptom->page = watch.learned() ? "" : watch.burn.severity(watch.bad_allowed);
@@ -275,7 +280,7 @@ double Detector::expected_rate(const Watch& watch, const Track& track, int64_t s
 }
 
 void Detector::judge_rate(const Place& place, Track& track, Watch& watch) {
-  const int64_t settled = history_.settled(place.service, now_);
+  const int64_t settled = this->settled(place, track);
   if (watch.symptom) return follow(track, watch, settled);
   if (watch.measured == Measured::drop && !track.ready()) return;
   const double expected = expected_rate(watch, track, settled);

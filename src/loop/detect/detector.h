@@ -85,6 +85,7 @@ class Detector {
   void follow(Track& track, Watch& watch, int64_t settled);
   void start(const Place& place, const Track& track, Watch& watch, const Norm& norm, int64_t onset, int64_t settled);
   bool is_of_few(const Place& place, const Watch& watch, const Sums& since, const Norm& norm, int64_t onset) const;
+  int64_t settled(const Place& place, const Track& track) const;
   double expected_rate(const Watch& watch, const Track& track, int64_t settled) const;
   bool is_hung(const Place& place, const Track& track, int64_t settled) const;
   bool is_alive(const OperationKey& key, int64_t settled) const;

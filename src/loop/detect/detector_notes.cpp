@@ -62,18 +62,19 @@ void Detector::declare_kpi(const config::Kpi& kpi) {
 }
 
 void Detector::note_kpis(const stream::Frame& frame) {
-  for (auto& [name, watched] : kpis_) watched.track.fresh = {};
+  for (auto& [name, watched] : kpis_) watched.track.forget_fresh();
   for (const stream::KpiPoint& point : frame.kpis) {
     const config::Kpi* kpi = find(declared_.kpis, point.name);
     const auto at = kpis_.find(point.name);
     if (kpi == nullptr || at == kpis_.end()) continue;
     if (point.second <= now_ - remembered_s || point.second > now_ + 10) continue;
-    History::note_second(at->second.track, point.second, sums_of(*kpi, point), now_);
+    History::note_second(at->second.track, point.second, sums_of(*kpi, point));
+    at->second.track.lag_s = static_cast<double>(history_.kpi_delay_s(point.name));
   }
 }
 
 void Detector::note_probes(const stream::Frame& frame) {
-  for (auto& [name, watched] : probes_) watched.track.fresh = {};
+  for (auto& [name, watched] : probes_) watched.track.forget_fresh();
   for (const stream::ProbeResult& probe : frame.probes) {
     Watched& w = probes_[probe.name];  // bounded by the declared probes: they are our own
     if (w.watches.empty()) {
@@ -85,12 +86,12 @@ void Detector::note_probes(const stream::Frame& frame) {
     one.n = one.spans = 1;
     one.errors = probe.ok ? 0 : 1;
     one.total_ms = probe.duration_ms;
-    History::note_second(w.track, probe.second, one, now_);
+    History::note_second(w.track, probe.second, one);
   }
 }
 
 void Detector::note_warnings(const stream::Frame& frame) {
-  for (auto& [name, watched] : warnings_) watched.track.fresh = {};
+  for (auto& [name, watched] : warnings_) watched.track.forget_fresh();
   for (const stream::LogCell& log : frame.logs) {
     if (log.second <= now_ - remembered_s || log.second > now_ + 10 || log.severity < warn_severity) continue;
     if (warnings_.size() >= warnings_max && !warnings_.contains(log.service)) continue;
@@ -102,7 +103,7 @@ void Detector::note_warnings(const stream::Frame& frame) {
     Sums more;
     more.n = more.spans = log.count;
     more.subjects = static_cast<double>(log.subjects);
-    History::note_second(w.track, log.second, more, now_);
+    History::note_second(w.track, log.second, more);
   }
 }
 

@@ -1,5 +1,9 @@
 #include "loop/detect/detector.h"
 
+#include <algorithm>
+#include <functional>
+#include <iterator>
+
 #include <gtest/gtest.h>
 
 #include "loop/testing/healthy.h"
@@ -63,6 +67,69 @@ TEST(Detector, tripled_latency_is_noticed_within_seconds_of_the_data) {
     EXPECT_GT(delay, 0);
     EXPECT_LE(delay, 8) << seed;
   }
+}
+
+// What an application tells when its services export every `every_s` seconds, each at its own moments.
+struct Batched {
+  Healthy system;
+  int64_t every_s;
+  std::vector<stream::Cell> waiting = {};
+  stream::Frame next() {
+    stream::Frame frame = system.next();
+    waiting.insert(waiting.end(), frame.cells.begin(), frame.cells.end());
+    frame.cells.clear();
+    const auto leaves = [&](const stream::Cell& c) {
+      const auto phase = static_cast<int64_t>(std::hash<std::string>{}(c.service) % static_cast<size_t>(every_s));
+      return (system.second() + phase) % every_s == 0;
+    };
+    std::copy_if(waiting.begin(), waiting.end(), std::back_inserter(frame.cells), leaves);
+    std::erase_if(waiting, leaves);
+    return frame;
+  }
+};
+
+TEST(Detector, batches_of_ten_seconds_are_no_silence) {
+  HealthyOptions options{.seed = 3, .services = 6, .edges = 6, .requests_per_s = 8, .bursts_per_hour = 0};
+  options.surges_per_hour = 0;
+  for (const int64_t every_s : {5, 10}) {
+    Batched late{Healthy(options), every_s};
+    Detector detector;
+    for (int i = 0; i < 900; ++i)
+      for (const Turn& t : detector.step(late.next(), {})) ADD_FAILURE() << every_s << " " << t.symptom.evidence;
+  }
+}
+
+// As the stream tells of a counter whose metric is exported each minute.
+TEST(Detector, a_kpi_that_is_told_each_minute_is_followed_a_minute_later) {
+  Detector detector;
+  config::Declarations declarations;
+  declarations.kpis.push_back({.name = "orders", .source = "metric", .metric = "orders", .target = 60 * 5});
+  std::vector<stream::KpiPoint> waiting;
+  constexpr int64_t begin = 1'800'000'000, falls = 600, minute = 60;
+  int64_t noticed = 0;
+  for (int64_t s = 0; s < 900 && noticed == 0; ++s) {
+    stream::Frame frame{.tick = (begin + s + 1) * nanos_per_s};
+    waiting.push_back({.second = begin + s, .name = "orders", .numerator = s < falls ? 8.0 : 0.5});
+    if (s % minute == minute - 1) std::swap(frame.kpis, waiting);
+    for (const Turn& t : detector.step(frame, declarations))
+      if (t.started) noticed = s;
+  }
+  EXPECT_GT(noticed, falls) << "what did not come yet is no fall";
+  EXPECT_LE(noticed, falls + 2 * minute);
+}
+
+TEST(Detector, a_batch_of_ten_seconds_says_as_much_as_ten_frames) {
+  Batched late{Healthy({.seed = 1, .services = 4, .edges = 4, .requests_per_s = 10, .bursts_per_hour = 0}), 10};
+  late.system.set(4, 30, 25);
+  Detector detector;
+  for (int i = 0; i < 300; ++i) detector.step(late.next(), {});
+  late.system.disturb(4, 0.3, 1);
+  int noticed = 0;
+  for (int s = 1; s <= 40 && noticed == 0; ++s)
+    for (const Turn& t : detector.step(late.next(), {}))
+      if (t.started && t.symptom.service == late.system.service_of(4)) noticed = s;
+  EXPECT_GT(noticed, 0);
+  EXPECT_LE(noticed, 15) << "one batch may be too short, the next is enough";
 }
 
 TEST(Detector, a_symptom_ends_when_the_measure_is_back) {

@@ -10,8 +10,6 @@ namespace {
 constexpr double middle_factor = 2, middle_more_ms = 20;
 constexpr double tail_factor = 1.6, tail_more_ms = 40;
 
-constexpr int64_t lag_max_s = 30;  // a sender that is further behind is not waited for
-
 }  // namespace
 
 void Sums::add(const Sums& o) {
@@ -54,25 +52,28 @@ typename Map::mapped_type* History::room(Map& map, const typename Map::key_type&
 }
 
 void History::add(const stream::Frame& frame, int64_t now) {
-  for (auto& [key, track] : operations) track.fresh = {};
-  for (auto& [key, track] : edges) track.fresh = {};
-  for (auto& [key, track] : instances) track.fresh = {};
+  for (auto& [key, track] : operations) track.forget_fresh();
+  for (auto& [key, track] : edges) track.forget_fresh();
+  for (auto& [key, track] : instances) track.forget_fresh();
   for (const stream::Cell& cell : frame.cells) add_cell(cell, now);
   for (const stream::Call& call : frame.calls) add_call(call, now);
+  arrivals_.add(frame);
+  for (auto& [key, track] : operations)
+    if (key.operation.empty() && track.fresh.n > 0) track.lag_s = static_cast<double>(arrivals_.delay_s(key.service));
 }
 
 void History::add_cell(const stream::Cell& cell, int64_t now) {
   if (cell.second <= now - remembered_s || cell.second > now + 10) return;
   if (cell.kind == 3 || cell.kind == 4) {
-    if (Track* edge = room(edges, {cell.service, cell.peer}, now)) add_to(*edge, cell, now);
+    if (Track* edge = room(edges, {cell.service, cell.peer}, now)) add_to(*edge, cell);
     return;
   }
-  if (Track* own = room(operations, {cell.service, cell.operation}, now)) add_to(*own, cell, now);
-  if (Track* whole = room(operations, {cell.service, ""}, now)) add_to(*whole, cell, now);
-  if (Track* one = room(instances, {cell.service, cell.instance}, now)) add_to(*one, cell, now);
+  if (Track* own = room(operations, {cell.service, cell.operation}, now)) add_to(*own, cell);
+  if (Track* whole = room(operations, {cell.service, ""}, now)) add_to(*whole, cell);
+  if (Track* one = room(instances, {cell.service, cell.instance}, now)) add_to(*one, cell);
 }
 
-void History::add_to(Track& track, const stream::Cell& cell, int64_t now) {
+void History::add_to(Track& track, const stream::Cell& cell) {
   Sums more;
   more.n = cell.count;
   more.spans = cell.spans;
@@ -87,21 +88,22 @@ void History::add_to(Track& track, const stream::Cell& cell, int64_t now) {
   for (size_t i = 0; i < slow_limits_max; ++i)
     if (track.slow_limits[i] > 0)
       more.slow[i] = cell.duration_ms.count() - cell.duration_ms.count_at_most(track.slow_limits[i]);
-  note_second(track, cell.second, more, now);
+  note_second(track, cell.second, more);
   note_durations(track, cell.second, cell.duration_ms);
 }
 
-void History::note_second(Track& track, int64_t second, const Sums& more, int64_t now) {
+void History::note_second(Track& track, int64_t second, const Sums& more) {
   track.ring.at(second).add(more);
   track.fresh.add(more);
+  auto at = std::lower_bound(track.fresh_seconds.begin(), track.fresh_seconds.end(), second,
+                             [](const auto& one, int64_t wanted) { return one.first < wanted; });
+  if (at == track.fresh_seconds.end() || at->first != second) at = track.fresh_seconds.insert(at, {second, {}});
+  at->second.add(more);
   if (track.first_second == 0) {
     track.first_second = second;
     track.next_block = second / block_s;
   }
-  if (second <= track.last_second) return;
-  const auto behind = static_cast<double>(std::clamp<int64_t>(now - 1 - second, 0, lag_max_s));
-  track.lag_s += 0.1 * (behind - track.lag_s);
-  track.last_second = second;
+  track.last_second = std::max(track.last_second, second);
 }
 
 void History::note_durations(Track& track, int64_t second, const stream::Sketch& ms) {
@@ -136,7 +138,8 @@ int64_t History::settled(const std::string& service, int64_t now) const {
 
 // Silent blocks are learned too: a rate is over all seconds.
 void History::learn(Track& track, int64_t now, bool troubled) {
-  while (track.first_second > 0 && (track.next_block + 1) * block_s + learn_after_s <= now) {
+  const auto late_s = static_cast<int64_t>(track.lag_s) - 1;  // what did not come yet is not learned as silence
+  while (track.first_second > 0 && (track.next_block + 1) * block_s + learn_after_s + late_s <= now) {
     const int64_t block = track.next_block++;
     stream::Sketch ms;
     while (!track.blocks.empty() && track.blocks.front().block <= block) {

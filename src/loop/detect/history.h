@@ -8,8 +8,10 @@
 #include <deque>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "loop/arrival.h"
 #include "loop/detect/sequential.h"
 #include "stream/frame.h"
 #include "stream/sketch.h"
@@ -119,8 +121,10 @@ struct Track {
   std::array<Overdispersion, slow_limits_max> spread;  // of each slow share
   Overdispersion error_spread, denied_spread, rate_spread;
   int64_t first_second = 0, last_second = 0;
-  double lag_s = 1;  // how far behind the tick its newest data usually are
-  Sums fresh;        // what this frame brought
+  double lag_s = 1;                                     // of a whole service: how late its data come (Arrivals)
+  Sums fresh;                                           // what this frame brought
+  std::vector<std::pair<int64_t, Sums>> fresh_seconds;  // the same by second, the oldest first
+  void forget_fresh() { fresh = {}, fresh_seconds.clear(); }
   bool ready() const { return usual.seconds >= 30 && usual.sums.spans >= 60; }
 
   struct Block {  // durations of ten seconds that wait to be learned from
@@ -156,10 +160,11 @@ class History {
   }
   // One track of a caller's own (a KPI, a probe).
   static void learn(Track& track, int64_t now, bool troubled);
-  static void note_second(Track& track, int64_t second, const Sums& more, int64_t now);
+  static void note_second(Track& track, int64_t second, const Sums& more);
   static void note_durations(Track& track, int64_t second, const stream::Sketch& ms);
   // The newest second of which nearly everything has arrived, for a service.
   int64_t settled(const std::string& service, int64_t now) const;
+  int64_t kpi_delay_s(const std::string& kpi) const { return arrivals_.kpi_delay_s(kpi); }
 
   // What is usual, for the time after a restart; without single seconds, so nothing of before is judged again.
   void save(archive::Writer& to) const;
@@ -172,9 +177,10 @@ class History {
   uint64_t refused = 0;  // tracks that found no room
 
  private:
+  Arrivals arrivals_;
   void add_cell(const stream::Cell& cell, int64_t now);
   void add_call(const stream::Call& call, int64_t now);
-  void add_to(Track& track, const stream::Cell& cell, int64_t now);
+  void add_to(Track& track, const stream::Cell& cell);
   static void learn(CallTrack& track, int64_t now, bool troubled);
   static void learn_block(Track& track, int64_t block, const stream::Sketch& ms);
   static void learn_spread(Track& track, const Sums& sums);

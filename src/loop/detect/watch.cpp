@@ -17,9 +17,10 @@ constexpr double declared_smallest_factor = 1.5, declared_smallest = 0.01;
 constexpr double margin = 1.25;        // over the upper bound of the healthy share
 constexpr double share_floor = 0.004;  // nothing learned is trusted below: one error in 250
 constexpr double cap_share = 0.45;     // of the threshold, by one block: three blocks are needed
-constexpr double recovered_at = 4;     // log evidence (50 : 1) that the measure is back
-constexpr int64_t no_traffic_s = 60;   // a symptom without requests cannot be followed longer
-constexpr double rate_back = 0.6;      // share of the expected rate that counts as recovered
+constexpr size_t seconds_in_block_max = 2;
+constexpr double recovered_at = 4;    // log evidence (50 : 1) that the measure is back
+constexpr int64_t no_traffic_s = 60;  // a symptom without requests cannot be followed longer
+constexpr double rate_back = 0.6;     // share of the expected rate that counts as recovered
 constexpr int64_t onset_reach_s = 60;
 constexpr double events_least = 12;        // before any cluster was seen: one user's tries, one stalled second
 constexpr double cluster_factor = 1.6;     // more than the largest healthy cluster
@@ -178,12 +179,18 @@ void follow_excursion(Watch& watch, double bad) {
 }  // namespace
 
 double add_fresh(Watch& watch, const Track& track, const Norm& norm, double threshold) {
-  const Sums& fresh = track.fresh;
-  if (!(fresh.n > 0)) return watch.log_evidence();
-  const double seen = fresh.spans / fresh.n;  // evidence counts in spans, not in weights
-  const double bad = bad_of(watch, fresh) * seen;
-  watch.share.add(bad, fresh.spans, norm.usual, norm.smallest, norm.overdispersion, cap_share * threshold);
-  follow_excursion(watch, bad);
+  const auto add = [&](const Sums& block) {
+    if (!(block.n > 0)) return;
+    const double seen = block.spans / block.n;  // evidence counts in spans, not in weights
+    const double bad = bad_of(watch, block) * seen;
+    watch.share.add(bad, block.spans, norm.usual, norm.smallest, norm.overdispersion, cap_share * threshold);
+    follow_excursion(watch, bad);
+  };
+  // A batch of many seconds is as many blocks. What comes each second brings parts of two, and is one.
+  if (track.fresh_seconds.size() <= seconds_in_block_max)
+    add(track.fresh);
+  else
+    for (const auto& [second, sums] : track.fresh_seconds) add(sums);
   return watch.log_evidence();
 }
 

@@ -201,11 +201,19 @@ void Control::renew(Actions& out) {
     if (hold.probe() != nullptr) out.push_back(Renew{hold.probe()->id, hold.probe()->lease_ms});
 }
 
+// Since its onset it was as it is told when it is detected: a change that comes soon is compared with that, too.
+void Control::note_series(const Symptom& symptom, int64_t second) {
+  auto [series, fresh] = latest_.try_emplace(symptom.id);
+  const int64_t onset = std::max(symptom.started / nanos_per_s, second - history_s);
+  for (int64_t s = onset; fresh && s < second; ++s) series->second[s] = symptom.observed;
+  series->second[second] = symptom.latest;
+}
+
 void Control::note_series(const Incidents& incidents) {
   int64_t second = now_ / nanos_per_s - 1;
   for (const Incident* incident : incidents)
     for (const auto& s : incident->symptoms)
-      if (s.kind != SymptomKind::errors && s.kind != SymptomKind::latency) latest_[s.id][second] = s.latest;
+      if (s.kind != SymptomKind::errors && s.kind != SymptomKind::latency) note_series(s, second);
   for (auto& [id, series] : latest_) series.erase(series.begin(), series.lower_bound(second - history_s));
   std::erase_if(latest_, [](const auto& series) { return series.second.empty(); });
 }
@@ -229,7 +237,7 @@ void Control::conclude(Trial& trial, Verdict verdict, Actions& out) {
   out.push_back(record("verdict", told));
   std::string value = config::to_text(change.to);
   known.note({change.knob, value, verdict.kind, !trial.isolated(), tells_nothing(verdict) ? now_ : 0}, policy_, now_);
-  known.wait_until = now_ + (verdict.kind == VerdictKind::pass ? policy_.after_verdict_ms : 2'000) * nanos_per_ms;
+  known.wait_until = now_ + (verdict.kind == VerdictKind::pass ? after_verdict_ns(trial.goal()) : 2 * nanos_per_s);
   known.said.clear();
   bool tells = verdict.kind == VerdictKind::pass || verdict.kind == VerdictKind::fail ||
                (verdict.kind == VerdictKind::inconclusive && verdict.evidence != Evidence::restored_only);
@@ -282,7 +290,7 @@ void Control::end_hold(const Hold& hold, const Hold::Out& how, Actions& out) {
                                       {"how", name_of(how.end)},
                                       {"why", how.why}}));
   Case& known = case_of(change.incident);
-  known.wait_until = now_ + policy_.after_verdict_ms * nanos_per_ms;
+  known.wait_until = now_ + after_verdict_ns(hold.goal());
   known.said.clear();
   if (how.end == Hold::End::released) return forget_pass(hold);
   known.failed++;

@@ -107,6 +107,7 @@ class Control {
   void step_holds(const stream::Frame& frame, Actions& out);
   void end_hold(const Hold& hold, const Hold::Out& how, Actions& out);
   void note_series(const Incidents& incidents);
+  void note_series(const Symptom& symptom, int64_t second);
   void decide_all(const Incidents& incidents, Actions& out);
   void decide(const Incident& incident, const Incidents& incidents, Actions& out);
   bool ready(const Incident& incident, Case& known) const;
@@ -120,6 +121,7 @@ class Control {
   bool in_the_way(const config::Knob& knob, const Goal& goal) const;
   bool is_covered(const Incident& incident) const;
   std::string unsettled(const Goal& goal) const;
+  int64_t after_verdict_ns(const Goal& goal) const;
   std::string few_users(const Goal& goal) const;
   std::string held_back(const Incident& incident) const;
   std::string own_doing(const Incident& incident, const Goal& goal) const;

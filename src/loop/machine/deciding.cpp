@@ -92,7 +92,7 @@ bool share_services(const config::Knob& a, const config::Knob& b) {
 bool Control::in_the_way(const config::Knob& knob, const Goal& goal) const {
   // What was promoted a moment ago shows only when the data of the time before have passed.
   const auto is_fresh = [&](const Hold& h) {
-    return now_ - h.since() < policy_.after_verdict_ms * nanos_per_ms && share_services(h.knob(), knob);
+    return now_ - h.since() < after_verdict_ns(h.goal()) && share_services(h.knob(), knob);
   };
   if (std::any_of(holds_.begin(), holds_.end(), is_fresh)) return true;
   return std::any_of(trials_.begin(), trials_.end(), [&](const Trial& t) {
@@ -139,6 +139,14 @@ bool Control::is_covered(const Incident& incident) const {
       return s.ended == 0 && history_.leads_to(o.service, o.operation, s.service);
     });
   });
+}
+
+// Data of the time before a change have passed when the slowest reporter of the goal's requests has told of the time
+// after.
+int64_t Control::after_verdict_ns(const Goal& goal) const {
+  int64_t delay_s = 1;
+  for (const auto& [where, bad] : goal.requests) delay_s = std::max(delay_s, history_.delay_s(where.first));
+  return policy_.after_verdict_ms * nanos_per_ms + (delay_s - 1) * nanos_per_s;
 }
 
 // Why the incident should be looked at again in a moment.

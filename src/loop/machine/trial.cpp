@@ -36,8 +36,21 @@ double Trial::exposure_for(const View& view) const {
   return policy_.exposure_max;
 }
 
+// Telemetry that comes late is waited for.
+void Trial::wait_for_telemetry(const Past& history) {
+  int64_t delay_s = 1;
+  for (const auto& [where, bad] : goal_.requests) delay_s = std::max(delay_s, history.delay_s(where.first));
+  for (const auto& service : knob_.services) delay_s = std::max(delay_s, history.delay_s(service));
+  const int64_t more_s = delay_s - 1, more_ms = 1'000 * more_s;
+  policy_.canary.delay_s = policy_.ramp.delay_s = delay_s;
+  policy_.canary.no_data_ms += more_ms, policy_.canary.max_ms += more_ms, policy_.stage_ms += more_ms;
+  policy_.ramp.no_data_ms += more_ms, policy_.ramp.max_ms += more_ms;
+  policy_.ramp.off_s_max += more_s, policy_.ramp.futile_s += more_s;
+}
+
 Trial::Out Trial::begin(const View& view) {
   begun_ = view.now;
+  wait_for_telemetry(*view.history);
   int64_t onset = goal_.started / nanos_per_s;
   for (const auto& b : blocks_of(goal_, *view.history, {}, onset - usual_s, onset)) usual_per_s_ += b.n / usual_s;
   if (isolated_) return ask(view, exposure_for(view), Phase::asked);

@@ -55,6 +55,7 @@ class Trial {
 
  private:
   enum class Phase : uint8_t { asked, canary, veto, widening, full, switching_off, off, switching_on };
+  void wait_for_telemetry(const Past& history);
   void listen(UnixNanos start);
   Out ask(const View& view, double exposure, Phase phase);
   Out ask_again(const View& view, double exposure, Phase phase);  // under a new id: with new arms

@@ -18,8 +18,9 @@ UnixNanos start_of(const stream::Outcome& outcome) {
 Arms::Arm Arms::arm_of(const stream::Outcome& outcome) const {
   if (outcome.variant.empty()) return Arm::unknown;
   bool treated = outcome.variant == setup_.treated_variant;
-  // While the candidate lives, control answers carry its revision too: another one was read before it came.
-  if (outcome.revision != setup_.revision) return treated ? Arm::stale : Arm::before;
+  // While the candidate lives, control answers carry its revision too: another one was read before it came. An
+  // application that tells no revision is believed: what began after the change can only have been answered after it.
+  if (outcome.revision != 0 && outcome.revision != setup_.revision) return treated ? Arm::stale : Arm::before;
   return treated ? Arm::treated : Arm::control;
 }
 

@@ -15,6 +15,7 @@ constexpr double suspicion_log_e = 1.5;  // a guard that leans this far forbids 
 constexpr double treated_expected_min = 5;
 constexpr int64_t recovered_seconds = 6;
 constexpr double recovered_n_min = 20;
+constexpr double recovered_bad_min = 8;       // to be expected: none of them by chance is 1 in 3,000
 constexpr double settle_slow_ms_max = 4'000;  // slower ones would hold up every verdict
 constexpr int64_t settle_base_ns = 2'500 * nanos_per_ms;
 constexpr size_t complete_min = 12;  // PASS: units whose arm could be checked against the exposure
@@ -71,7 +72,8 @@ bool Canary::match_quiet(const MatchInput& in) const {
 
 // A request is known when it must have been reported: the slowest one seen, export, and a tick.
 int64_t Canary::settle_ns() const {
-  return static_cast<int64_t>(std::min(arms_.slowest_ms(), settle_slow_ms_max) * nanos_per_ms) + settle_base_ns;
+  return static_cast<int64_t>(std::min(arms_.slowest_ms(), settle_slow_ms_max) * nanos_per_ms) + settle_base_ns +
+         (limits_.delay_s - 1) * nanos_per_s;
 }
 
 std::optional<Verdict> Canary::judge(UnixNanos now) {
@@ -133,16 +135,29 @@ std::optional<Verdict> Canary::judge_end(const Contrast& c, UnixNanos now) {
   if (elapsed_ms >= limits_.no_data_ms && silent) return verdict(VerdictKind::no_data, why_no_data(claims));
   if (c.bad_effective >= futile_bad_min && c.log_e_hoped < futile_log_e && carried_ + c.log_e_better < 0)
     return verdict(VerdictKind::inconclusive, "no benefit in sight");
-  Block lately = control_lately(last_second_, recovered_seconds);
-  bool could_tell = elapsed_ms >= (recovered_seconds + 2) * 1000 && lately.n >= recovered_n_min;
-  if (could_tell && lately.bad <= std::max(healthy_ * lately.n, 0.5)) {
+  if (has_recovered(elapsed_ms / 1000)) {
     Verdict v = verdict(VerdictKind::inconclusive, "the control recovered without the change");
     v.evidence = Evidence::restored_only;
     return v;
   }
   if (elapsed_ms >= limits_.max_ms)
-    return verdict(VerdictKind::inconclusive, fmt::format("no verdict after {}", format_duration_ms(limits_.max_ms)));
+    return verdict(VerdictKind::inconclusive,
+                   fmt::format("no verdict after {}: {} treated and {} other units told too little of it",
+                               format_duration_ms(limits_.max_ms), c.treated_units, c.control_units));
   return std::nullopt;
+}
+
+// Lately nothing is wrong with the control, for so long that it is no luck: at the share of bad requests that it had
+// before, some would have been among them.
+bool Canary::has_recovered(int64_t elapsed_s) const {
+  const Block all = control_lately(last_second_, elapsed_s);
+  for (int64_t seconds = recovered_seconds; seconds + 2 <= elapsed_s; seconds *= 2) {
+    const Block lately = control_lately(last_second_, seconds);
+    const Block before{all.n - lately.n, all.bad - lately.bad};
+    if (lately.n < recovered_n_min || lately.n * before.share() < recovered_bad_min) continue;
+    return lately.bad <= std::max(healthy_ * lately.n, 0.5);
+  }
+  return false;
 }
 
 Block Canary::control_lately(int64_t second, int64_t seconds) const {

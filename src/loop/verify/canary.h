@@ -20,6 +20,7 @@ struct CanaryLimits {
   bool first_look = false;      // sabotage: believe the first look
   bool trusting = false;        // sabotage: no mismatch check
   bool per_request = true;      // of the knob's scope; see MatchInput
+  int64_t delay_s = 1;          // how late telemetry comes
 };
 
 class Canary {
@@ -49,6 +50,7 @@ class Canary {
   MatchInput match_input(UnixNanos now) const;
   bool match_quiet(const MatchInput& in) const;
   bool guards_quiet() const;
+  bool has_recovered(int64_t elapsed_s) const;
   int64_t settle_ns() const;
   Verdict verdict(VerdictKind kind, std::string why) const;
 

@@ -100,6 +100,12 @@ TEST(Canary, passes_a_repair) {
 }
 
 // The counts of `values` stand still while it does not answer us; requests go on being told.
+// The oldest form of a flag event tells no version: what began after the change was answered after it.
+TEST(Canary, passes_a_repair_of_which_no_revision_is_told) {
+  Bench b({.revision_seen = 0});
+  EXPECT_EQ(b.run().kind, VerdictKind::pass);
+}
+
 TEST(Canary, counts_that_are_not_heard_are_no_mismatch) {
   Bench b({.treated_bad = 0.05, .control_bad = 0.05});
   for (int s = 0; s < 30; ++s) {
@@ -219,6 +225,16 @@ TEST(Canary, does_not_claim_what_healed_alone) {
   Verdict v = Bench(w).run();
   EXPECT_EQ(v.kind, VerdictKind::inconclusive);
   EXPECT_EQ(v.evidence, Evidence::restored_only);
+}
+
+// Where one request in seven fails, twenty in a row are well now and then.
+TEST(Canary, a_few_good_ones_in_a_row_are_no_recovery) {
+  for (unsigned seed = 1; seed <= 30; ++seed) {
+    Bench b({.exposure = 0.2, .treated_bad = 0.14, .control_bad = 0.14, .per_s = 12});
+    b.random.seed(seed);
+    Verdict v = b.run();
+    EXPECT_NE(v.evidence, Evidence::restored_only) << seed << ": " << v.why;
+  }
 }
 
 TEST(Served, survives_a_restart_of_values) {

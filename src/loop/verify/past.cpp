@@ -5,6 +5,10 @@
 namespace hs::loop {
 namespace {
 
+constexpr double keys_fade = 0.98;     // each second
+constexpr size_t consumers_max = 500;  // operation and knob: a ring of sketches each
+constexpr double keys_n_min = 10;
+
 bool matches(const std::string& wanted, const std::string& is) { return wanted.empty() || wanted == is; }
 bool matches(const Scope& scope, const Past::Key& key) {
   return matches(scope.service, key.service) && matches(scope.operation, key.operation) &&
@@ -35,6 +39,7 @@ void Past::add(const stream::Frame& frame) {
   int64_t second = frame.tick / nanos_per_s - 1;
   last_second_ = std::max(last_second_, second);
   for (const auto& cell : frame.cells) add_cell(cell);
+  arrivals_.add(frame);
   for (const auto& call : frame.calls) {
     note(calls_, {call.service, call.callee}, call.second);
     note(operation_calls_, {call.service, call.operation, call.callee}, call.second);
@@ -65,8 +70,8 @@ void Past::add_cell(const stream::Cell& cell) {
   found->second.last = std::max(found->second.last, cell.second);
 }
 
-Past::Evaluated& Past::evaluated(const std::string& knob, int64_t second) {
-  auto& ring = evaluations_.try_emplace(knob, std::vector<Evaluated>(history_s)).first->second;
+Past::Evaluated& Past::slot_of(Evaluation& ring, int64_t second) {
+  ring.resize(history_s);
   Evaluated& slot = ring[static_cast<size_t>(second % history_s)];
   if (slot.second != second) slot = Evaluated{.second = second};
   return slot;
@@ -78,14 +83,20 @@ void Past::add_evaluations(const stream::Frame& frame) {
     auto [it, fresh] = served_last_.try_emplace({served.knob, served.variant, served.revision}, 0);
     uint64_t since = fresh && first ? 0 : served.count < it->second ? served.count : served.count - it->second;
     it->second = served.count;
-    evaluated(served.knob, last_second_).served += static_cast<double>(since);
+    slot_of(evaluations_[served.knob], last_second_).served += static_cast<double>(since);
   }
+  for (auto& [knob, keys] : keys_of_) keys.named *= keys_fade, keys.unnamed *= keys_fade;
   for (const auto& o : frame.outcomes) {
     note(readers_, {o.knob, o.service, o.operation}, o.second);
     if (o.entry) note(entries_, {o.service, o.operation}, o.second);
-    if (!o.entry || o.second <= last_second_ - history_s || o.second > last_second_ + history_s) continue;
+    if (keys_of_.size() < history_series_max || keys_of_.contains(o.knob))
+      ++(o.by_instance ? keys_of_[o.knob].unnamed : keys_of_[o.knob].named);
+    if (!(o.entry || o.message) || o.second <= last_second_ - history_s || o.second > last_second_ + history_s)
+      continue;
+    const std::tuple consumer{o.service, o.operation, o.knob};
     if (evaluations_.size() >= history_series_max && !evaluations_.contains(o.knob)) continue;
-    Evaluated& slot = evaluated(o.knob, o.second);
+    if (o.message && consumed_.size() >= consumers_max && !consumed_.contains(consumer)) continue;
+    Evaluated& slot = slot_of(o.message ? consumed_[consumer] : evaluations_[o.knob], o.second);
     slot.count += 1, slot.errors += o.error;
     if (!o.error) slot.good_ms.add(o.duration_ms);
   }
@@ -99,6 +110,10 @@ void Past::forget(int64_t second) {
   std::erase_if(entries_, [&](const auto& e) { return e.second < second; });
   std::erase_if(calls_, [&](const auto& c) { return c.second < second; });
   std::erase_if(operation_calls_, [&](const auto& c) { return c.second < second; });
+  if (consumed_.size() >= consumers_max)
+    std::erase_if(consumed_, [&](const auto& c) {
+      return std::all_of(c.second.begin(), c.second.end(), [&](const Evaluated& e) { return e.second < second; });
+    });
   if (served_last_.size() > history_series_max) served_last_.erase(served_last_.begin());  // oldest revision of a knob
 }
 
@@ -192,11 +207,9 @@ Block Past::kpi(const std::string& name, int64_t from, int64_t to) const {
   return sum;
 }
 
-Past::Evaluations Past::evaluations(const std::string& knob, const Bad& bad, int64_t from, int64_t to) const {
+Past::Evaluations Past::sum_of(const Evaluation& ring, const Bad& bad, int64_t from, int64_t to) {
   Evaluations sum;
-  auto found = evaluations_.find(knob);
-  if (found == evaluations_.end()) return sum;
-  for (const Evaluated& e : found->second) {
+  for (const Evaluated& e : ring) {
     if (e.second < from || e.second >= to) continue;
     double slow = bad.slow_ms > 0 ? e.good_ms.count() - e.good_ms.count_at_most(bad.slow_ms) : 0;
     double failed = (bad.errors ? e.errors : 0) + slow;
@@ -205,11 +218,34 @@ Past::Evaluations Past::evaluations(const std::string& knob, const Bad& bad, int
   return sum;
 }
 
+Past::Evaluations Past::evaluations(const std::string& knob, const Bad& bad, int64_t from, int64_t to) const {
+  auto found = evaluations_.find(knob);
+  return found == evaluations_.end() ? Evaluations{} : sum_of(found->second, bad, from, to);
+}
+
+Past::Evaluations Past::consumed(const std::string& knob, const std::string& service, const std::string& operation,
+                                 const Bad& bad, int64_t from, int64_t to) const {
+  auto found = consumed_.find({service, operation, knob});
+  Evaluations sum = found == consumed_.end() ? Evaluations{} : sum_of(found->second, bad, from, to);
+  sum.served = evaluations(knob, bad, from, to).served;
+  return sum;
+}
+
+bool Past::consumes(const std::string& service, const std::string& operation) const {
+  auto found = consumed_.lower_bound({service, operation, ""});
+  return found != consumed_.end() && std::get<0>(found->first) == service && std::get<1>(found->first) == operation;
+}
+
 bool Past::reads(const std::string& service, const std::string& operation, const std::string& knob) const {
   auto it = readers_.lower_bound({knob, service, operation});
   if (it == readers_.end()) return false;
   const auto& [k, s, o] = it->first;
   return k == knob && s == service && (operation.empty() || o == operation);
+}
+
+bool Past::is_keyless(const std::string& knob) const {
+  const auto found = keys_of_.find(knob);
+  return found != keys_of_.end() && found->second.unnamed >= keys_n_min && found->second.unnamed > found->second.named;
 }
 
 bool Past::is_read(const std::string& knob) const {

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "loop/arrival.h"
 #include "loop/failing_users.h"
 #include "loop/verify/evidence.h"
 #include "stream/frame.h"
@@ -71,6 +72,10 @@ class Past {
     double served = 0, good = 0, bad = 0;
   };
   Evaluations evaluations(const std::string& knob, const Bad& bad, int64_t from, int64_t to) const;
+  // The same of the messages that an operation consumed: nobody waits for them, so no entry request tells of them.
+  Evaluations consumed(const std::string& knob, const std::string& service, const std::string& operation,
+                       const Bad& bad, int64_t from, int64_t to) const;
+  bool consumes(const std::string& service, const std::string& operation) const;
   std::vector<std::string> knobs_evaluated() const;
   // Whether requests of that operation ("" = any of the service) were seen to read the knob; and whether any were.
   bool reads(const std::string& service, const std::string& operation, const std::string& knob) const;
@@ -78,7 +83,13 @@ class Past {
   // Whether such requests ("" = any of the service) were seen to come from outside, no traced caller before them.
   bool is_entry(const std::string& service, const std::string& operation) const;
 
+  // Whether evaluations of the knob name no users (no targeting key, or none is told): no units for a canary.
+  bool is_keyless(const std::string& knob) const;
+
   const FailingUsers& users() const { return users_; }
+  // Whole seconds after which nearly all of a service's telemetry has come, at least 1.
+  int64_t delay_s(const std::string& service) const { return arrivals_.delay_s(service); }
+  int64_t kpi_delay_s(const std::string& kpi) const { return arrivals_.kpi_delay_s(kpi); }
 
   // The last second with data, and the newest changes that somebody made.
   int64_t last_second() const { return last_second_; }
@@ -104,18 +115,26 @@ class Past {
   void add_cell(const stream::Cell& cell);
   void add_evaluations(const stream::Frame& frame);
   void forget(int64_t second);
-  Evaluated& evaluated(const std::string& knob, int64_t second);
+  using Evaluation = std::vector<Evaluated>;  // a ring
+  static Evaluated& slot_of(Evaluation& ring, int64_t second);
+  static Evaluations sum_of(const Evaluation& ring, const Bad& bad, int64_t from, int64_t to);
   template <class Visit>
   void visit(const Scope& scope, int64_t from, int64_t to, Visit visit) const;
 
   std::map<Key, Series> series_;
   std::map<std::pair<std::string, std::string>, int64_t> calls_;                          // last seen
   std::map<std::tuple<std::string, std::string, std::string>, int64_t> operation_calls_;  // service, operation, callee
-  std::map<std::string, std::vector<Evaluated>> evaluations_;
+  std::map<std::string, Evaluation> evaluations_;                                         // by knob
+  std::map<std::tuple<std::string, std::string, std::string>, Evaluation> consumed_;      // service, operation, knob
   std::map<std::tuple<std::string, std::string, std::string>, int64_t> readers_;  // knob, service, operation: last seen
   std::map<std::pair<std::string, std::string>, int64_t> entries_;                // service, operation: last seen
   std::map<std::tuple<std::string, std::string, int64_t>, uint64_t> served_last_;  // cumulative
+  struct Keys {
+    double named = 0, unnamed = 0;  // outcomes lately
+  };
+  std::map<std::string, Keys> keys_of_;  // by knob
   FailingUsers users_;
+  Arrivals arrivals_;
   std::map<std::string, std::map<int64_t, double>> kpis_;
   std::deque<stream::ProbeResult> probes_;
   std::deque<stream::RecentChange> changes_;

@@ -18,6 +18,7 @@ constexpr double kpi_fall_max = 0.7;
 constexpr double kpi_events_min = 20;
 constexpr double kpi_z_min = 3.5, kpi_overdispersion = 2;
 constexpr int64_t kpi_lag_s = 4;          // a KPI follows the requests: work in queues, metrics exported now and then
+constexpr int64_t kpi_delay_s_max = 10;   // one that comes later tells of harm when it is done
 constexpr double kpi_seconds_min = 0.5;   // of the seconds have points; rarer ones come in lumps that tell no rate
 constexpr double good_before_min = 0.05;  // of the requests: what is left of them says little
 constexpr int64_t slow_guard_s = 3;
@@ -80,11 +81,13 @@ void Ramp::add_kpi_guards(const Past& history, const config::Declarations& decla
   const bool of_incident = from - kpi_lag_s > second_of(goal_.started);
   for (const auto& kpi : declarations.kpis) {
     if (kpi.kind == config::KpiKind::quantile) continue;  // its numerator is a count of values, neither good nor bad
-    const Block b = history.kpi(kpi.name, from, to);
+    const int64_t delay_s = history.kpi_delay_s(kpi.name);
+    if (delay_s > kpi_delay_s_max) continue;
+    const Block b = history.kpi(kpi.name, from - (delay_s - 1), to - (delay_s - 1));
     const auto seconds = static_cast<double>(to - from);
     if (b.bad < kpi_events_min || b.n < kpi_seconds_min * seconds) continue;
     const bool higher_is_better = kpi.direction == config::KpiDirection::higher_is_better;
-    kpi_guards_.push_back({kpi.name, higher_is_better, b.bad / seconds, seconds, good, of_incident});
+    kpi_guards_.push_back({kpi.name, higher_is_better, b.bad / seconds, seconds, good, delay_s, of_incident});
   }
 }
 
@@ -120,8 +123,10 @@ std::optional<std::string> Ramp::kpi_harm(const Past& history, const Latest& lat
   const double good = good_share(history, latest, from - kpi_lag_s, to - kpi_lag_s);
   for (const auto& kpi : kpi_guards_) {
     if (!kpi.higher_is_better && !kpi.of_incident) continue;
-    Block now = history.kpi(kpi.name, from, to);
-    double seconds = static_cast<double>(to - from), expected = kpi.before_per_s * seconds;
+    const int64_t until = to - (kpi.delay_s - 1);  // what did not come yet has not fallen
+    if (until <= from) continue;
+    Block now = history.kpi(kpi.name, from, until);
+    double seconds = static_cast<double>(until - from), expected = kpi.before_per_s * seconds;
     if (kpi.higher_is_better) expected *= std::min(1.0, good / std::max(kpi.good_before, good_before_min));
     if (expected < kpi_events_min || now.n < 1) continue;
     bool fell = kpi.higher_is_better ? now.bad < kpi_fall_max * expected : now.bad * kpi_fall_max > expected;

@@ -27,6 +27,7 @@ struct RampLimits {
   int64_t futile_s = 16;    // queues have drained by then: with no fall at all, none will come
   int64_t late_s = 4;       // harm is a rise against so many seconds before
   int64_t prompt_s = 4;     // a fall within it is the change's doing; a later one is put to the test by a switchback
+  int64_t delay_s = 1;      // how late telemetry comes; the limits of time above are extended by what is more
   bool first_look = false;  // sabotage
 };
 
@@ -59,6 +60,7 @@ class Ramp {
     bool higher_is_better = true;
     double before_per_s = 0, before_s = 1;
     double good_before = 1;   // of the goal's requests, when the KPI was so
+    int64_t delay_s = 1;      // how late it comes
     bool of_incident = true;  // nothing from before the onset is in it
   };
   enum class Phase : uint8_t { waiting, on, off, waiting_again, on_again };
