@@ -1,7 +1,7 @@
 """What the judge knows and nobody else: how each fault is made, what is truly broken, which knobs may repair it."""
 
 PRICES, RIDES, STATUS = "POST /estimate", "POST /rides", "POST /status"
-GEO = ("service:geo", "operation:geo/POST /route", "edge:pricing->geo", "instance:geo/")
+GEO = ("service:geo", "operation:geo/POST /route", "edge:pricing->geo", "instance:geo/", "peer:geo")
 PRICING = ("service:pricing", "operation:pricing/POST /price", "instance:pricing")
 DISPATCH = ("service:dispatch", "operation:dispatch/POST /match", "instance:dispatch")
 
