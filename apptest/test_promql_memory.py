@@ -10,6 +10,7 @@ from test_prometheus_api import ask, now_ms, otlp, write
 
 QUERIES = ("late", "mixed", "stale", "again", "rate(counter[2m])", "sum by (job) (rate(counter[2m]))", "otlp_requests_total",
            "last_over_time({__name__=~'late|mixed|again|counter'}[40m])", "histogram_count(mixed)",
+           "histogram_quantile(0.5, otlp_latency)", "histogram_count(rate(otlp_latency[2m]))",
            "last_over_time(old[4h])", "last_over_time({job='a'}[5h])")
 
 
@@ -35,6 +36,13 @@ def fill(h, now):
         metric.sum.is_monotonic, metric.sum.aggregation_temporality = True, 2
         for i in range(5):
             metric.sum.data_points.add(time_unix_nano=(now - i * 15_000) * 1_000_000, as_int=100 - i)
+        metric = scope.metrics.add(name="otlp.latency")
+        metric.exponential_histogram.aggregation_temporality = 2
+        for i in range(5):
+            point = metric.exponential_histogram.data_points.add(time_unix_nano=(now - i * 15_000) * 1_000_000,
+                                                                 count=100 - 10 * i, sum=10, scale=2, zero_count=10)
+            point.positive.offset = -3
+            point.positive.bucket_counts.extend([90 - 10 * i])
     otlp(h, points)
     h.flush()
 
@@ -67,7 +75,8 @@ def test_answers_do_not_depend_on_the_memory():
         assert [q for q, rows in seen.items() if not rows] == ["stale"]
         os.kill(h.engine_pid(), signal.SIGSTOP)  # what follows is told without it
         try:
-            for query in ("late", "rate(counter[2m])", "otlp_requests_total"):
+            for query in ("late", "rate(counter[2m])", "otlp_requests_total", "histogram_count(mixed)",
+                          "histogram_quantile(0.5, otlp_latency)"):
                 ask(h, "query", query=query, time=now / 1000, timeout="20s")
         finally:
             os.kill(h.engine_pid(), signal.SIGCONT)

@@ -128,3 +128,12 @@ def test_an_experiment_runs_over_http(tmp_path):
         assert result["status"] == "completed" and result["journal"]["run"][0]["status"] == "succeeded", result
         assert h.get("/v1/chaos/experiments")[1]["experiments"][0]["id"] == started["id"]
         assert h.get("/v1/chaos/faults")[1]["faults"] == []
+
+
+def test_a_relative_data_directory(tmp_path):
+    with Homeostat(data=os.path.relpath(tmp_path / "data"), settings={"batch.max_age": "50ms"}) as h:
+        record = {"timeUnixNano": str(time.time_ns()), "body": {"stringValue": "x"}}
+        body = {"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}
+        status, answer = h.post("/v1/logs", body, listener="otlp_http")
+        assert status == 200, answer
+        h.flush()

@@ -209,7 +209,7 @@ def load(args, homeostat, directory):
 
 def main():
     args = arguments()
-    directory = args.data or pathlib.Path(tempfile.mkdtemp(prefix="homeostat-bench-"))
+    directory = (args.data or pathlib.Path(tempfile.mkdtemp(prefix="homeostat-bench-"))).resolve()
     directory.mkdir(parents=True, exist_ok=True)
     queries = [q for q in json.loads((HERE / "queries.json").read_text()) if args.only in q["query"]]
     settings = {"retention.max_age": "0", "prometheus.timeout": "5m", "prometheus.pack_after": "10s",

@@ -68,7 +68,8 @@ int engine(const Common& common, const std::string& listen, bool child) {
   const std::string data = settings.text("data");
   const std::string address = listen.empty() ? settings.text("listen.engine") : listen;
   store::EngineOptions options;
-  options.directory = engine_directory(data);
+  // The engine would look for a relative one within itself.
+  options.directory = std::filesystem::absolute(engine_directory(data)).string();
   options.library = engine_library(settings);
   options.socket_directory = data;
   options.memory_bytes = settings.bytes("engine.memory_max");

@@ -130,7 +130,7 @@ void Storage::remember(const ingest::Block& block) {
   const bool points = samples || block.table == "distributions";
   if (!series && !(points && (recent_ || pack_after_ms_ > 0))) return;
   const auto rows = store::read_native(
-      block.bytes, series ? std::span<const std::string_view>() : promql::store::Recent::columns_wanted);
+      block.bytes, samples ? promql::store::Recent::columns_wanted : std::span<const std::string_view>());
   HS_ASSERT(rows.has_value(), block.table);
   if (series) return series_.described(*rows);
   const int64_t now_ms = clock_.wall() / nanos_per_ms;

@@ -18,6 +18,9 @@ constexpr size_t interrupt_every = 256;    // series
 
 bool is_untyped(const Found& one) { return one.kind == model::MetricKind::untyped; }
 
+bool is_exponential(const Found& one) { return one.kind == model::MetricKind::exponential_histogram; }
+bool has_natives(const Found& one) { return is_untyped(one) || is_exponential(one); }  // perhaps
+
 // What the selector asks for of one metric lies together; of several it is listed.
 void add_series(Sql& sql, std::span<const Found* const> some) {
   const bool one_metric =
@@ -83,15 +86,37 @@ Status FloatReader::from_memory(Work& work) const {
   const int64_t start = std::max(work.select.start_ms, work.memory_from_ms);
   for (size_t i = 0; i < work.found.size(); ++i) {
     const Found& one = work.found[i];
-    if (is_untyped(one) && recent_->has_distributions(one.id, start)) work.other[i] = 1;
+    if (has_natives(one) && recent_->has_others(one.id, start)) work.other[i] = 1;
     if (work.other[i] != 0) continue;
     std::vector<FloatPoint>& points = work.series[i].floats;
     const size_t before = points.size();
     recent_->read(one.id, start, work.select.end_ms, points);
     HS_TRY(work.count(points.size() - before));
+    if (has_natives(one)) HS_TRY(natives_from_memory(work, i, start));
     if (i % interrupt_every == 0) HS_TRY(work.go_on());
   }
   return {};
+}
+
+Status FloatReader::natives_from_memory(Work& work, size_t i, int64_t start_ms) const {
+  Series& series = work.series[i];
+  recent_->read(work.found[i].id, start_ms, work.select.end_ms, series.histograms);
+  size_t samples = 0;
+  for (HistogramPoint& point : series.histograms) {
+    samples += samples_of(*point.h);
+    if (is_untyped(work.found[i]) || point.h->zero_threshold != 0) continue;
+    auto h = std::make_shared<Histogram>(*point.h);
+    prometheus_default(*h);
+    point.h = std::move(h);
+  }
+  if (series.histograms.empty() || series.floats.empty()) return work.count(samples);
+  // A histogram wins over a float of its instant.
+  auto next = series.histograms.begin();
+  std::erase_if(series.floats, [&](const FloatPoint& point) {
+    while (next != series.histograms.end() && next->t_ms < point.t_ms) ++next;
+    return next != series.histograms.end() && next->t_ms == point.t_ms;
+  });
+  return work.count(samples);
 }
 
 // Which series have native histograms in the window: few questions, and most answers are "none".
@@ -252,7 +277,10 @@ Result<std::vector<Series>> FloatReader::read(const std::vector<Found>& found, c
     work.begin(again ? INT64_MAX : recent_ == nullptr ? INT64_MAX : recent_->complete_from_ms());
     const Window older{select.start_ms, std::min(select.end_ms, work.memory_from_ms - 1)};
     if (!again && packed_ != nullptr) work.packings = packed_->covering(older);
-    if (older.start_ms <= older.end_ms) HS_TRY(from_engine(work, older));
+    if (older.start_ms <= older.end_ms) {
+      for (size_t i = 0; i < found.size(); ++i) work.other[i] = is_exponential(found[i]) ? 1 : 0;
+      HS_TRY(from_engine(work, older));
+    }
     if (select.end_ms >= work.memory_from_ms) HS_TRY(from_memory(work));
     const bool floor_rose = work.memory_from_ms != INT64_MAX &&
                             recent_->complete_from_ms() > std::max(work.memory_from_ms, select.start_ms);
@@ -263,7 +291,7 @@ Result<std::vector<Series>> FloatReader::read(const std::vector<Found>& found, c
   for (size_t i = 0; i < found.size(); ++i) {
     if (work.other[i] != 0) {
       others.push_back(&found[i]);
-    } else if (!work.series[i].floats.empty()) {
+    } else if (!work.series[i].floats.empty() || !work.series[i].histograms.empty()) {
       work.series[i].labels = found[i].labels;
       work.series[i].temporality = found[i].temporality;
       out.push_back(std::move(work.series[i]));

@@ -15,8 +15,9 @@ class FloatReader {
   FloatReader(const Reader& reader, const Recent* recent, const PackedIndex* packed)
       : reader_(reader), recent_(recent), packed_(packed) {}
 
-  // The series that have numbers in the window, and, in `others`, those of `found` that may have more than numbers
-  // there (native histograms) or that were written twice: they are to be read otherwise. Errors: as of Source::select.
+  // The series that have points in the window, and, in `others`, those of `found` that may have more than numbers there
+  // (native histograms that are not in memory) or that were written twice: they are to be read otherwise. Errors: as of
+  // Source::select.
   Result<std::vector<Series>> read(const std::vector<Found>& found, const Select& select,
                                    std::vector<const Found*>& others) const;
 
@@ -24,6 +25,7 @@ class FloatReader {
   struct Work;
   struct Wanted;
   Status from_memory(Work& work) const;
+  Status natives_from_memory(Work& work, size_t i, int64_t start_ms) const;
   Status from_engine(Work& work, const Window& window) const;
   Status from_packed(Work& work, const Window& window) const;
   Status from_samples(Work& work, const Window& window) const;

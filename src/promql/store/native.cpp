@@ -1,7 +1,6 @@
 // Native histograms: dense buckets of the store become Prometheus' spans.
 
-#include "model/batch.h"
-#include "promql/store/points.h"
+#include "promql/store/native.h"
 
 namespace hs::promql::store {
 namespace {
@@ -13,14 +12,13 @@ struct Dense {
   std::vector<double> counts;
 };
 
-Dense read_dense(const db::ResultBlock& block, size_t row, bool is_float, std::string_view half) {
-  const std::string prefix(half);
-  const db::ResultColumn& values = column(block, prefix + (is_float ? "_float_counts" : "_counts"));
+Dense read_dense(size_t row, const db::ResultColumn* offset, const db::ResultColumn* counts, bool is_float) {
   Dense out;
-  out.first = column(block, prefix + "_offset").i64(row);
-  out.counts.reserve(values.end(row) - values.begin(row));
-  for (size_t i = values.begin(row); i < values.end(row); ++i)
-    out.counts.push_back(is_float ? values.items().f64(i) : static_cast<double>(values.items().u64(i)));
+  out.first = offset == nullptr ? 0 : offset->i64(row);
+  if (counts == nullptr) return out;
+  out.counts.reserve(counts->end(row) - counts->begin(row));
+  for (size_t i = counts->begin(row); i < counts->end(row); ++i)
+    out.counts.push_back(is_float ? counts->items().f64(i) : static_cast<double>(counts->items().u64(i)));
   return out;
 }
 
@@ -54,22 +52,42 @@ void write_spans(const Dense& dense, std::vector<BucketSpan>& spans, std::vector
 
 }  // namespace
 
-std::shared_ptr<Histogram> native_histogram(const db::ResultBlock& block, size_t row, bool prometheus) {
+NativeColumns::NativeColumns(const db::ResultBlock& block)
+    : is_float_(block.find("is_float")),
+      scale_(block.find("scale")),
+      reset_hint_(block.find("reset_hint")),
+      sum_(block.find("sum")),
+      zero_threshold_(block.find("zero_threshold")),
+      bounds_(block.find("bounds")),
+      counts_{block.find("count"), block.find("float_count")},
+      zero_counts_{block.find("zero_count"), block.find("float_zero_count")},
+      positive_{block.find("positive_counts"), block.find("positive_float_counts")},
+      negative_{block.find("negative_counts"), block.find("negative_float_counts")},
+      positive_offset_(block.find("positive_offset")),
+      negative_offset_(block.find("negative_offset")) {}
+
+void prometheus_default(Histogram& h) {
+  if (h.zero_threshold == 0 && !h.custom()) h.zero_threshold = default_zero_threshold;
+}
+
+std::shared_ptr<Histogram> NativeColumns::histogram(size_t row, bool prometheus) const {
+  const auto u64 = [&](const db::ResultColumn* column) { return column == nullptr ? 0 : column->u64(row); };
+  const auto f64 = [&](const db::ResultColumn* column) { return column == nullptr ? 0 : column->f64(row); };
   auto h = std::make_shared<Histogram>();
-  const bool is_float = column(block, "is_float").u64(row) != 0;
-  h->schema = static_cast<int32_t>(column(block, "scale").i64(row));
-  h->hint = static_cast<ResetHint>(column(block, "reset_hint").u64(row) & 3);
-  h->sum = column(block, "sum").f64(row);
-  h->zero_threshold = column(block, "zero_threshold").f64(row);
-  if (!prometheus && h->zero_threshold == 0) h->zero_threshold = default_zero_threshold;
-  h->count = is_float ? column(block, "float_count").f64(row) : static_cast<double>(column(block, "count").u64(row));
-  h->zero_count =
-      is_float ? column(block, "float_zero_count").f64(row) : static_cast<double>(column(block, "zero_count").u64(row));
-  Dense positive = read_dense(block, row, is_float, "positive"),
-        negative = read_dense(block, row, is_float, "negative");
+  const bool is_float = u64(is_float_) != 0;
+  h->schema = scale_ == nullptr ? 0 : static_cast<int32_t>(scale_->i64(row));
+  h->hint = static_cast<ResetHint>(u64(reset_hint_) & 3);
+  h->sum = f64(sum_);
+  h->zero_threshold = f64(zero_threshold_);
+  if (!prometheus) prometheus_default(*h);
+  h->count = is_float ? f64(counts_[1]) : static_cast<double>(u64(counts_[0]));
+  h->zero_count = is_float ? f64(zero_counts_[1]) : static_cast<double>(u64(zero_counts_[0]));
+  Dense positive = read_dense(row, positive_offset_, positive_[is_float ? 1 : 0], is_float);
+  Dense negative = read_dense(row, negative_offset_, negative_[is_float ? 1 : 0], is_float);
   if (h->custom()) {
-    const db::ResultColumn& bounds = column(block, "bounds");
-    for (size_t i = bounds.begin(row); i < bounds.end(row); ++i) h->custom_values.push_back(bounds.items().f64(i));
+    if (bounds_ != nullptr)
+      for (size_t i = bounds_->begin(row); i < bounds_->end(row); ++i)
+        h->custom_values.push_back(bounds_->items().f64(i));
   } else {
     ++positive.first, ++negative.first;  // OpenTelemetry counts buckets by their lower bound
     for (; h->schema > schema_max; --h->schema) positive = coarser(positive), negative = coarser(negative);

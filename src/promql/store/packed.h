@@ -27,6 +27,10 @@ bool unpack(const PackedView& packed, int64_t start_ms, int64_t end_ms, std::vec
 
 class Packed {
  public:
+  using Point = FloatPoint;
+  static constexpr uint32_t run_samples = 120;  // half an hour of 15 s; a reader unpacks whole runs
+
+  void add(const FloatPoint& point) { add(point.t_ms, point.v); }
   // `t_ms` is later than last_ms().
   void add(int64_t t_ms, double v);
   // Appends the samples in [start_ms, end_ms] to `out`.
@@ -41,9 +45,6 @@ class Packed {
   size_t memory_bytes() const { return sizeof(Packed) + bytes_.capacity(); }
 
  private:
-  void put(uint64_t value, unsigned bytes);
-  unsigned put_value(uint64_t bits);
-
   std::string bytes_;
   uint32_t size_ = 0;
   int64_t first_ms_ = 0, last_ms_ = 0, distance_ms_ = 0;

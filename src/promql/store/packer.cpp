@@ -230,9 +230,19 @@ Status Packer::pack(const PackedIndex::Due& due, const std::stop_token& stop) {
   number("packings", work.packings);
   HS_TRY(client_.insert("packed_slots", fmt::format("packed-{}-{}", due.slot, work.packing.generation), row.finish(),
                         stop));
-  index_.packed(due, work.packing.generation);
+  const bool all_in = index_.packed(due, work.packing.generation);
   samples_packed.add(work.samples);
-  return due.generation == 0 ? Status{} : remove({due.slot, due.generation}, stop);
+  if (due.generation != 0) HS_TRY(remove({due.slot, due.generation}, stop));
+  return all_in ? merge(due.slot, stop) : Status{};
+}
+
+// Into one part, once all of a partition's slots are packed: a question about few series reads a granule of each part.
+Status Packer::merge(int64_t slot, const std::stop_token& stop) {
+  const int64_t partition = slot / db::partition_s * db::partition_s;
+  const Window window{partition * 1'000, (partition + db::partition_s) * 1'000 - 1};
+  if (index_.covering(window).size() != db::partition_s / PackedIndex::slot_s) return {};
+  const std::string sql = fmt::format("OPTIMIZE TABLE packed_samples PARTITION ID '{}' FINAL", partition);
+  return client_.execute({.sql = sql, .timeout_ms = packer_timeout_ms, .cancel = stop});
 }
 
 // Rows of a packing that does not count any more, or never did.

@@ -29,6 +29,7 @@ class Packer {
   Status count(Work& work) const;
   Status pack_some(Work& work, size_t begin, size_t end);
   Status remove(const PackedIndex::Packing& packing, const std::stop_token& stop);
+  Status merge(int64_t slot, const std::stop_token& stop);
 
   PackedIndex& index_;
   db::Client& client_;

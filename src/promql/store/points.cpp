@@ -49,10 +49,6 @@ void sort_by_time(Rows& rows) {
   rows.resize(kept);
 }
 
-size_t samples_of(const Histogram& h) {  // of 16 bytes
-  return 6 + (h.positive.size() + h.negative.size() + h.positive_spans.size() + h.negative_spans.size()) / 2;
-}
-
 Sql points_sql(std::string_view columns, const Window& window, std::span<const uint64_t> ids) {
   Sql sql;
   sql.add(columns).add(" WHERE");
@@ -63,6 +59,10 @@ Sql points_sql(std::string_view columns, const Window& window, std::span<const u
 }
 
 }  // namespace
+
+size_t samples_of(const Histogram& h) {
+  return 6 + (h.positive.size() + h.negative.size() + h.positive_spans.size() + h.negative_spans.size()) / 2;
+}
 
 Status bounded(const Select& select, size_t samples) {
   if (select.max_samples != 0 && samples > select.max_samples)
@@ -227,11 +227,15 @@ Status PointReader::read_samples(const Sql& sql, Gathering& into) {
 }
 
 Status PointReader::read_distributions(const Sql& sql, Gathering& into) {
-  return reader_.each(sql, interrupt_,
-                      [&](const db::ResultBlock& block, size_t row) { return take_distribution(block, row, into); });
+  return reader_.each_block(sql, interrupt_, [&](const db::ResultBlock& block) -> Status {
+    const NativeColumns natives(block);
+    for (size_t row = 0; row < block.rows; ++row) HS_TRY(take_distribution(block, natives, row, into));
+    return {};
+  });
 }
 
-Status PointReader::take_distribution(const db::ResultBlock& block, size_t row, Gathering& into) {
+Status PointReader::take_distribution(const db::ResultBlock& block, const NativeColumns& natives, size_t row,
+                                      Gathering& into) {
   const auto known = targets_.find(column(block, "series_id").u64(row));
   if (known == targets_.end()) return {};
   Target& target = known->second;
@@ -241,7 +245,7 @@ Status PointReader::take_distribution(const db::ResultBlock& block, size_t row, 
   if (kind == 3) return take_classic(target, block, row, into);
   if (kind == 5) return take_summary(target, block, row, into);
   if (target.plain < 0) return {};
-  std::shared_ptr<Histogram> h = native_histogram(block, row, target.found->kind == model::MetricKind::untyped);
+  std::shared_ptr<Histogram> h = natives.histogram(row, target.found->kind == model::MetricKind::untyped);
   return h ? into.add(static_cast<uint32_t>(target.plain), at, std::move(h)) : Status{};
 }
 

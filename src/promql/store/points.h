@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "promql/store/finder.h"
+#include "promql/store/native.h"
 
 namespace hs::promql::store {
 
@@ -50,6 +51,9 @@ class Gathering {
   std::vector<Collected> collected_;
 };
 
+// What a histogram counts for, in samples of 16 bytes.
+size_t samples_of(const Histogram& h);
+
 // May a selection hold so many samples? An error when it is too many for its query, or for all queries together.
 Status bounded(const Select& select, size_t samples);
 
@@ -73,7 +77,7 @@ class PointReader {
   int64_t bound_of(Target& target, double bound, Gathering& into) const;
   Status read_samples(const Sql& sql, Gathering& into);
   Status read_distributions(const Sql& sql, Gathering& into);
-  Status take_distribution(const db::ResultBlock& block, size_t row, Gathering& into);
+  Status take_distribution(const db::ResultBlock& block, const NativeColumns& natives, size_t row, Gathering& into);
   Status take_classic(Target& target, const db::ResultBlock& block, size_t row, Gathering& into);
   Status take_summary(Target& target, const db::ResultBlock& block, size_t row, Gathering& into);
   Status take_totals(Target& target, const db::ResultBlock& block, size_t row, Gathering& into);
@@ -86,9 +90,5 @@ class PointReader {
   const bool starts_;
   std::unordered_map<uint64_t, Target> targets_;
 };
-
-// A row of `distributions` as a native histogram. Nothing when its resolution is coarser than Prometheus knows.
-// `prometheus`: it was sent as one.
-std::shared_ptr<Histogram> native_histogram(const db::ResultBlock& block, size_t row, bool prometheus);
 
 }  // namespace hs::promql::store

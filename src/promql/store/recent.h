@@ -3,17 +3,22 @@
 //
 // A mirror of the table `samples`: rows come in when the engine has them (store::IngestSink) and, after a start, from
 // the engine itself (RecentFiller), newest first. complete_from_ms() says since when nothing is missing; a reader whose
-// window begins earlier asks the engine for what is before. Of `distributions` only is known which series have some.
+// window begins earlier asks the engine for what is before. Of `distributions` native histograms are here too; of the
+// others only is known which series have some.
 // Only for a store that nobody else writes to.
 
 #include <array>
 #include <atomic>
+#include <memory>
 #include <mutex>
 #include <span>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "promql/store/packed.h"
+#include "promql/store/packed_histograms.h"
+#include "promql/store/recent_runs.h"
 #include "store/result.h"
 
 namespace hs::promql::store {
@@ -29,10 +34,11 @@ class Recent {
   };
   Recent(Options options, int64_t now_ms) : options_(options), floor_ms_(now_ms - options.keep_ms) {}
 
-  // Takes rows of `samples` (series_id, ts, value, and flags, cut, ts_sent where they differ from 0) or, of
-  // `distributions`, (series_id, ts). `now_ms` is the wall clock.
+  // Of `samples`; of `distributions` all.
   static constexpr std::array<std::string_view, 6> columns_wanted = {"series_id", "ts",  "value",
                                                                      "flags",     "cut", "ts_sent"};
+  // Takes rows of `samples` (series_id, ts, value, and flags, cut, ts_sent where they differ from 0) or of
+  // `distributions` (series_id, ts, kind, and what else differs from 0). `now_ms` is the wall clock.
   void add_samples(const db::ResultBlock& rows, int64_t now_ms);
   void add_distributions(const db::ResultBlock& rows, int64_t now_ms);
 
@@ -44,8 +50,10 @@ class Recent {
 
   // Appends the samples of a series in [start_ms, end_ms] to `out`, in order.
   void read(uint64_t series, int64_t start_ms, int64_t end_ms, std::vector<FloatPoint>& out) const;
-  // Is there a histogram at or after `start_ms`?
-  bool has_distributions(uint64_t series, int64_t start_ms) const;
+  // The same for native histograms, as Prometheus would have sent them.
+  void read(uint64_t series, int64_t start_ms, int64_t end_ms, std::vector<HistogramPoint>& out) const;
+  // Is there, at or after `start_ms`, a histogram or summary that is not here?
+  bool has_others(uint64_t series, int64_t start_ms) const;
 
   size_t memory_bytes() const { return bytes_; }
   // Older samples are not taken.
@@ -53,9 +61,11 @@ class Recent {
 
  private:
   struct Line {
-    std::vector<Packed> runs;  // ascending, not overlapping
-    uint64_t cut = 0;          // the newest that brought a sample
-    int64_t distribution_ms = INT64_MIN;
+    Runs<Packed> floats;
+    std::unique_ptr<Runs<PackedHistograms>> histograms;  // few series have some
+    int64_t other_ms = INT64_MIN;                        // the newest that is not here
+
+    size_t memory_bytes() const;  // besides this object
   };
   struct Shard {
     mutable std::mutex mutex;
@@ -70,11 +80,10 @@ class Recent {
     uint64_t series = 0;
     size_t row = 0;
   };
+  std::vector<Place> places_of(const db::ResultBlock& rows) const;
   static std::vector<Place> by_shard_and_series(std::span<const Place> places);
-  void add_run(Line& line, std::vector<FloatPoint>& points, uint64_t cut);
-  static size_t append(Line& line, std::span<const FloatPoint> points);
-  static void prepend(Line& line, std::span<const FloatPoint> points);
-  static void merge(Line& line, std::span<const FloatPoint> points, bool newer);
+  template <class F>
+  void each_series(std::span<const Place> places, F f);
   void keep_bounds(int64_t now_ms);
   void drop_before(int64_t floor_ms);
 

@@ -17,9 +17,11 @@ constexpr std::string_view samples_sql =
     " WHERE ts >= fromUnixTimestamp64Nano({start:Int64}, 'UTC') AND ts < fromUnixTimestamp64Nano({end:Int64}, 'UTC')"
     " ORDER BY toStartOfHour(ts), series_id, ts";
 constexpr std::string_view distributions_sql =
-    "SELECT series_id, max(d.ts) AS ts FROM distributions AS d"
-    " WHERE d.ts >= fromUnixTimestamp64Nano({start:Int64}, 'UTC')"
-    " AND d.ts < fromUnixTimestamp64Nano({end:Int64}, 'UTC') GROUP BY series_id";
+    "SELECT series_id, ts, flags, kind, cut, ts_sent, count, sum, bounds, scale, zero_count, zero_threshold,"
+    " positive_offset, positive_counts, negative_offset, negative_counts, is_float, float_count, float_zero_count,"
+    " positive_float_counts, negative_float_counts, reset_hint FROM distributions"
+    " WHERE ts >= fromUnixTimestamp64Nano({start:Int64}, 'UTC') AND ts < fromUnixTimestamp64Nano({end:Int64}, 'UTC')"
+    " ORDER BY toStartOfHour(ts), series_id, ts";
 
 }  // namespace
 

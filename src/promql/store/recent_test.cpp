@@ -139,13 +139,59 @@ TEST(Recent, MoreSeriesThanRoomIsNoPromise) {
   EXPECT_GT(recent.complete_from_ms(), now_ms);
 }
 
-TEST(Recent, KnowsWhoHasHistograms) {
+// Rows of `distributions` with a `kind` and `value` observations, all in one bucket.
+db::ResultBlock histograms(const std::vector<Sample>& samples, uint64_t cut, uint64_t kind) {
+  db::ResultBlock out = block(samples, cut);
+  const auto column = [&](std::string_view name, auto value) -> db::ResultColumn& {
+    db::ResultColumn& c = out.columns.emplace_back();
+    c.name = name;
+    c.width = 8;
+    for (size_t i = 0; i < samples.size(); ++i) {
+      const uint64_t v = value(i);
+      c.bytes.append(reinterpret_cast<const char*>(&v), 8);
+    }
+    return c;
+  };
+  column("kind", [&](size_t) { return kind; });
+  const auto count = [&](size_t i) { return static_cast<uint64_t>(samples[i].v); };
+  column("count", count);
+  auto items = std::make_unique<db::ResultColumn>(std::move(column("items", count)));
+  out.columns.pop_back();
+  db::ResultColumn& counts = out.columns.emplace_back();
+  counts.name = "positive_counts";
+  counts.form = db::ResultColumn::Form::array;
+  for (size_t i = 0; i < samples.size(); ++i) counts.ends.push_back(i + 1);
+  counts.nested.push_back(std::move(items));
+  return out;
+}
+
+std::vector<double> counts(const Recent& recent, uint64_t series) {
+  std::vector<HistogramPoint> points;
+  recent.read(series, 0, INT64_MAX, points);
+  std::vector<double> out;
+  for (const HistogramPoint& p : points) {
+    EXPECT_EQ(p.h->positive, (std::vector<double>{p.h->count}));
+    out.push_back(p.h->count);
+  }
+  return out;
+}
+
+TEST(Recent, HasNativeHistogramsAndKnowsWhoHasOthers) {
   Recent recent = make();
-  recent.add_distributions(block({{1, now_ms, 0}}, 1), now_ms);
-  EXPECT_TRUE(recent.has_distributions(1, now_ms - hour_ms));
-  EXPECT_FALSE(recent.has_distributions(1, now_ms + 1));
-  EXPECT_FALSE(recent.has_distributions(2, 0));
+  recent.add_distributions(histograms({{1, now_ms, 5}, {1, now_ms + 1000, 6}, {2, now_ms, 7}}, 2, 4), now_ms);
+  recent.add_distributions(histograms({{1, now_ms - 1000, 4}, {1, now_ms, 50}}, 1, 4), now_ms);  // late, an older cut
+  EXPECT_EQ(counts(recent, 1), (std::vector<double>{4, 5, 6}));
+  EXPECT_EQ(counts(recent, 2), (std::vector<double>{7}));
+  EXPECT_FALSE(recent.has_others(1, 0));
   EXPECT_TRUE(values(recent, 1).empty());
+  recent.add_distributions(histograms({{3, now_ms, 5}}, 1, 3), now_ms);
+  EXPECT_TRUE(recent.has_others(3, now_ms - hour_ms));
+  EXPECT_FALSE(recent.has_others(3, now_ms + 1));
+  EXPECT_TRUE(counts(recent, 3).empty());
+  EXPECT_GT(recent.memory_bytes(), 0U);
+  recent.add_samples(block({{4, now_ms + 5 * hour_ms, 1}}, 3), now_ms + 5 * hour_ms);  // all else is too old
+  EXPECT_TRUE(counts(recent, 1).empty());
+  EXPECT_FALSE(recent.has_others(3, 0));
 }
 
 // Late and disordered samples take no more room and are as many as those in order.
