@@ -64,6 +64,7 @@ class Homeostat:
         # What Homeostat records of itself would come and go in what tests count; who tests it sets the intervals.
         self.settings = {"metrics.own_interval": "0s", "metrics.spans_interval": "0s", **(settings or {})}
         self.config = config
+        self.tls = {}  # listener -> ssl.SSLContext of a client, for those that tls.listeners names
         self.process = None
         self.log = self.data / "serve.log"
 
@@ -133,7 +134,7 @@ class Homeostat:
         return "\n".join(line[:width] for line in found)
 
     def url(self, listener, path=""):
-        return f"http://127.0.0.1:{self.ports[listener]}{path}"
+        return f"http{'s' * (listener in self.tls)}://127.0.0.1:{self.ports[listener]}{path}"
 
     def token(self):
         return (self.data / "token").read_text().strip()
@@ -147,7 +148,7 @@ class Homeostat:
         head.update(headers or {})
         request = urllib.request.Request(self.url(listener, path), data=data, headers=head, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=timeout_s) as answer:
+            with urllib.request.urlopen(request, timeout=timeout_s, context=self.tls.get(listener)) as answer:
                 status, text = answer.status, answer.read()
         except urllib.error.HTTPError as error:
             status, text = error.code, error.read()

@@ -115,21 +115,25 @@ def check_source(answer, row, service, version="0.1"):
     assert (scope["name"], scope["version"], scope["attributes"]) == ("sdk.scope", version, [])
 
 
-@pytest.mark.parametrize("lang,protocol", CLIENTS)
-def test_what_an_sdk_sent_is_read_back_equal(h, lang, protocol):
-    command = command_of(lang)
-    service = f"sdk-{lang}-{secrets.token_hex(4)}"
-    start_ms = int(time.time() * 1000) - 2000
-    url = h.url("otlp_grpc" if protocol == "grpc" else "otlp_http")
+def run_sdk(h, lang, protocol, service, start_ms, **environment):
+    """Sends what sdk_scenario.py says -> the ids that it used."""
     env = {**os.environ, "SDK_SERVICE": service, "SDK_START_MS": str(start_ms), "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
-           "OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_EXPORTER_OTLP_INSECURE": "true"}
-    run = subprocess.run(command, env=env, stdout=subprocess.PIPE, check=True, timeout=120)
+           "OTEL_EXPORTER_OTLP_ENDPOINT": h.url("otlp_grpc" if protocol == "grpc" else "otlp_http"), **environment}
+    run = subprocess.run(command_of(lang), env=env, stdout=subprocess.PIPE, check=True, timeout=120)
     told = json.loads(run.stdout)
     assert told["flushed"]
     h.flush()
-    sent = Scenario(service, start_ms, told["ids"])
+    return told["ids"]
 
-    trace = get(h, f"/v1/traces/{told['ids']['checkout'][0]}")
+
+@pytest.mark.parametrize("lang,protocol", CLIENTS)
+def test_what_an_sdk_sent_is_read_back_equal(h, lang, protocol):
+    service = f"sdk-{lang}-{secrets.token_hex(4)}"
+    start_ms = int(time.time() * 1000) - 2000
+    ids = run_sdk(h, lang, protocol, service, start_ms, OTEL_EXPORTER_OTLP_INSECURE="true")
+    sent = Scenario(service, start_ms, ids)
+
+    trace = get(h, f"/v1/traces/{ids['checkout'][0]}")
     expected = [by_key(without(s, "links")) for s in sent.spans()]
     if lang == "java":  # its exporter sends an empty string as a value without content (AnyValue of no kind)
         (empty,) = [a for a in expected[0]["attributes"] if a["key"] == "sdk.empty"]

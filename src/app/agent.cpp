@@ -11,6 +11,7 @@
 #include "agent/queue.h"
 #include "api/otlp/receiver.h"
 #include "app/certificates.h"
+#include "app/listeners.h"
 #include "app/log_sources.h"
 #include "app/signals.h"
 #include "app/stopping.h"
@@ -54,9 +55,6 @@ class Agent {
   Status open_queue();
   Status open_forwarder();
   Status open_listeners();
-  Status listen(const std::string& setting, http::Handler handler);
-  Status listen_grpc();
-  http::Handler guarded(const std::string& setting, http::Handler handler) const;
   http::Handler one_at_a_time(http::Handler handler);
   rpc::Methods one_at_a_time(rpc::Methods methods);
   api::otlp::ReceiverOptions receiver_options() const;
@@ -76,9 +74,11 @@ class Agent {
   std::unique_ptr<io::Http> http_;
   std::unique_ptr<agent::Forwarder> forwarder_;
   std::mutex decoding_;  // one request at a time is decoded: the bound of the agent's memory
-  std::vector<std::unique_ptr<net::HttpServer>> listeners_;
-  std::unique_ptr<net::GrpcServer> grpc_;
   Certificates certificates_;
+  Listeners listeners_{{.hosts = [this] { return settings().list("security.hosts"); },
+                        .operators = operators_,
+                        .senders = senders_,
+                        .certificates = certificates_}};
   std::unique_ptr<LogSources> log_sources_;
 };
 
@@ -111,10 +111,7 @@ Result<std::unique_ptr<Agent>> Agent::start(std::shared_ptr<const config::Snapsh
 
 Agent::~Agent() {
   Stopping stopping(clock_, [] {});
-  stopping.step("requests in flight", [this] {
-    if (grpc_) grpc_->stop(Stopping::requests_ms);
-    for (auto& listener : listeners_) listener->stop(Stopping::requests_ms);
-  });
+  stopping.step("requests in flight", [this] { listeners_.stop(Stopping::requests_ms); });
   stopping.step("log files and syslog", [this] { log_sources_.reset(); });
   stopping.step("forwarding", [this] { forwarder_.reset(); });
   stopping.step("the queue", [this] { queue_.reset(); });
@@ -177,10 +174,26 @@ Status Agent::open_forwarder() {
 }
 
 Status Agent::open_listeners() {
-  auto otlp = one_at_a_time(api::otlp::http_receiver(receiver_options(), clock_, sink()));
-  HS_TRY(listen("listen.otlp_http", api::otlp::with_status_errors(guarded("listen.otlp_http", std::move(otlp)))));
-  HS_TRY(listen("listen.http", guarded("listen.http", net::Router(routes()))));
-  HS_TRY(listen_grpc());
+  using enum security::Access;
+  const std::vector<security::Rule> otlp = {{"", "/", sender}};
+  const std::vector<security::Rule> own = {{"", "/healthz", open}, {"", "/readyz", open}};
+  const size_t all_bodies = std::max(bodies_bytes_max, body_max());
+  const net::HttpServerOptions options{.threads = 1,
+                                       .body_bytes_max = body_max(),
+                                       .all_bodies_bytes_max = all_bodies,
+                                       .connections_max = connections_max};
+  const net::GrpcServerOptions grpc{.message_bytes_max = body_max(),
+                                    .all_messages_bytes_max = all_bodies,
+                                    .transport_bytes_max = std::max(grpc_transport_bytes_max, 2 * body_max())};
+  auto receiver = one_at_a_time(api::otlp::http_receiver(receiver_options(), clock_, sink()));
+  HS_TRY(listeners_.open_tls(settings()));
+  HS_TRY(listeners_.http(
+      settings(), "listen.otlp_http", options,
+      api::otlp::with_status_errors(listeners_.guarded(settings(), "listen.otlp_http", otlp, std::move(receiver)))));
+  HS_TRY(listeners_.http(settings(), "listen.http", options,
+                         listeners_.guarded(settings(), "listen.http", own, net::Router(routes()))));
+  HS_TRY(listeners_.grpc(settings(), "listen.otlp_grpc", grpc,
+                         one_at_a_time(api::otlp::grpc_receiver(receiver_options(), clock_, sink()))));
   HS_ASSIGN(log_sources_, LogSources::start(settings(), receiver_options(), clock_, sink(), certificates_));
   return {};
 }
@@ -210,57 +223,6 @@ rpc::Methods Agent::one_at_a_time(rpc::Methods methods) {
       inner(std::move(request), std::move(done));
     };
   return methods;
-}
-
-http::Handler Agent::guarded(const std::string& setting, http::Handler handler) const {
-  using enum security::Access;
-  const std::string address = settings().text(setting);
-  const std::vector<security::Rule> otlp = {{"", "/", sender}};
-  const std::vector<security::Rule> own = {{"", "/healthz", open}, {"", "/readyz", open}};
-  return security::guard(std::move(handler), {.rules = setting == "listen.otlp_http" ? otlp : own,
-                                              .hosts = [this] { return settings().list("security.hosts"); },
-                                              .any_address = !security::is_loopback(address),
-                                              .read_needs_token = !security::is_loopback(address),
-                                              .operators = operators_,
-                                              .senders = senders_});
-}
-
-Status Agent::listen(const std::string& setting, http::Handler handler) {
-  const std::string address = settings().text(setting);
-  if (address.empty()) return {};
-  HS_TRY(security::check_bind(setting, address, !senders_->empty(), settings().flag("security.insecure_bind")));
-  HS_ASSIGN(io::Endpoint endpoint, io::parse_endpoint(address));
-  auto server = net::HttpServer::start({.listen = std::move(endpoint),
-                                        .name = setting.substr(setting.find('.') + 1),
-                                        .threads = 1,
-                                        .body_bytes_max = body_max(),
-                                        .all_bodies_bytes_max = std::max(bodies_bytes_max, body_max()),
-                                        .connections_max = connections_max},
-                                       std::move(handler));
-  if (!server) return fail(server.error().code, fmt::format("{} {}: {}", setting, address, server.error().message));
-  log::info("listening", {{"on", setting}, {"address", (*server)->address().text()}});
-  listeners_.push_back(std::move(*server));
-  return {};
-}
-
-Status Agent::listen_grpc() {
-  const std::string address = settings().text("listen.otlp_grpc");
-  if (address.empty()) return {};
-  HS_TRY(
-      security::check_bind("listen.otlp_grpc", address, !senders_->empty(), settings().flag("security.insecure_bind")));
-  HS_ASSIGN(io::Endpoint endpoint, io::parse_endpoint(address));
-  auto methods = one_at_a_time(api::otlp::grpc_receiver(receiver_options(), clock_, sink()));
-  auto server = net::GrpcServer::start({.listen = std::move(endpoint),
-                                        .name = "otlp_grpc",
-                                        .message_bytes_max = body_max(),
-                                        .all_messages_bytes_max = std::max(bodies_bytes_max, body_max()),
-                                        .transport_bytes_max = std::max(grpc_transport_bytes_max, 2 * body_max())},
-                                       security::guard(std::move(methods), senders_));
-  if (!server)
-    return fail(server.error().code, fmt::format("listen.otlp_grpc {}: {}", address, server.error().message));
-  grpc_ = std::move(*server);
-  log::info("listening", {{"on", "listen.otlp_grpc"}, {"address", grpc_->address().text()}});
-  return {};
 }
 
 http::Routes Agent::routes() {

@@ -5,11 +5,13 @@
 #include <cstdlib>
 #include <memory>
 
+#include "app/listeners.h"
 #include "app/signals.h"
 #include "chaos/command.h"
 #include "io/clock.h"
 #include "io/files.h"
 #include "net/http_client.h"
+#include "net/tls_client.h"
 
 namespace hs::app {
 namespace {
@@ -20,16 +22,25 @@ struct Options {
   std::string file, journal = "journal.json";
 };
 
-Result<chaos::CommandContext> context(const Common& common, io::Http& http, Signals& signals) {
+// Who to talk through. The server is this machine's own listener, known by its address and not by its name: over TLS no
+// more is verified than over plain HTTP.
+struct Clients {
+  net::HttpClient plain;
+  net::TlsClient own{{.insecure_skip_verify = true}};
+};
+
+Result<chaos::CommandContext> context(const Common& common, Clients& clients, Signals& signals) {
   HS_ASSIGN(const std::shared_ptr<const config::Snapshot> loaded, common.load());
   const config::Settings& settings = loaded->settings;
+  io::Http& plain = clients.plain;
   HS_ASSIGN(io::Endpoint server, io::parse_endpoint(settings.text("listen.http")));
   const auto token = io::read_file(settings.text("data") + "/token", token_bytes_max);
   if (!token)
     return fail(
         Code::unauthenticated,
         fmt::format("cannot read {}/token; give the --data of the running `homeostat serve`", settings.text("data")));
-  return chaos::CommandContext{.http = http,
+  return chaos::CommandContext{.http = plain,
+                               .server_http = scheme_of(settings, "http") == "https" ? clients.own : plain,
                                .clock = io::system_clock(),
                                .server = std::move(server),
                                .token = token->substr(0, token->find_last_not_of("\n ") + 1),
@@ -46,8 +57,8 @@ Result<chaos::CommandContext> context(const Common& common, io::Http& http, Sign
 template <class F>
 int with_context(const Common& common, F f) {
   Signals signals;
-  net::HttpClient http;
-  const auto made = context(common, http, signals);
+  Clients clients;
+  const auto made = context(common, clients, signals);
   if (made) return f(*made);
   fmt::print(stderr, "{}\n", made.error().message);
   return 2;

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "app/listeners.h"
 #include "base/hash.h"
 #include "io/files.h"
 #include "rules/files.h"
@@ -58,7 +59,8 @@ stream::FiringAlert to_loop(const rules::Alert& alert, const rules::GroupSpec& g
 
 std::string external_url(const config::Settings& settings) {
   const std::string url = settings.text("rules.external_url");
-  return url.empty() ? fmt::format("http://{}/prometheus", settings.text("listen.http")) : url;
+  return url.empty() ? fmt::format("{}://{}/prometheus", scheme_of(settings, "http"), settings.text("listen.http"))
+                     : url;
 }
 
 }  // namespace

@@ -78,7 +78,7 @@ Server::~Server() {
   });
   values_keeper_.request_stop();
   if (freshness_) freshness_->stop();
-  stopping.step("requests in flight", [this] { stop_listeners(); });
+  stopping.step("requests in flight", [this] { listeners_.stop(Stopping::requests_ms); });
   stopping.step("log files and syslog", [this] { log_sources_.reset(); });
   stopping.step("the keeper of values", [this] { values_keeper_ = {}; });
   stopping.step("scrapes", [this] { scraper_.reset(); });
@@ -97,13 +97,6 @@ Server::~Server() {
   stopping.step("the journal and the engine", [this] { storage_.reset(); });
   stopping.step("the loop", [this] { loop_.reset(); });
   stopping.step("probes", [this] { observer_.reset(); });
-}
-
-// All at once: they share one deadline. A listener that waits takes no new requests meanwhile, nor do the others.
-void Server::stop_listeners() {
-  std::vector<std::jthread> all;
-  if (grpc_) all.emplace_back([this] { grpc_->stop(Stopping::requests_ms); });
-  for (auto& listener : listeners_) all.emplace_back([&listener] { listener->stop(Stopping::requests_ms); });
 }
 
 Status Server::open_data() {
@@ -222,9 +215,31 @@ Status Server::open_chaos() {
 }
 
 Status Server::open_listeners() {
-  HS_TRY(listen("listen.otlp_http", api::otlp::with_status_errors(guarded("listen.otlp_http", otlp_http()))));
-  HS_TRY(listen("listen.http", guarded("listen.http", net::Router(routes()))));
-  HS_TRY(listen_grpc());
+  using enum security::Access;
+  // The OTLP listener does nothing but take telemetry; what it does not know it answers with 404, to senders too.
+  const std::vector<security::Rule> otlp = {{"", "/", sender}};
+  const std::vector<security::Rule> others = {{"GET", "/", open, true},
+                                              {"", "/healthz", open},
+                                              {"", "/readyz", open},
+                                              {"", "/-", open},
+                                              {"", "/prometheus/-", open},
+                                              {"", "/api/v1", read},
+                                              {"", "/prometheus/api/v1", read},
+                                              {"POST", "/api/v1/write", sender},
+                                              {"POST", "/prometheus/api/v1/write", sender}};
+  const size_t all_bodies = MemoryShares(settings()).bodies;
+  const net::HttpServerOptions options{.body_bytes_max = body_bytes_max(), .all_bodies_bytes_max = all_bodies};
+  const net::GrpcServerOptions grpc{.message_bytes_max = body_bytes_max(),
+                                    .all_messages_bytes_max = all_bodies,
+                                    .transport_bytes_max = 2 * body_bytes_max()};  // a message comes in pieces
+  HS_TRY(listeners_.open_tls(settings()));
+  HS_TRY(listeners_.http(
+      settings(), "listen.otlp_http", options,
+      api::otlp::with_status_errors(listeners_.guarded(settings(), "listen.otlp_http", otlp, otlp_http()))));
+  HS_TRY(listeners_.http(settings(), "listen.http", options,
+                         listeners_.guarded(settings(), "listen.http", others, net::Router(routes()))));
+  HS_TRY(listeners_.grpc(settings(), "listen.otlp_grpc", grpc,
+                         api::otlp::grpc_receiver(receiver_options(), clock_, sink())));
   HS_ASSIGN(log_sources_, LogSources::start(settings(), receiver_options(), clock_, sink(), certificates_));
   return {};
 }
@@ -253,66 +268,6 @@ api::otlp::ReceiverOptions Server::receiver_options() {
 }
 
 http::Handler Server::otlp_http() { return api::otlp::http_receiver(receiver_options(), clock_, sink()); }
-
-Status Server::listen_grpc() {
-  const std::string address = settings().text("listen.otlp_grpc");
-  if (address.empty()) return {};
-  HS_TRY(
-      security::check_bind("listen.otlp_grpc", address, !senders_->empty(), settings().flag("security.insecure_bind")));
-  HS_ASSIGN(io::Endpoint endpoint, io::parse_endpoint(address));
-  rpc::Methods methods = api::otlp::grpc_receiver(receiver_options(), clock_, sink());
-  auto server = net::GrpcServer::start(
-      {.listen = std::move(endpoint),
-       .name = "otlp_grpc",
-       .message_bytes_max = body_bytes_max(),
-       .all_messages_bytes_max = MemoryShares(settings()).bodies,
-       .transport_bytes_max = 2 * body_bytes_max()},  // a message arrives in pieces and is put together
-      security::guard(std::move(methods), senders_));
-  if (!server)
-    return fail(server.error().code, fmt::format("listen.otlp_grpc {}: {}", address, server.error().message));
-  grpc_ = std::move(*server);
-  log::info("listening", {{"on", "listen.otlp_grpc"}, {"address", grpc_->address().text()}});
-  return {};
-}
-
-http::Handler Server::guarded(const std::string& setting, http::Handler handler) const {
-  using enum security::Access;
-  const std::string address = settings().text(setting);
-  // The OTLP listener does nothing but take telemetry; what it does not know it answers with 404, to senders too.
-  const std::vector<security::Rule> otlp = {{"", "/", sender}};
-  const std::vector<security::Rule> others = {{"GET", "/", open, true},
-                                              {"", "/healthz", open},
-                                              {"", "/readyz", open},
-                                              {"", "/-", open},
-                                              {"", "/prometheus/-", open},
-                                              {"", "/api/v1", read},
-                                              {"", "/prometheus/api/v1", read},
-                                              {"POST", "/api/v1/write", sender},
-                                              {"POST", "/prometheus/api/v1/write", sender}};
-  security::Policy policy{.rules = setting == "listen.otlp_http" ? otlp : others,
-                          .hosts = [this] { return settings().list("security.hosts"); },
-                          .any_address = !security::is_loopback(address),
-                          .read_needs_token = !security::is_loopback(address),
-                          .operators = operators_,
-                          .senders = senders_};
-  return security::guard(std::move(handler), std::move(policy));
-}
-
-Status Server::listen(const std::string& setting, http::Handler handler) {
-  const std::string address = settings().text(setting);
-  if (address.empty()) return {};
-  HS_TRY(security::check_bind(setting, address, !senders_->empty(), settings().flag("security.insecure_bind")));
-  HS_ASSIGN(io::Endpoint endpoint, io::parse_endpoint(address));
-  net::HttpServerOptions options{.listen = std::move(endpoint),
-                                 .name = setting.substr(setting.find('.') + 1),
-                                 .body_bytes_max = body_bytes_max(),
-                                 .all_bodies_bytes_max = MemoryShares(settings()).bodies};
-  auto server = net::HttpServer::start(options, std::move(handler));
-  if (!server) return fail(server.error().code, fmt::format("{} {}: {}", setting, address, server.error().message));
-  log::info("listening", {{"on", setting}, {"address", (*server)->address().text()}});
-  listeners_.push_back(std::move(*server));
-  return {};
-}
 
 http::Routes Server::routes() {
   const auto get = [](std::string path, auto f) {

@@ -13,6 +13,7 @@
 #include "app/certificates.h"
 #include "app/commands.h"
 #include "app/freshness.h"
+#include "app/listeners.h"
 #include "app/log_sources.h"
 #include "app/loop_thread.h"
 #include "app/observer.h"
@@ -30,13 +31,10 @@
 #include "limits/gate.h"
 #include "loop/series/series.h"
 #include "net/fault_proxy.h"
-#include "net/grpc_server.h"
 #include "net/http_client.h"
-#include "net/http_server.h"
 #include "sampling/tail_sampler.h"
 #include "scrape/scraper.h"
 #include "security/credentials.h"
-#include "security/guard.h"
 #include "store/retention.h"
 
 namespace hs::app {
@@ -56,7 +54,6 @@ class Server {
   size_t body_bytes_max() const { return static_cast<size_t>(settings().bytes("ingest.body_max")); }
   std::string data() const { return settings().text("data"); }
 
-  void stop_listeners();
   Status open_data();
   Status open_access();
   Status open_values();
@@ -80,9 +77,6 @@ class Server {
   Status open_scraper();
   Result<scrape::Scraper::Jobs> prepare_scrapes(const config::Snapshot& config) const;
   Status open_listeners();
-  Status listen(const std::string& setting, http::Handler handler);
-  Status listen_grpc();
-  http::Handler guarded(const std::string& setting, http::Handler handler) const;
   api::otlp::ReceiverOptions receiver_options();
   http::Handler otlp_http();
   ingest::Gate gate();
@@ -135,9 +129,11 @@ class Server {
   chaos::Faults faults_{clock_, random_};
   std::unique_ptr<chaos::Experiments> experiments_;
   std::unique_ptr<net::FaultProxies> proxies_;  // none unless chaos.enabled
-  std::vector<std::unique_ptr<net::HttpServer>> listeners_;
-  std::unique_ptr<net::GrpcServer> grpc_;
   Certificates certificates_;
+  Listeners listeners_{{.hosts = [this] { return settings().list("security.hosts"); },
+                        .operators = operators_,
+                        .senders = senders_,
+                        .certificates = certificates_}};
   std::unique_ptr<LogSources> log_sources_;
 };
 

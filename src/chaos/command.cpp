@@ -32,7 +32,7 @@ Result<Experiment> read_experiment(const CommandContext& context, const std::str
 }  // namespace
 
 int run_file(const CommandContext& context, const std::string& path, const std::string& journal_path) {
-  RemoteFaults faults(context.http, context.server, context.token);
+  RemoteFaults faults(context.server_http, context.server, context.token);
   const auto proxies = faults.proxies();
   if (!proxies) return complain(context, not_so, proxies.error().message);
   const auto hosts = HostList::parse(context.hosts);
@@ -48,7 +48,7 @@ int run_file(const CommandContext& context, const std::string& path, const std::
 }
 
 int validate_file(const CommandContext& context, const std::string& path) {
-  const auto proxies = RemoteFaults(context.http, context.server, context.token).proxies();
+  const auto proxies = RemoteFaults(context.server_http, context.server, context.token).proxies();
   const auto hosts = HostList::parse(context.hosts);
   if (!hosts) return complain(context, wrong_file, hosts.error().message);
   const auto experiment = read_experiment(context, path, *hosts, proxies);
@@ -61,7 +61,7 @@ int validate_file(const CommandContext& context, const std::string& path) {
 }
 
 int list_faults(const CommandContext& context) {
-  const auto answer = RemoteFaults(context.http, context.server, context.token).list();
+  const auto answer = RemoteFaults(context.server_http, context.server, context.token).list();
   if (!answer) return complain(context, not_so, answer.error().message);
   const Json* list = json::find(*answer, "faults");
   if (list == nullptr || list->empty()) context.say("no fault is on");
@@ -74,7 +74,7 @@ int list_faults(const CommandContext& context) {
 }
 
 int clear_faults(const CommandContext& context) {
-  const auto answer = RemoteFaults(context.http, context.server, context.token).clear_all();
+  const auto answer = RemoteFaults(context.server_http, context.server, context.token).clear_all();
   if (!answer) return complain(context, not_so, answer.error().message);
   context.say(fmt::format("cleared {}", json::integer(*answer, "cleared").value_or(0)));
   return done;

@@ -13,7 +13,8 @@
 namespace hs::chaos {
 
 struct CommandContext {
-  io::Http& http;
+  io::Http& http;         // for what experiments ask
+  io::Http& server_http;  // for `server`, which may speak TLS
   io::Clock& clock;
   io::Endpoint server;             // of the running Homeostat (listen.http)
   std::string token;               // <data>/token

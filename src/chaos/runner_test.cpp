@@ -230,6 +230,7 @@ class CommandTest : public testing::Test {
  protected:
   CommandContext context() {
     return {world,
+            world,
             world.clock,
             *io::parse_endpoint("127.0.0.1:4319"),
             "secret",

@@ -39,6 +39,15 @@ constexpr Setting table[] = {
      .help = "Certificate that our listeners show, PEM, followed by those between it and its authority. Read again at "
              "SIGHUP, as is the key."},
     {.name = "tls.key_file", .help = "Its key, PEM, without a passphrase."},
+    {.name = "tls.listeners",
+     .type = list,
+     .help = "Which listeners speak TLS: otlp_grpc, otlp_http, http. listen.syslog_tls always does; docs/tls.md."},
+    {.name = "tls.client_ca_file",
+     .help = "Authorities that may have signed the certificates of clients, PEM; empty: clients show none. Read again "
+             "at SIGHUP."},
+    {.name = "tls.verify_clients",
+     .type = list,
+     .help = "Which of tls.listeners ask clients for a certificate, when tls.client_ca_file is set; empty: all."},
 
     {.name = "security.insecure_bind",
      .type = boolean,

@@ -19,8 +19,7 @@ namespace hs::net {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-// TCP and UNIX sockets behind one type: one instantiation of everything. TLS will be a second stream type behind
-// HttpSession's read_some and write_some.
+// TCP and UNIX sockets behind one type: one instantiation of everything. TLS goes on top (net/tls_connection.h).
 using Socket = asio::generic::stream_protocol::socket;
 // `auto [ec, n] = co_await ...`: errors are values.
 inline constexpr auto no_throw = asio::as_tuple(asio::use_awaitable);

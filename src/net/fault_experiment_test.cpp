@@ -35,6 +35,7 @@ class ExperimentOverSockets : public testing::Test {
     const std::string path = testing::TempDir() + "/over-sockets.json";
     EXPECT_TRUE(io::replace_file(path, document.dump(), 0600, io::Durable::content));
     const chaos::CommandContext context{client,
+                                        client,
                                         clock,
                                         server->address(),
                                         "token",

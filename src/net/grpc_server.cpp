@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "net/grpc_call.h"
 #include "net/grpc_metrics.h"
+#include "net/grpc_tls.h"
 #include "net/resolve.h"
 
 namespace hs::net {
@@ -40,6 +41,7 @@ class Service final : public grpc::CallbackGenericService {
 
 struct GrpcServer::Impl {
   GrpcShared shared;
+  GrpcCertificates certificates;
   Service service{shared};
   io::Endpoint address;
   std::unique_ptr<grpc::Server> server;
@@ -80,7 +82,10 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(GrpcServerOptions options,
   grpc::ServerBuilder builder;
   impl->configure(builder);
   int port = 0;
-  builder.AddListeningPort(impl->address.text(), grpc::InsecureServerCredentials(), &port);
+  impl->certificates.tls = impl->shared.options.tls;
+  builder.AddListeningPort(
+      impl->address.text(),
+      impl->certificates.tls ? tls_credentials(impl->certificates) : grpc::InsecureServerCredentials(), &port);
   impl->server = builder.BuildAndStart();
   if (!impl->server || port == 0)
     return fail(Code::unavailable, fmt::format("cannot listen on {}: is it in use?", where));

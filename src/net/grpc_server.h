@@ -10,9 +10,12 @@
 
 namespace hs::net {
 
+class TlsServer;
+
 struct GrpcServerOptions {
-  io::Endpoint listen = {};   // port 0 picks one
-  std::string name = "grpc";  // in logs and in the label `listener` of metrics
+  io::Endpoint listen = {};                  // port 0 picks one
+  std::string name = "grpc";                 // in logs and in the label `listener` of metrics
+  std::shared_ptr<TlsServer> tls = nullptr;  // none: plain HTTP/2
 
   // Of one message as received, as for OTLP/HTTP. gRPC's own decompression has no limit on its output, so it is
   // switched off: handlers decompress, with base/compress.h.

@@ -22,6 +22,8 @@ constexpr std::string_view answers_help = "Answers sent, by class of status.";
 HttpMetrics::HttpMetrics(std::string_view l)
     : connections("homeostat_http_connections", "Open connections.", label(l)),
       refused_connections("homeostat_http_refused_connections_total", "Closed at the bound of connections.", label(l)),
+      failed_handshakes("homeostat_http_failed_handshakes_total", "Connections on which no TLS was agreed on.",
+                        label(l)),
       received_bytes("homeostat_http_received_bytes_total", "Bytes read from connections.", label(l)),
       sent_bytes("homeostat_http_sent_bytes_total", "Bytes written to connections.", label(l)),
       timeouts("homeostat_http_timeouts_total", "Connections closed because their time was up.", label(l)),

@@ -109,7 +109,8 @@ void HttpServer::Impl::adopt(Fd fd) {
       "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
   if (shared.connections >= shared.options.connections_max) {
     shared.metrics->refused_connections.add();
-    (void)!::write(fd.get(), full.data(), full.size());  // as far as it goes: the connection closes anyway
+    if (!shared.options.tls)
+      (void)!::write(fd.get(), full.data(), full.size());  // as far as it goes: the connection closes anyway
     return;
   }
   ++shared.connections;

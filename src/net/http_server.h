@@ -1,6 +1,7 @@
 #pragma once
 // An HTTP/1.1 server: hands http::Requests to a handler and sends what it answers. Keep-alive, pipelining (answered in
-// order, one at a time), chunked bodies, streamed answers. It is plain HTTP: access rules are wrappers of the handler.
+// order, one at a time), chunked bodies, streamed answers; over TLS when it is given a certificate. Access rules are
+// wrappers of the handler.
 
 #include <cstdint>
 #include <memory>
@@ -11,10 +12,13 @@
 
 namespace hs::net {
 
+class TlsServer;
+
 struct HttpServerOptions {
-  io::Endpoint listen = {};   // port 0 picks one; a UNIX socket gets mode 0600
-  std::string name = "http";  // in logs and in the label `listener` of metrics
-  int threads = 2;            // each with an event loop of its own; a connection never migrates
+  io::Endpoint listen = {};                  // port 0 picks one; a UNIX socket gets mode 0600
+  std::string name = "http";                 // in logs and in the label `listener` of metrics
+  std::shared_ptr<TlsServer> tls = nullptr;  // none: plain HTTP
+  int threads = 2;                           // each with an event loop of its own; a connection never migrates
 
   // Of one request's body as received. 64 MiB is what OTLP clients (and the OpAMP specification) count on.
   size_t body_bytes_max = 64 * 1024 * 1024;
@@ -29,6 +33,7 @@ struct HttpServerOptions {
 
   // Slow-loris: nobody needs longer than this for 16 KiB of header; a body must move at least this often, and be whole
   // in this long altogether.
+  int64_t handshake_timeout_ms = 10'000;  // of TLS
   int64_t header_timeout_ms = 10'000;
   int64_t body_progress_timeout_ms = 20'000;
   int64_t body_timeout_ms = 120'000;

@@ -21,6 +21,7 @@ static_assert(buffer_bytes > header_bytes_max);
 // After a refusal the rest of the request is read and dropped for so long: a client that is still sending would see a
 // reset instead of the answer that tells it why.
 constexpr int64_t linger_ms = 2'000;
+constexpr size_t record_bytes_max = 16 * 1024;  // of TLS
 constexpr int64_t crowded_idle_share = 10;
 
 MonoNanos mono() { return io::system_clock().mono(); }
@@ -62,6 +63,7 @@ HttpSession::~HttpSession() {
 }
 
 asio::awaitable<void> HttpSession::run() {
+  if (shared_.options.tls && !co_await shake_hands()) co_return close();
   while (co_await serve_one()) {
   }
   close();
@@ -82,6 +84,7 @@ void HttpSession::check_deadline(MonoNanos now, bool crowded) {
 }
 
 void HttpSession::close() {
+  if (tls_ && !closed_) tls_->shut();  // what was sent is whole
   closed_ = true;
   error_code ignored;
   socket_.close(ignored);
@@ -91,6 +94,7 @@ void HttpSession::close() {
 
 void HttpSession::tear() {
   if (closed_) return;
+  tls_.reset();  // it does not say that this is the end
   const struct linger reset{1, 0};
   ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
   close();
@@ -166,7 +170,7 @@ asio::awaitable<bool> HttpSession::fill() {
     end_ -= std::exchange(begin_, 0);
   }
   const asio::mutable_buffer room(buffer_.get() + end_, buffer_bytes - end_);
-  const auto [error, bytes] = co_await socket_.async_read_some(room, no_throw);
+  const auto [error, bytes] = tls_ ? co_await read_tls(room) : co_await socket_.async_read_some(room, no_throw);
   if (error) co_return false;
   end_ += bytes;
   shared_.metrics->received_bytes.add(bytes);
@@ -184,6 +188,7 @@ asio::awaitable<void> HttpSession::refuse(const Error& error) {
 
 asio::awaitable<void> HttpSession::linger() {
   error_code ignored;
+  if (tls_) tls_->shut();
   socket_.shutdown(Socket::shutdown_send, ignored);
   enter(Phase::answering, linger_ms);
   while (true) {
@@ -232,10 +237,13 @@ void HttpSession::watch_client() {
     if (error || self->closed_) return;
     char byte = 0;
     const auto got = ::recv(self->socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (got == 0) self->gone_.request_stop();  // > 0: the next request, already
+    if (got == 0 || (got > 0 && self->client_ended())) self->gone_.request_stop();  // else the next request, already
     if (got < 0 && errno != EAGAIN && errno != EINTR) self->close();
   });
 }
+
+// Over TLS the end is said before it comes.
+bool HttpSession::client_ended() { return tls_ && tls_->probe() != TlsConnection::State::done; }
 
 asio::awaitable<bool> HttpSession::send_answer(http::Response& response, const RequestParser& parser, bool keep_alive) {
   const bool streamed = response.stream != nullptr && may_have_body(response.status);
@@ -296,7 +304,7 @@ asio::awaitable<bool> HttpSession::send(Buffers buffers) {
     while (next < buffers.size() && buffers.at(next).size() == 0) ++next;
     if (next == buffers.size()) break;
     error_code error;
-    size_t sent = socket_.write_some(buffers, error);
+    size_t sent = tls_ ? write_tls(buffers, error) : socket_.write_some(buffers, error);
     shared_.metrics->sent_bytes.add(sent);
     if (error == asio::error::would_block) {
       enter(Phase::answering, shared_.options.write_progress_timeout_ms);
@@ -312,6 +320,68 @@ asio::awaitable<bool> HttpSession::send(Buffers buffers) {
   }
   deadline_ = 0;
   co_return true;
+}
+
+asio::awaitable<bool> HttpSession::shake_hands() {
+  static constexpr std::string_view wrong_scheme =
+      "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 51\r\nConnection: close\r\n\r\n"
+      "This listener speaks TLS: ask it with https, please";
+  auto tls = shared_.options.tls->accept(socket_.native_handle());
+  if (!tls) co_return false;
+  tls_ = std::move(*tls);
+  enter(Phase::receiving, shared_.options.handshake_timeout_ms);
+  while (true) {
+    const TlsConnection::State state = tls_->handshake();
+    if (state == TlsConnection::State::done) co_return true;
+    if (state == TlsConnection::State::ended || state == TlsConnection::State::failed) break;
+    if (co_await wait(state)) co_return false;
+  }
+  shared_.metrics->failed_handshakes.add();
+  log::debug("no TLS was agreed on", {{"listener", shared_.options.name}, {"peer", peer_}, {"why", tls_->problem()}});
+  if (!tls_->spoke_http()) co_return false;
+  tls_.reset();
+  Buffers answer{asio::buffer(wrong_scheme)};
+  if (co_await send(answer)) co_await linger();
+  co_return false;
+}
+
+// Until the socket can do what TLS waits for; an error also when the connection has been closed meanwhile.
+asio::awaitable<error_code> HttpSession::wait(TlsConnection::State state) {
+  const auto what = state == TlsConnection::State::wait_write ? Socket::wait_write : Socket::wait_read;
+  const auto [error] = co_await socket_.async_wait(what, no_throw);
+  co_return closed_ ? error_code(asio::error::operation_aborted) : error;
+}
+
+asio::awaitable<std::tuple<error_code, size_t>> HttpSession::read_tls(asio::mutable_buffer room) {
+  using State = TlsConnection::State;
+  error_code error;
+  while (!error && !closed_) {
+    size_t got = 0;
+    const State state = tls_->read(static_cast<char*>(room.data()), room.size(), got);
+    if (state == State::done) co_return std::tuple(error, got);
+    if (state == State::ended || state == State::failed) break;
+    error = co_await wait(state);
+  }
+  co_return std::tuple(error ? error : error_code(asio::error::eof), size_t{0});
+}
+
+// As write_some: the parts go out together, as far as a record holds them.
+size_t HttpSession::write_tls(const Buffers& buffers, error_code& error) {
+  record_.clear();
+  for (const auto& part : buffers)
+    record_.append(static_cast<const char*>(part.data()), std::min(part.size(), record_bytes_max - record_.size()));
+  size_t written = 0;
+  switch (closed_ ? TlsConnection::State::failed : tls_->write(record_, written)) {
+    case TlsConnection::State::done:
+      return written;
+    case TlsConnection::State::wait_read:
+    case TlsConnection::State::wait_write:
+      error = asio::error::would_block;
+      return 0;
+    default:
+      error = asio::error::broken_pipe;
+      return 0;
+  }
 }
 
 asio::awaitable<void> HttpSession::sleep_until_woken() {

@@ -14,6 +14,7 @@
 #include "net/http_metrics.h"
 #include "net/http_server.h"
 #include "net/request_parser.h"
+#include "net/tls_server.h"
 
 namespace hs::net {
 
@@ -79,6 +80,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   enum class Phase : uint8_t { idle, receiving, answering };
   using Buffers = std::array<asio::const_buffer, 3>;
 
+  asio::awaitable<bool> shake_hands();
   asio::awaitable<bool> serve_one();
   asio::awaitable<bool> read_header(RequestParser& parser);
   asio::awaitable<bool> read_body(RequestParser& parser);
@@ -89,6 +91,9 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   asio::awaitable<bool> send_answer(http::Response& response, const RequestParser& parser, bool keep_alive);
   asio::awaitable<bool> send_stream(http::Response& response, bool chunked);
   asio::awaitable<bool> send(Buffers buffers);
+  asio::awaitable<error_code> wait(TlsConnection::State state);
+  asio::awaitable<std::tuple<error_code, size_t>> read_tls(asio::mutable_buffer room);
+  size_t write_tls(const Buffers& buffers, error_code& error);
   asio::awaitable<void> sleep_until_woken();
 
   Status feed(RequestParser& parser);
@@ -97,9 +102,12 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   void ask_next_piece(http::BodySource& source);
   void watch_client();
   void enter(Phase phase, int64_t timeout_ms);
+  bool client_ended();
   void tear();  // closes with a reset: the client must not take what it has for the whole
 
   Socket socket_;
+  std::unique_ptr<TlsConnection> tls_;  // over socket_; none: plain
+  std::string record_;                  // of write_tls: what is sent at once
   ServerShared& shared_;
   std::string peer_;
   std::unique_ptr<char[]> buffer_;  // received; [begin_, end_) is not yet parsed
