@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "ingest/coding.h"
 #include "ingest/shipment.h"
 #include "wire/otlp/otlp.h"
 
@@ -39,19 +40,6 @@ struct Metrics {
 Metrics& counters() {
   static Metrics instance;
   return instance;
-}
-
-std::string_view coding_name(ingest::Encoding encoding) {
-  switch (encoding) {
-    case ingest::Encoding::gzip:
-      return "gzip";
-    case ingest::Encoding::zstd:
-      return "zstd";
-    case ingest::Encoding::deflate:
-      return "deflate";
-    default:
-      return "";
-  }
 }
 
 }  // namespace
@@ -130,7 +118,8 @@ Verdict Forwarder::attempt(const Item& item, const std::stop_token& stop) {
                           .body = item.body};
   request.headers.set("Content-Type",
                       wire::otlp::content_type(json ? wire::otlp::Format::json : wire::otlp::Format::protobuf));
-  if (const auto coding = coding_name(item.encoding); !coding.empty()) request.headers.set("Content-Encoding", coding);
+  if (const auto coding = name_of(ingest::coding_of(item.encoding)); !coding.empty())
+    request.headers.set("Content-Encoding", coding);
   if (!item.tenant.empty()) request.headers.set("X-Scope-OrgID", item.tenant);
   request.headers.set(ingest::shipment_header, ingest::text_of({item.stream, item.number, queue_.oldest()}));
   const io::HttpLimits limits{.timeout_ms = options_.timeout_ms, .body_bytes_max = answer_bytes_max, .cancel = stop};

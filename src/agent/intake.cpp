@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/metrics.h"
+#include "ingest/coding.h"
 #include "ingest/record.h"
 #include "wire/otlp/rewrite.h"
 
@@ -17,30 +18,6 @@ struct Metrics {
 Metrics& counters() {
   static Metrics instance;
   return instance;
-}
-
-ingest::Encoding encoding_of(Coding coding) {
-  switch (coding) {
-    case Coding::gzip:
-      return ingest::Encoding::gzip;
-    case Coding::zstd:
-      return ingest::Encoding::zstd;
-    default:
-      return ingest::Encoding::identity;
-  }
-}
-
-Coding coding_of(ingest::Encoding encoding) {
-  switch (encoding) {
-    case ingest::Encoding::gzip:
-      return Coding::gzip;
-    case ingest::Encoding::zstd:
-      return Coding::zstd;
-    case ingest::Encoding::deflate:
-      return Coding::deflate;
-    default:
-      return Coding::identity;
-  }
 }
 
 wire::otlp::Edits edits_of(model::Signal signal, const IntakeOptions& options) {
@@ -59,7 +36,7 @@ wire::otlp::Edits edits_of(model::Signal signal, const IntakeOptions& options) {
 
 // Takes the body apart and puts it together again, as protobuf without compression.
 Status edit(Item& item, const wire::otlp::Edits& edits, size_t body_bytes_max) {
-  HS_ASSIGN(item.body, decompress(coding_of(item.encoding), item.body, body_bytes_max));
+  HS_ASSIGN(item.body, decompress(ingest::coding_of(item.encoding), item.body, body_bytes_max));
   item.encoding = ingest::Encoding::identity;
   if (item.format == ingest::WireFormat::otlp_json) {
     HS_ASSIGN(item.body, wire::otlp::protobuf_of_json(item.signal, std::move(item.body)));
@@ -91,7 +68,7 @@ Result<std::optional<Item>> take_in(ingest::Incoming incoming, const model::Batc
   if (item.items == 0) return std::nullopt;
   if (item.encoding == ingest::Encoding::identity) {
     HS_ASSIGN(item.body, compress(options.compression, item.body));
-    item.encoding = encoding_of(options.compression);
+    item.encoding = ingest::encoding_of(options.compression);
   }
   return item;
 }

@@ -18,6 +18,7 @@
 #include "app/version.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/metrics_page.h"
 #include "io/files.h"
 #include "net/grpc_server.h"
 #include "net/http_client.h"
@@ -82,10 +83,6 @@ class Agent {
   std::unique_ptr<LogSources> log_sources_;
 };
 
-Coding coding_of(const std::string& name) {
-  return name == "gzip" ? Coding::gzip : name == "zstd" ? Coding::zstd : Coding::identity;
-}
-
 Result<http::Headers> headers_of(const std::vector<std::string>& items) {
   http::Headers out;
   for (const std::string& item : items) {
@@ -118,7 +115,8 @@ Agent::~Agent() {
 }
 
 Status Agent::open_intake() {
-  intake_.compression = coding_of(settings().text("agent.forward.compression"));
+  const std::string compression = settings().text("agent.forward.compression");
+  HS_ASSIGN(intake_.compression, parse_coding(compression == "none" ? "" : compression));
   intake_.body_bytes_max = body_max();
   intake_.sampling = {settings().real("agent.sampling.ratio"), settings().flag("agent.sampling.keep_errors")};
   HS_ASSIGN(intake_.redactor, agent::Redactor::make({.patterns = settings().list("agent.redact.patterns"),
@@ -190,12 +188,12 @@ Status Agent::open_listeners() {
   HS_TRY(listeners_.http(
       settings(), "listen.otlp_http", options,
       api::otlp::with_status_errors(listeners_.guarded(settings(), "listen.otlp_http", otlp, std::move(receiver)))));
-  HS_TRY(listeners_.http(settings(), "listen.http", options,
-                         listeners_.guarded(settings(), "listen.http", own, net::Router(routes()))));
   HS_TRY(listeners_.grpc(settings(), "listen.otlp_grpc", grpc,
                          one_at_a_time(api::otlp::grpc_receiver(receiver_options(), clock_, sink()))));
   HS_ASSIGN(log_sources_, LogSources::start(settings(), receiver_options(), clock_, sink(), certificates_));
-  return {};
+  // The last one: /readyz tells that the others take telemetry.
+  return listeners_.http(settings(), "listen.http", options,
+                         listeners_.guarded(settings(), "listen.http", own, net::Router(routes())));
 }
 
 api::otlp::ReceiverOptions Agent::receiver_options() const { return {.body_bytes_max = body_max(), .parse_text = {}}; }
@@ -230,11 +228,8 @@ http::Routes Agent::routes() {
     return http::Route{"GET", std::move(path), http::answer(std::move(f))};
   };
   return {get("/healthz", [](const http::Request&) { return http::Response::text(200, "ok\n"); }),
-          get("/readyz", [this](const http::Request&) { return readyz(); }), get("/metrics", [](const http::Request&) {
-            http::Response page = http::Response::text(200, metrics::exposition());
-            page.headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
-            return page;
-          })};
+          get("/readyz", [this](const http::Request&) { return readyz(); }),
+          get("/metrics", [](const http::Request&) { return metrics::page(); })};
 }
 
 // Ready: telemetry is taken. A receiver that is away does not make that untrue; `forward` tells.

@@ -20,6 +20,7 @@
 #include "app/version.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/metrics_page.h"
 #include "chaos/api.h"
 #include "net/router.h"
 #include "security/guard.h"
@@ -44,12 +45,6 @@ store::RetentionPolicy retention_policy(const config::Settings& settings) {
 }
 
 metrics::Counter values_replaced("homeostat_values_replaced_total", "values processes that ran and did not answer");
-
-http::Response metrics_page() {
-  http::Response page = http::Response::text(200, metrics::exposition());
-  page.headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
-  return page;
-}
 
 }  // namespace
 
@@ -236,12 +231,12 @@ Status Server::open_listeners() {
   HS_TRY(listeners_.http(
       settings(), "listen.otlp_http", options,
       api::otlp::with_status_errors(listeners_.guarded(settings(), "listen.otlp_http", otlp, otlp_http()))));
-  HS_TRY(listeners_.http(settings(), "listen.http", options,
-                         listeners_.guarded(settings(), "listen.http", others, net::Router(routes()))));
   HS_TRY(listeners_.grpc(settings(), "listen.otlp_grpc", grpc,
                          api::otlp::grpc_receiver(receiver_options(), clock_, sink())));
   HS_ASSIGN(log_sources_, LogSources::start(settings(), receiver_options(), clock_, sink(), certificates_));
-  return {};
+  // The last one: /readyz tells that the others take telemetry.
+  return listeners_.http(settings(), "listen.http", options,
+                         listeners_.guarded(settings(), "listen.http", others, net::Router(routes())));
 }
 
 api::otlp::Sink Server::sink() {
@@ -276,7 +271,7 @@ http::Routes Server::routes() {
   http::Routes all = {
       get("/healthz", [](const http::Request&) { return http::Response::text(200, "ok\n"); }),
       get("/readyz", [this](const http::Request&) { return readyz(); }),
-      get("/metrics", [](const http::Request&) { return metrics_page(); }),
+      get("/metrics", [](const http::Request&) { return metrics::page(); }),
       {"POST", "/v1/flush", [this](const http::Request&, const http::Done& done) { flush(done); }},
   };
   const auto add = [&](http::Routes more) { std::move(more.begin(), more.end(), std::back_inserter(all)); };

@@ -193,6 +193,20 @@ Result<Coding> parse_coding(std::string_view content_encoding) {
               fmt::format("unknown Content-Encoding \"{}\"; use gzip, deflate, zstd or none", name));
 }
 
+std::string_view name_of(Coding coding) {
+  switch (coding) {
+    case Coding::gzip:
+      return "gzip";
+    case Coding::deflate:
+      return "deflate";
+    case Coding::zstd:
+      return "zstd";
+    case Coding::identity:
+      break;
+  }
+  return "";
+}
+
 Result<std::string> decompress(Coding coding, std::string_view bytes, size_t bytes_max) {
   switch (coding) {
     case Coding::gzip:

@@ -24,6 +24,7 @@ inline constexpr int zstd_window_log_max = 23;  // 8 MiB
 // The coding that a Content-Encoding header names. "" and "identity" are identity, case does not matter. A coding that
 // is unknown, or more than one (a chain of codings multiplies the ratio of a bomb): unsupported_media.
 Result<Coding> parse_coding(std::string_view content_encoding);
+std::string_view name_of(Coding coding);  // for that header; "" of identity
 
 // The bytes without `coding`. More than `bytes_max` of output: too_large. Truncated, corrupt, or followed by something
 // else: invalid_argument.

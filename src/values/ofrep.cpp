@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/metrics.h"
+#include "base/metrics_page.h"
 #include "base/text.h"
 
 namespace hs::values {
@@ -93,11 +94,7 @@ http::Response OfrepHandler::respond(const http::Request& request) const {
   const bool reading = request.method == "GET" || request.method == "HEAD";
   if (path == "/v1/served" && reading) return served(request);
   if (path == "/healthz" && reading) return health();
-  if (path == "/metrics" && reading) {
-    http::Response response = http::Response::text(200, metrics::exposition());
-    response.headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
-    return response;
-  }
+  if (path == "/metrics" && reading) return metrics::page();
   return http::Response::error({Code::not_found, "nothing is served here; see docs/knobs.md"});
 }
 

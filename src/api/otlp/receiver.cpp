@@ -9,6 +9,7 @@
 #include "base/compress.h"
 #include "base/json.h"
 #include "base/metrics.h"
+#include "ingest/coding.h"
 #include "wire/logtext/parse.h"
 #include "wire/otlp/otlp.h"
 
@@ -38,35 +39,6 @@ struct Counters {
 Counters& counters_of(Signal signal) {
   static Counters traces("traces"), metrics("metrics"), logs("logs");
   return signal == Signal::traces ? traces : signal == Signal::metrics ? metrics : logs;
-}
-
-ingest::Encoding encoding_of(Coding coding) {
-  switch (coding) {
-    case Coding::gzip:
-      return ingest::Encoding::gzip;
-    case Coding::zstd:
-      return ingest::Encoding::zstd;
-    case Coding::deflate:
-      return ingest::Encoding::deflate;
-    case Coding::identity:
-      break;
-  }
-  return ingest::Encoding::identity;
-}
-
-Coding coding_of(ingest::Encoding encoding) {
-  switch (encoding) {
-    case ingest::Encoding::gzip:
-      return Coding::gzip;
-    case ingest::Encoding::zstd:
-      return Coding::zstd;
-    case ingest::Encoding::deflate:
-      return Coding::deflate;
-    case ingest::Encoding::snappy:  // of remote write alone
-    case ingest::Encoding::identity:
-      break;
-  }
-  return Coding::identity;
 }
 
 Format format_of(WireFormat format) { return format == WireFormat::otlp_json ? Format::json : Format::protobuf; }
@@ -195,7 +167,7 @@ void handle(const Receiver& receiver, http::Request request, const http::Done& d
   incoming.tenant = std::move(*tenant);
   incoming.shipment = *shipment;
   incoming.format = format == Format::json ? WireFormat::otlp_json : WireFormat::otlp_protobuf;
-  incoming.encoding = encoding_of(*coding);
+  incoming.encoding = ingest::encoding_of(*coding);
   incoming.credential = std::move(request.credential);
   incoming.body = std::move(request.body);
   receiver.take(std::move(incoming), [signal = *signal, format, done](const Result<Accepted>& result) {
@@ -214,7 +186,7 @@ void handle_call(const Receiver& receiver, Signal signal, rpc::Request request, 
   incoming.signal = signal;
   incoming.tenant = std::move(*tenant);
   incoming.shipment = *shipment;
-  incoming.encoding = encoding_of(*coding);
+  incoming.encoding = ingest::encoding_of(*coding);
   incoming.credential = std::move(request.credential);
   incoming.body = std::move(request.body);
   receiver.take(std::move(incoming), [signal, done](Result<Accepted> result) {
@@ -246,7 +218,7 @@ Code code_of(int http) {
 Result<model::Batch> decode(const Incoming& incoming, size_t body_bytes_max) {
   if (incoming.body.size() > body_bytes_max)
     return fail(Code::too_large, fmt::format("the body has more than {} bytes (ingest.body_max)", body_bytes_max));
-  HS_ASSIGN(std::string body, decompress(coding_of(incoming.encoding), incoming.body, body_bytes_max));
+  HS_ASSIGN(std::string body, decompress(ingest::coding_of(incoming.encoding), incoming.body, body_bytes_max));
   const uint64_t body_bytes = body.size();
   wire::otlp::DecodeLimits limits;
   limits.decoded_bytes_max =
