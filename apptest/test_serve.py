@@ -1,12 +1,14 @@
 """`homeostat serve` as an operator sees it: start, health, access, reload, stop."""
+import http.client
 import os
 import signal
+import socket
 import subprocess
 import time
 
 import pytest
 
-from harness import PATIENCE_S, ROOT, Homeostat, binary
+from harness import PATIENCE_S, ROOT, Homeostat, binary, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,7 @@ def test_wide_bind_is_refused(tmp_path):
 
 def test_baselines_that_cannot_be_used_are_said_and_learned_anew():
     with Homeostat() as h:
-        wait_for(lambda: h.get("/v1/status")[0] == 200)
+        wait_for("the first step", lambda: h.get("/v1/status")[0] == 200)
         h.stop()
         baselines = h.data / "loop/baselines"
         good = baselines.read_bytes()
@@ -56,7 +58,7 @@ def test_baselines_that_cannot_be_used_are_said_and_learned_anew():
         h.stop()
         baselines.write_bytes(good[:-1] + b"?")
         h.start()
-        wait_for(lambda: "learned anew" in h.tail(200) and h.get("/v1/status")[0] == 200)
+        wait_for("the message", lambda: "learned anew" in h.tail(200) and h.get("/v1/status")[0] == 200)
 
 
 def test_a_wide_fault_proxy_is_refused(tmp_path):
@@ -77,10 +79,10 @@ def test_reload_is_whole_or_nothing(tmp_path):
     with Homeostat(config=config) as h:
         config.write_text("retention.max_age: 8d\nlog.format: json\n")
         h.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: "not applied" in h.tail() and "log.format" in h.tail())
+        wait_for("it", lambda: "not applied" in h.tail() and "log.format" in h.tail())
         config.write_text("retention.max_age: 9d\n")
         h.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: "configuration applied" in h.tail())
+        wait_for("it", lambda: "configuration applied" in h.tail())
         assert h.get("/healthz")[0] == 200
 
 
@@ -94,13 +96,6 @@ def test_stop_is_clean_and_values_stays(server):
         os.kill(values, 0)  # still there
         status, body = h.request("GET", "/healthz", listener="values")
         assert status in (200, 503), body
-
-
-def wait_for(condition, timeout_s=PATIENCE_S):
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def test_the_reference_page_is_current():
@@ -123,7 +118,7 @@ def test_an_experiment_runs_over_http(tmp_path):
         assert h.post("/v1/chaos/experiments", experiment, headers={"Authorization": "Bearer wrong"})[0] == 401
         code, started = h.post("/v1/chaos/experiments", experiment)
         assert code == 201, started
-        wait_for(lambda: h.get(f"/v1/chaos/experiments/{started['id']}")[1]["ended"])
+        wait_for("it", lambda: h.get(f"/v1/chaos/experiments/{started['id']}")[1]["ended"])
         result = h.get(f"/v1/chaos/experiments/{started['id']}")[1]
         assert result["status"] == "completed" and result["journal"]["run"][0]["status"] == "succeeded", result
         assert h.get("/v1/chaos/experiments")[1]["experiments"][0]["id"] == started["id"]
@@ -137,3 +132,61 @@ def test_a_relative_data_directory(tmp_path):
         status, answer = h.post("/v1/logs", body, listener="otlp_http")
         assert status == 200, answer
         h.flush()
+
+
+def outward_address():
+    """An address of this machine that is not a loopback one; it is bound and asked only by this test."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        try:
+            s.connect(("192.0.2.1", 9))  # sends nothing
+            return s.getsockname()[0]
+        except OSError:
+            pytest.skip("this machine has loopback addresses only")
+
+
+def test_a_reload_does_not_take_the_credentials_from_a_wide_listener(tmp_path):
+    config = tmp_path / "homeostat.yaml"
+    config.write_text("security: {ingest_tokens: ['team=one']}\n")
+    with Homeostat(config=config) as h:
+        h.stop()
+        h.settings["listen.otlp_http"] = f"{outward_address()}:{h.ports.pop('otlp_http')}"
+        h.start()
+        config.write_text("security: {ingest_tokens: []}\n")
+        h.process.send_signal(signal.SIGHUP)
+        wait_for("the refusal", lambda: "configuration not applied" in h.tail() and "listen.otlp_http" in h.tail())
+        host, port = h.settings["listen.otlp_http"].split(":")
+        for token, answer in (("one", 200), ("two", 401)):
+            connection = http.client.HTTPConnection(host, int(port), timeout=20)
+            connection.request("POST", "/v1/logs", "{}", {"Content-Type": "application/json",
+                                                          "Authorization": f"Bearer {token}"})
+            assert connection.getresponse().status == answer
+            connection.close()
+
+
+def values_knows(h, *names):
+    """Which of these names of hosts `values` lets pass."""
+    known = set()
+    for name in names:
+        connection = http.client.HTTPConnection("127.0.0.1", h.ports["values"], timeout=20)
+        connection.request("POST", "/ofrep/v1/evaluate/flags", "{}", {"Content-Type": "application/json", "Host": name})
+        if connection.getresponse().status != 403:
+            known.add(name)
+        connection.close()
+    return known
+
+
+def test_values_follows_a_reload_and_a_restart(tmp_path):
+    first, second = "first.example", "second.example"
+    config = tmp_path / "homeostat.yaml"
+    config.write_text(f"security: {{hosts: [{first}]}}\n")
+    with Homeostat(config=config) as h:
+        pid = h.values_pid()
+        assert values_knows(h, first, second) == {first}
+        config.write_text(f"security: {{hosts: [{second}]}}\n")
+        h.process.send_signal(signal.SIGHUP)
+        wait_for("the new name", lambda: values_knows(h, first, second) == {second})
+        h.stop()
+        config.write_text(f"security: {{hosts: [{first}]}}\n")
+        h.start()
+        wait_for("the first name again", lambda: values_knows(h, first, second) == {first})
+        assert h.values_pid() == pid

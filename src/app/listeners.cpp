@@ -61,13 +61,24 @@ std::shared_ptr<net::TlsServer> Listeners::tls_of(const std::string& name) const
   return found == tls_.end() ? nullptr : found->second;
 }
 
+Status Listeners::check_bind(const config::Settings& settings, const std::string& setting) const {
+  const auto tls = tls_of(name_of(setting));
+  const bool known = (tls && tls->verifies_clients()) || !settings.list("security.ingest_tokens").empty();
+  return security::check_bind(setting, settings.text(setting), known, settings.flag("security.insecure_bind"));
+}
+
+Status Listeners::check(const config::Settings& settings) const {
+  for (const std::string_view name : may_speak_tls) {
+    const std::string setting = fmt::format("listen.{}", name);
+    if (!settings.text(setting).empty()) HS_TRY(check_bind(settings, setting));
+  }
+  return {};
+}
+
 Result<io::Endpoint> Listeners::endpoint(const config::Settings& settings, const std::string& setting) const {
   const std::string address = settings.text(setting);
-  const auto tls = tls_of(name_of(setting));
-  const bool verified = tls && tls->verifies_clients();
-  HS_TRY(security::check_bind(setting, address, verified || !outside_.senders->empty(),
-                              settings.flag("security.insecure_bind")));
-  if (!tls && !security::is_loopback(address))
+  HS_TRY(check_bind(settings, setting));
+  if (!tls_of(name_of(setting)) && !security::is_loopback(address))
     log::warn(
         "a listener can be reached from other machines without TLS: what comes, tokens too, can be read on the way",
         {{"on", setting}, {"address", address}, {"fix", "tls.cert_file, tls.key_file and tls.listeners"}});

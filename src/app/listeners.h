@@ -40,6 +40,9 @@ class Listeners {
               http::Handler handler);
   Status grpc(const config::Settings& settings, const std::string& setting, net::GrpcServerOptions options,
               rpc::Methods methods);
+  // Whether what is open may stay so under these settings: a reload must not take the credentials from a listener that
+  // other machines reach.
+  Status check(const config::Settings& settings) const;
   // Stands before the handler of an http() of the same setting.
   http::Handler guarded(const config::Settings& settings, const std::string& setting, std::vector<security::Rule> rules,
                         http::Handler handler) const;
@@ -49,6 +52,7 @@ class Listeners {
 
  private:
   Result<io::Endpoint> endpoint(const config::Settings& settings, const std::string& setting) const;
+  Status check_bind(const config::Settings& settings, const std::string& setting) const;
   std::shared_ptr<net::TlsServer> tls_of(const std::string& name) const;
 
   const Outside outside_;

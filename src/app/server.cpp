@@ -113,6 +113,7 @@ Status Server::open_access() {
 Status Server::open_values() {
   const std::string address = settings().text("listen.values");
   if (!address.empty()) HS_TRY(ensure_values(common_, data(), address));
+  reload_values(data());  // one that a former `serve` has started knows its credentials
   if (!address.empty()) values_keeper_ = std::jthread([this](const std::stop_token& stop) { keep_values(stop); });
   observer_ = std::make_unique<Observer>(http_, clock_, address);
   observer_->declare(config_.load()->declarations.probes);
@@ -381,7 +382,12 @@ Status Server::reload() {
   HS_ASSIGN(scrape::Scraper::Jobs scrapes, prepare_scrapes(*next));
   HS_ASSIGN(sampling::Policy sampling, sampling_policy(next->settings));
   HS_ASSIGN(Certificates::Read certificates, certificates_.read());
-  HS_TRY(senders_->replace(next->settings.list("security.ingest_tokens")));
+  HS_TRY(listeners_.check(next->settings));
+  HS_TRY(check_values(next->settings));
+  const std::vector<std::string> tokens = next->settings.list("security.ingest_tokens");
+  HS_TRY(security::Credentials().replace(tokens));  // what is refused is refused before anything is applied
+  if (!loop_->configure(next)) return fail(Code::unavailable, "the loop is busy; send SIGHUP again");
+  HS_TRY(senders_->replace(tokens));
   config_.store(next);
   certificates_.apply(std::move(certificates));
   sampler_->set_policy(std::move(sampling));
@@ -390,7 +396,7 @@ Status Server::reload() {
   observer_->declare(next->declarations.probes);
   retention_->set_policy(retention_policy(next->settings));
   ruler_->apply(*next, std::move(rules));
-  if (!loop_->configure(next)) return fail(Code::unavailable, "the loop is busy; send SIGHUP again");
+  reload_values(data());
   return {};
 }
 

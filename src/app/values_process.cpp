@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <vector>
@@ -83,21 +84,41 @@ Status stop_running(const std::string& directory, int pid, const std::stop_token
 
 namespace {
 
-// Evaluations change nothing, so on loopback they need no credential; elsewhere they need that of a sender.
-Result<http::Handler> guarded(const config::Snapshot& config, http::Handler handler) {
-  const config::Settings& settings = config.settings;
-  const std::string address = settings.text("listen.values");
-  const bool local = security::is_loopback(address);
-  auto senders = std::make_shared<security::Credentials>();
-  HS_TRY(senders->replace(settings.list("security.ingest_tokens")));
-  HS_TRY(security::check_bind("listen.values", address, !senders->empty(), settings.flag("security.insecure_bind")));
-  using enum security::Access;
-  security::Policy policy{.rules = {{"POST", "/ofrep", local ? read : sender}},
-                          .hosts = [names = settings.list("security.hosts")] { return names; },
-                          .any_address = !local,
-                          .operators = std::make_shared<security::Credentials>(),  // there is nothing to control here
-                          .senders = std::move(senders)};
-  return security::guard(std::move(handler), std::move(policy));
+// Who may ask. Evaluations change nothing, so on loopback they need no credential; elsewhere they need that of a
+// sender.
+class Callers {
+ public:
+  // Again with each configuration; on an error the former one stays.
+  Status configure(const config::Settings& settings) {
+    HS_TRY(check_values(settings));
+    HS_TRY(senders_->replace(settings.list("security.ingest_tokens")));
+    hosts_.store(std::make_shared<const std::vector<std::string>>(settings.list("security.hosts")));
+    return {};
+  }
+  // `this` outlives the result.
+  http::Handler guarded(const std::string& address, http::Handler handler) {
+    const bool local = security::is_loopback(address);
+    using enum security::Access;
+    security::Policy policy{.rules = {{"POST", "/ofrep", local ? read : sender}},
+                            .hosts = [this] { return *hosts_.load(); },
+                            .any_address = !local,
+                            .operators = std::make_shared<security::Credentials>(),  // there is nothing to control
+                            .senders = senders_};
+    return security::guard(std::move(handler), std::move(policy));
+  }
+
+ private:
+  std::shared_ptr<security::Credentials> senders_ = std::make_shared<security::Credentials>();
+  std::atomic<std::shared_ptr<const std::vector<std::string>>> hosts_;
+};
+
+void reload(const Common& common, Callers& callers) {
+  const auto next = common.load();
+  const Status ok = next ? callers.configure((*next)->settings) : tl::unexpected(next.error());
+  if (ok)
+    log::info("who may ask was read again");
+  else
+    log::error("configuration not applied", {{"why", ok.error().message}});
 }
 
 // Where `serve` never ran, the configuration's bases are all there is to serve.
@@ -125,19 +146,29 @@ int values(const Common& common) {
 
   auto service = values::Service::start(directory, io::system_clock());
   if (!service) return report(service.error());
-  auto handler = guarded(**loaded, (*service)->handler());
-  if (!handler) return report(handler.error());
+  Callers callers;
+  if (const Status ok = callers.configure(settings); !ok) return report(ok.error());
   const auto endpoint = io::parse_endpoint(settings.text("listen.values"));
   if (!endpoint) return report(endpoint.error());
   net::HttpServerOptions options{.listen = *endpoint, .name = "values", .body_bytes_max = 1 << 20};
-  auto server = net::HttpServer::start(options, std::move(*handler));
+  auto server = net::HttpServer::start(options, callers.guarded(settings.text("listen.values"), (*service)->handler()));
   if (!server) return report(server.error());
   if (const Status ok = (*service)->announce((*server)->address().text()); !ok) return report(ok.error());
   log::info("values serves", {{"address", (*server)->address().text()}});
 
-  while (signals.wait() == SIGHUP) continue;
+  while (signals.wait() == SIGHUP) reload(common, callers);
   (*server)->stop(1000);
   return 0;
+}
+
+Status check_values(const config::Settings& settings) {
+  return security::check_bind("listen.values", settings.text("listen.values"),
+                              !settings.list("security.ingest_tokens").empty(),
+                              settings.flag("security.insecure_bind"));
+}
+
+void reload_values(const std::string& data) {
+  if (const auto running = values::running(values_directory(data))) kill(running->pid, SIGHUP);
 }
 
 Status end_stuck_values(const std::string& data) {

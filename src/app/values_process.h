@@ -18,6 +18,12 @@ int values(const Common& common);
 Status ensure_values(const Common& common, const std::string& data, const std::string& address,
                      const std::stop_token& stop = {});
 
+// Whether `values` may listen where these settings say.
+Status check_values(const config::Settings& settings);
+
+// Has the running one, if any, read its configuration again: who may ask, under which names of hosts. By SIGHUP.
+void reload_values(const std::string& data);
+
 // Ends the process that holds the lock of `data` but does not answer (stopped, or stuck): SIGKILL, for it would not
 // read a kinder word. Its clients get a refused connection, and so their code defaults at once, instead of a silent
 // one.
