@@ -161,6 +161,15 @@ double nearest(const Situation& s, Option& option) {
   return sum;
 }
 
+// Too much comes in, as far as is known, and all wait for one another: a canary that showed nothing tells nothing of
+// the value, and the next one would not either.
+bool jammed(const Situation& s) { return s.incident->causes[0].kind == "load" && s.bad_share >= crowded; }
+
+double ramp_cost(const Situation& s, const Knob& knob) {
+  if (!contained(knob)) return shared_cost;
+  return jammed(s) ? 0 : retry_cost;
+}
+
 void judge(const Situation& s, Option& option) {
   double near = nearest(s, option);
   double promised = expectation(s, option), known = learned(s, option);
@@ -179,7 +188,7 @@ void judge(const Situation& s, Option& option) {
   double size = option.move.size, too_far = std::max(0.0, size - relief_size_max);
   if ((option.relief || option.unknown) && (kind == "retries" || kind == "security"))
     option.score = option.log_odds + size_cost * (size - 3 * too_far);
-  if (option.ramp) option.score -= contained(*option.knob) ? retry_cost : shared_cost;
+  if (option.ramp) option.score -= ramp_cost(s, *option.knob);
   if (option.ramp && option.unknown) option.score -= unknown_cost;
 }
 

@@ -158,6 +158,19 @@ TEST_F(Fixture, tries_without_a_control_what_a_queue_may_hide) {
   EXPECT_EQ(best(), "");
 }
 
+TEST_F(Fixture, in_a_jam_what_a_canary_could_not_show_is_tried_next) {
+  declarations.knobs = {flag("frugal", "pay"), flag("other", "shop")};
+  for (auto& knob : declarations.knobs) knob.expect = {{.service = "shop", .operation = "buy", .when = "enabled"}};
+  ASSERT_EQ(best(), "frugal enabled");
+  inconclusive = "frugal", bad_share = 0.6;
+  EXPECT_EQ(best(), "other enabled") << "of what is broken a canary would show it";
+  incident.causes[0].kind = "load";
+  EXPECT_EQ(best(), "frugal enabled");
+  EXPECT_TRUE(run().ranked[0].ramp);
+  bad_share = 0.3;
+  EXPECT_EQ(best(), "other enabled") << "most do not wait";
+}
+
 TEST_F(Fixture, what_cures_failures_cures_silence) {
   incident.symptoms[0].kind = SymptomKind::throughput;
   incident.symptoms[0].baseline = 12, incident.symptoms[0].observed = 0;

@@ -26,6 +26,13 @@ UnixNanos time_of(const Event& event) {
 }
 
 constexpr double ended_weight = 0.3;  // it may have ended by itself
+constexpr double jammed_share = 0.9, jammed_weight = 0.3;
+
+// Hardly anybody fared well in either arm: where all wait for one another, that says little of the value.
+bool is_jammed(const Verdict& v) {
+  return v.kind == VerdictKind::inconclusive && v.evidence == Evidence::concurrent_control &&
+         std::min(v.treated, v.control) >= jammed_share;
+}
 
 // It ended for a reason that is not the value's: silence, a lease that ran out, a fault that paused.
 bool tells_nothing(const Verdict& v) {
@@ -243,7 +250,8 @@ void Control::conclude(Trial& trial, Verdict verdict, Actions& out) {
                (verdict.kind == VerdictKind::inconclusive && verdict.evidence != Evidence::restored_only);
   Effect key{.knob = change.knob, .to = direction_of(trial.knob(), change.from, change.to)};
   key.cause_kind = trial.cause_kind(), key.measure = trial.goal().measure;
-  if (tells) effects_.observe(key, verdict.kind == VerdictKind::pass, 1, now_);
+  const double weight = key.cause_kind == "load" && is_jammed(verdict) ? jammed_weight : 1;
+  if (tells) effects_.observe(key, verdict.kind == VerdictKind::pass, weight, now_);
   // A jam that feeds itself ends once and for all: that it did so under the change is worth less than a contrast.
   const bool ended = verdict.evidence == Evidence::restored_only && !trial.isolated();
   if (ended) effects_.observe(key, true, ended_weight, now_);
