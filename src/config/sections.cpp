@@ -26,7 +26,9 @@ const std::vector<Field<Objective>>& objective_fields() {
       {"kind", "availability or latency", false, "what is counted as good", choice(&Objective::kind, objective_kinds)},
       {"target", "0..1", false, "share of requests that must be good; default 0.99", real(&Objective::target, 0, 1)},
       {"threshold_ms", "ms", false, "latency: good is faster than this; default 500", millis(&Objective::threshold_ms)},
-      {"window", "duration", false, "error-budget window; default 30d", duration(&Objective::window_ms)},
+      {"window", "duration", false,
+       "error-budget window, kept with the objective; burn rates look at 5 m to 6 h; default 30d",
+       duration(&Objective::window_ms)},
   };
   return fields;
 }
