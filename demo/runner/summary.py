@@ -27,7 +27,12 @@ def repaired(trial):
 
 def declared_unrepairable(trial):
     """Homeostat itself said at the end that it changes nothing, and why."""
-    return trial["decision"].startswith(("nothing", "needs a human"))
+    return is_final(trial["decision"])
+
+
+def is_final(decision):
+    """Not "nothing yet", which waits for something."""
+    return decision.startswith(("nothing:", "needs a human"))
 
 
 def bad_seconds(trial):

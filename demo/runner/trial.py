@@ -3,11 +3,12 @@ import time
 
 from . import live
 from .product import Refused, unix_seconds
+from .summary import is_final
 
 ON_SECONDS_MAX = 75
 BLIND_SECONDS_MAX = 150  # nothing is known of what the knobs do: one after the other has to be tried
 OFF_SECONDS = 40
-UNREPAIRABLE_SECONDS = 90  # until it has said that nothing helps
+UNREPAIRABLE_SECONDS_MAX = 240  # until Homeostat has tried what it may, and says that nothing helps
 SETTLE_SECONDS_MAX = 150
 LEFT_SECONDS_MAX = 5
 
@@ -137,7 +138,7 @@ class Trial:
         if not self.loop_on:
             return OFF_SECONDS
         if not self.fault["repairable"]:
-            return UNREPAIRABLE_SECONDS
+            return UNREPAIRABLE_SECONDS_MAX
         return BLIND_SECONDS_MAX if self.world.options.blind else ON_SECONDS_MAX
 
     def _follow(self, watch, start):
@@ -157,7 +158,13 @@ class Trial:
                     self.world.live.say(f"restored  {self.operation}, {restored - start:.0f} s after the injection")
             if restored is not None and self.loop_on and not watch.in_flight():
                 break
+            if self.loop_on and not self.fault["repairable"] and self._is_declared(watch, start):
+                break
         return broken, restored
+
+    def _is_declared(self, watch, start):
+        fresh = [i for i in watch.incidents.values() if self._detected([i], start) is not None]
+        return bool(fresh) and not watch.in_flight() and all(is_final(i.get("decision") or "") for i in fresh if is_open(i))
 
     def _result(self, watch, start, broken, restored):
         watch.look()
