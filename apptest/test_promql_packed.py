@@ -4,9 +4,11 @@ import os
 import signal
 import time
 
+import promql_answers
 import remote_write as rw
 from harness import Homeostat, wait_for
-from test_prometheus_api import ask, now_ms, otlp, write
+from promql_answers import odd_series, otlp_points, send
+from test_prometheus_api import ask, now_ms, write
 
 SLOT_MS = 7_200_000
 QUERIES = ("late", "late_again", "mixed", "stale", "again", "fast", "rate(counter[2m])",
@@ -17,42 +19,16 @@ SETTINGS = {"retention.max_age": "0", "prometheus.memory": "0", "prometheus.pack
 
 
 def fill(h, now):
-    def send(name, *samples, **labels):
-        write(h, rw.series({"__name__": name, "job": "a", **labels}, *samples))
     for i in range(40):  # nine hours
-        send("counter", *[rw.sample(10 * i + s, now - i * 810_000 - s * 15_000) for s in range(8)], n=str(i % 3))
-    send("fast", *[rw.sample(n * 0.1, now - 5_000_000 + n * 1000) for n in range(2000)])  # several rows of one series
-    send("late", rw.sample(2, now - 60_000), rw.sample(4, now - 20_000))
-    send("late", rw.sample(1, now - 90_000), rw.sample(3, now - 40_000))  # out of order
-    send("again", rw.sample(1, now - 30_000))
-    send("again", rw.sample(2, now - 30_000))  # the later writing stands
-    send("stale", rw.sample(1, now - 30_000), rw.sample(rw.STALE, now - 10_000))
-    send("mixed", rw.sample(5, now - 45_000))
-    write(h, rw.series({"__name__": "mixed", "job": "a"},
-                       rw.histogram(rw.integer(1, 13), rw.double(3, 20.5), rw.signed(4, 1), rw.double(5, 0.001),
-                                    rw.integer(6, 2), rw.spans(11, [(-2, 2), (1, 1)]), rw.deltas(12, [3, 1, 1]),
-                                    rw.integer(15, now - 15_000))))
-
-    def points(scope):
-        metric = scope.metrics.add(name="otlp.requests")
-        metric.sum.is_monotonic, metric.sum.aggregation_temporality = True, 2
-        for i in range(5):
-            metric.sum.data_points.add(time_unix_nano=(now - i * 15_000) * 1_000_000, as_int=100 - i)
-    otlp(h, points)
+        send(h, "counter", *[rw.sample(10 * i + s, now - i * 810_000 - s * 15_000) for s in range(8)], n=str(i % 3))
+    send(h, "fast", *[rw.sample(n * 0.1, now - 5_000_000 + n * 1000) for n in range(2000)])  # several rows of one series
+    odd_series(h, now)
+    otlp_points(h, now)
     h.flush()
 
 
 def answers(h, now):
-    """Each query at one instant, and over nine hours."""
-    def canonical(result):
-        return sorted((str(sorted(s["metric"].items())), str(s.get("value") or s.get("values") or s.get("histogram") or
-                                                             s.get("histograms"))) for s in result)
-    out = {}
-    for query in QUERIES:
-        out[query] = canonical(ask(h, "query", query=query, time=now / 1000)["result"])
-        over = ask(h, "query_range", query=query, start=now / 1000 - 32_400, end=now / 1000, step="30s")
-        out[query, "range"] = canonical(over["result"])
-    return out
+    return promql_answers.answers(h, now, QUERIES, 9 * 3600)
 
 
 def packed(h):
