@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 
-from harness import PATIENCE_S, binary, free_ports, wait_for
+from harness import PATIENCE_S, binary, free_ports, samples_of, wait_for
 
 LISTENERS = ("otlp_grpc", "otlp_http", "http")
 
@@ -87,9 +87,7 @@ class Agent:
             return None
 
     def metrics(self):
-        """-> {"name{labels}": value}"""
-        lines = [line for line in self.get("/metrics")[1].splitlines() if line and not line.startswith("#")]
-        return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines}
+        return samples_of(self.get("/metrics")[1])
 
     def wait_drained(self):
         wait_for("the agent's queue is empty", lambda: (self.status() or {}).get("queue", {}).get("requests") == 0)

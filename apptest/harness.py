@@ -50,6 +50,12 @@ def wait_for(what, condition, timeout_s=PATIENCE_S):
         time.sleep(0.2)
 
 
+def samples_of(exposition):
+    """What /metrics tells -> {'name{labels}': value}."""
+    lines = [line.rsplit(" ", 1) for line in exposition.splitlines() if line and not line.startswith("#")]
+    return {name: float(value) for name, value in lines}
+
+
 def is_stopped(pid):
     """Every thread of it: a SIGSTOP takes its time to be felt, and the next question could still be answered."""
     tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
@@ -117,6 +123,26 @@ class Homeostat:
                 raise RuntimeError(f"the engine does not start: {engine['reason']}")
             time.sleep(0.05)
         raise RuntimeError(f"not ready in {timeout_s} s: {status}\n{self.tail()}")
+
+    def refused_start(self):
+        """It ends by itself, with 1; -> what it said."""
+        try:
+            self.start(wait_engine=False)
+            assert self.process.wait(60) == 1
+            return self.tail()
+        finally:
+            self.__exit__()
+
+    def metrics(self):
+        return samples_of(self.get("/metrics")[1])
+
+    def metric(self, name, default=0, **labels):
+        """The one sample of that name which has these labels."""
+        wanted = [f'{k}="{v}"' for k, v in labels.items()]
+        found = [value for sample, value in self.metrics().items()
+                 if sample.partition("{")[0] == name and all(w in sample for w in wanted)]
+        assert len(found) <= 1, (name, labels, found)
+        return found[0] if found else default
 
     def status(self):
         try:

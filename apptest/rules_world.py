@@ -43,11 +43,3 @@ def alerts(h):
 
 def states(h):
     return sorted(alert["state"] for alert in alerts(h))
-
-
-def metric(h, name, **labels):
-    wanted = [f'{k}="{v}"' for k, v in labels.items()]
-    for line in h.get("/metrics")[1].splitlines():
-        if line.startswith(name) and all(w in line for w in wanted) and line[len(name)] in " {":
-            return float(line.rsplit(" ", 1)[1])
-    return None

@@ -4,7 +4,7 @@ import pytest
 import alertmanager_process
 from alertmanager_process import Alertmanager, Webhook
 from harness import wait_for
-from rules_world import ask, metric, send, states, with_rules
+from rules_world import ask, send, states, with_rules
 
 RULES = """- name: alerts
   interval: 1s
@@ -30,13 +30,13 @@ def test_an_alertmanager_is_told_and_told_again_after_it_was_away(tmp_path):
             assert alert["annotations"] == {"summary": "a in eu has 9"}
             assert "load%20%3E%205" in alert["generatorURL"]
             am.stop()
-            wait_for("it is missed", lambda: metric(h, "prometheus_notifications_errors_total") > 0)
+            wait_for("it is missed", lambda: h.metric("prometheus_notifications_errors_total") > 0)
             am.start()  # it keeps nothing that it did not save: what still fires must be told again
             wait_for("it is told again", lambda: len(am.alerts()) == 1, 60)
             send(h, "load", 1, instance="a")
             wait_for("it is over", lambda: am.alerts() == [])
             assert states(h) == []
-            assert metric(h, "prometheus_notifications_sent_total") >= 2
+            assert h.metric("prometheus_notifications_sent_total") >= 2
 
 
 def test_a_webhook_gets_groups_once_retried_and_resolved(tmp_path):

@@ -29,13 +29,6 @@ def write(h, tenant, body):
     return h.request("POST", "/api/v1/write", body, headers={**rw.HEADERS, "X-Scope-OrgID": tenant}, timeout_s=120)
 
 
-def metric(h, name, **labels):
-    for line in h.get("/metrics")[1].splitlines():
-        if line.startswith(name + "{") and all(f'{k}="{v}"' in line for k, v in labels.items()):
-            return float(line.split()[-1])
-    return 0
-
-
 def count_of(h, tenant, query):
     h.flush()
     status, answer = h.get(f"/api/v1/query?query={query}", headers={"X-Scope-OrgID": tenant})
@@ -71,9 +64,9 @@ def test_a_bomb_of_a_million_series_costs_its_tenant_alone():
         assert {status for status, _ in statuses} == {400}
         assert "10000 data points of new series rejected: tenant 'noisy' has 2000 active series, as many as it may " \
                "(limits.active_series); the first is of 'bomb'; all others are stored" in statuses[-1][1]
-        assert metric(h, "homeostat_limits_refused_points_total", tenant="noisy", reason="active_series") == 998_000
-        assert metric(h, "homeostat_limits_refused_points_total", tenant="quiet") == 0
-        assert metric(h, "homeostat_active_series", tenant="noisy") == 2000
+        assert h.metric("homeostat_limits_refused_points_total", tenant="noisy", reason="active_series") == 998_000
+        assert h.metric("homeostat_limits_refused_points_total", tenant="quiet") == 0
+        assert h.metric("homeostat_active_series", tenant="noisy") == 2000
         assert resident_mib(h) < before + 150, "a body of 10,000 series decoded twice is 20 MiB"
         assert write(h, "noisy", bomb("bomb", 0, 2000))[0] == 204, "those that are active go on"
         assert count_of(h, "noisy", "count(bomb)") == 2000

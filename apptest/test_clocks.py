@@ -34,10 +34,7 @@ def stored(h, body, around):
 
 def lag(h, signal, bound):
     """Items that were at most so late."""
-    for line in h.get("/metrics")[1].splitlines():
-        if line.startswith(f'homeostat_item_lag_seconds_bucket{{signal="{signal}",le="{bound}"}}'):
-            return int(float(line.split()[-1]))
-    raise AssertionError(f"no such bucket: {bound}")
+    return h.metrics()[f'homeostat_item_lag_seconds_bucket{{signal="{signal}",le="{bound}"}}']
 
 
 @pytest.mark.parametrize("name,ago,found_ago", [

@@ -53,8 +53,7 @@ def send(h, event):
 
 
 def differing(h):
-    line = next(x for x in h.get("/metrics")[1].splitlines() if x.startswith("homeostat_code_defaults_differing "))
-    return float(line.split()[1])
+    return h.metrics()["homeostat_code_defaults_differing"]
 
 
 def defaults(h):

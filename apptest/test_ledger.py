@@ -9,12 +9,6 @@ def ledger(h, *words):
     return done.returncode, done.stdout + done.stderr
 
 
-def metric(h, name):
-    lines = [line for line in h.get("/metrics")[1].splitlines() if line.startswith(name + " ")]
-    assert len(lines) == 1, lines
-    return float(lines[0].split()[1])
-
-
 def kinds(h):
     return {entry["kind"] for entry in h.get("/v1/ledger")[1]["entries"]}
 
@@ -43,7 +37,7 @@ def test_a_tampered_ledger_stops_the_hands_and_nothing_else():
         assert "tampered" in status["why"] and "ledger verify" in status["why"] and "Move the directory" in status["why"]
         code, ready = h.get("/readyz")
         assert code == 200 and ready["ready"] and ready["loop"] == status
-        assert metric(h, "homeostat_ledger_usable") == 0 and metric(h, "homeostat_acting") == 0
+        assert h.metric("homeostat_ledger_usable") == 0 and h.metric("homeostat_acting") == 0
         assert "nothing is changed until the ledger is good again" in h.tail(200)
         code, body = h.get("/v1/ledger")
         assert code == 503 and "tampered" in body["error"]["message"]
@@ -57,7 +51,7 @@ def test_a_tampered_ledger_stops_the_hands_and_nothing_else():
         (h.data / "ledger").rename(h.data / "evidence")
         h.start()
         wait_for("acting again", lambda: step_made(h) and h.get("/v1/status")[1]["mode"] == "acting")
-        assert metric(h, "homeostat_ledger_usable") == 1
+        assert h.metric("homeostat_ledger_usable") == 1
         assert ledger(h, "verify")[0] == 0
 
 
@@ -92,7 +86,7 @@ def test_what_was_done_to_a_ledger_is_found_on_another_machine(tmp_path):
             assert h.post("/v1/resume", {"who": "ann"})[0] == 202
         wait_for("all orders in the ledger, and signed", lambda: signed_orders(h) == 6)
         status, head = h.get("/v1/ledger/head")
-        assert status == 200 and metric(h, "homeostat_ledger_entries") == head["size"]
+        assert status == 200 and h.metric("homeostat_ledger_entries") == head["size"]
         h.stop()
         (tmp_path / "head").write_text(head["note"])
         lines = (h.data / "ledger/entries-00000001.log").read_bytes().splitlines(keepends=True)

@@ -42,11 +42,7 @@ def send_grpc(h, tenant, message):
 
 
 def refused(h, tenant, reason):
-    for line in h.get("/metrics")[1].splitlines():
-        if line.startswith("homeostat_limits_refused_requests_total{") and f'tenant="{tenant}"' in line and \
-                f'reason="{reason}"' in line:
-            return float(line.split()[-1])
-    return 0
+    return h.metric("homeostat_limits_refused_requests_total", tenant=tenant, reason=reason)
 
 
 def stored(h, tenant):

@@ -29,8 +29,7 @@ def running(tmp_path_factory):
 
 def test_syslog_is_held_back_at_the_rate_and_nothing_is_lost(running):
     def taken():
-        lines = running.get("/metrics")[1].splitlines()
-        return sum(float(line.split()[1]) for line in lines if line.startswith("homeostat_syslog_messages_total "))
+        return running.metric("homeostat_syslog_messages_total")
 
     message = '<13>1 2026-01-01T00:00:00Z host app {i} ID [a@1 b="1" c="2" d="3"] syslog {i}'
     with socket.create_connection(("127.0.0.1", running.port), timeout=60) as s:
@@ -57,8 +56,7 @@ def test_files_are_held_back_at_the_rate_and_nothing_is_lost(running):
 
 def test_scraped_series_find_their_limit_and_are_counted(running):
     def refused_points():
-        line = 'homeostat_limits_refused_points_total{tenant="",reason="series_per_metric"}'
-        return next((float(x.split()[-1]) for x in running.get("/metrics")[1].splitlines() if x.startswith(line)), 0)
+        return running.metric("homeostat_limits_refused_points_total", tenant="", reason="series_per_metric")
     wait_for("ten of thirty are refused", lambda: refused_points() >= 10)
     running.flush()
     answer = running.post("/api/v1/query?query=count(wide)")[1]

@@ -50,8 +50,7 @@ def test_own_metrics_are_series_that_nobody_scraped():
         about = requests.get(h.url("http", "/prometheus/api/v1/metadata"), timeout=30).json()["data"]
         assert about["homeostat_acting"][0]["type"] == "gauge"
         assert about["homeostat_changes_total"][0]["type"] == "counter"
-        page = h.get("/metrics")[1]
-        names = {line.split("{")[0].split(" ")[0] for line in page.splitlines() if line and line[0] != "#"}
+        names = {sample.partition("{")[0] for sample in h.metrics()}
         values = h.url("http", "/prometheus/api/v1/label/__name__/values")
         wait_for("all of /metrics", lambda: names <= set(requests.get(values, timeout=30).json()["data"]), 30)
 

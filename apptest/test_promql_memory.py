@@ -31,8 +31,7 @@ def answers(h, now):
 
 def in_memory(h):
     """Since when nothing is missing there; 0: nothing is promised."""
-    line = next(line for line in h.get("/metrics")[1].splitlines() if line.startswith("homeostat_recent_samples_from_s"))
-    return float(line.split()[1])
+    return h.metrics()["homeostat_recent_samples_from_s"]
 
 
 def test_answers_do_not_depend_on_the_memory():

@@ -33,9 +33,8 @@ def answers(h, now):
 
 def packed(h):
     """-> slots that are packed, slots that wait."""
-    lines = h.get("/metrics")[1].splitlines()
-    return tuple(int(next(line for line in lines if line.startswith(name + " ")).split()[1])
-                 for name in ("homeostat_packed_slots", "homeostat_packed_slots_waiting"))
+    metrics = h.metrics()
+    return metrics["homeostat_packed_slots"], metrics["homeostat_packed_slots_waiting"]
 
 
 def wait_packed(h):

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from harness import wait_for
-from rules_world import alerts, ask, metric, query, send, states, with_rules, write_rules
+from rules_world import alerts, ask, query, send, states, with_rules, write_rules
 
 RECORD = """- name: sums
   interval: 1s
@@ -42,8 +42,8 @@ def test_a_rule_writes_a_series_that_queries_return(tmp_path):
         assert [rule["health"] for rule in rules] == ["ok", "ok", "err"]  # a bad one does not stop the others
         assert "many-to-many" in rules[2]["lastError"] and rules[0]["query"] == "sum by (job) (load)"
         where = {"rule_group": f"{tmp_path}/rules/a.yml;sums"}
-        assert metric(h, "prometheus_rule_evaluation_failures_total", **where) > 0
-        assert metric(h, "prometheus_rule_group_rules", **where) == 3
+        assert h.metric("prometheus_rule_evaluation_failures_total", **where) > 0
+        assert h.metric("prometheus_rule_group_rules", **where) == 3
 
 
 def test_the_rules_endpoint_filters_and_pages(tmp_path):

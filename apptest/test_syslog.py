@@ -36,9 +36,7 @@ class Syslog:
                 s.sendto(d, ("127.0.0.1", self.port))
 
     def count(self):
-        page = self.h.get("/metrics")[1]
-        line = next((x for x in page.splitlines() if x.startswith("homeostat_syslog_messages_total")), "x 0")
-        return int(float(line.split()[-1]))
+        return int(self.h.metric("homeostat_syslog_messages_total"))
 
     def logs(self, expected, **params):
         """All records that match, after `expected` messages came in since the test began."""

@@ -57,13 +57,6 @@ def stored(h):
         cursor = f"&cursor={page['next_cursor']}"
 
 
-def metric(h, name):
-    for line in h.get("/metrics")[1].splitlines():
-        if line.startswith(name + " ") or line.startswith(name + "{") and name.endswith("}"):
-            return float(line.rsplit(" ", 1)[1])
-    return 0
-
-
 def all_decided(h):
     wait_for("everything is decided", lambda: h.status()["ingest"]["undecided_spans"] == 0)
     h.flush()
@@ -96,11 +89,12 @@ def test_derived_metrics_are_the_same_and_what_is_kept_can_be_weighed():
             assert rest == {trace_id(i, REQUESTS) for i in range(300, REQUESTS)} - failed
             assert all(span["trace_state"] == "ot=th:c" for trace in rest for span in found[trace])
             assert len(failed) + 4 * len(rest) == REQUESTS
+            metrics = h.metrics()
             kept = 'homeostat_tail_sampling_traces_total{decision="kept",reason="%s"}'
-            assert (metric(h, kept % "error"), metric(h, kept % "share")) == (len(failed), len(rest))
+            assert (metrics[kept % "error"], metrics[kept % "share"]) == (len(failed), len(rest))
             dropped = 'homeostat_tail_sampling_traces_total{decision="dropped",reason="share"}'
-            assert metric(h, dropped) == REQUESTS - len(found)
-            assert metric(h, "homeostat_tail_sampling_buffer_bytes") == 0
+            assert metrics[dropped] == REQUESTS - len(found)
+            assert h.metric("homeostat_tail_sampling_buffer_bytes") == 0
 
 
 def test_a_trace_is_found_by_its_id_before_it_is_decided():
@@ -134,8 +128,8 @@ def test_at_the_bound_it_decides_early_and_says_so():
                              "traces.tail_sampling.traces_max": "1000"}) as h:
         for start in range(0, 3000, 500):
             send(h, [s for i in range(start, start + 500) for s in spans_of(trace_id(i, 3000))])
-        wait_for("the oldest are decided", lambda: metric(h, "homeostat_tail_sampling_waiting_traces") <= 1000
-                 and metric(h, "homeostat_tail_sampling_early_decisions_total") >= 2000)
+        wait_for("the oldest are decided", lambda: h.metric("homeostat_tail_sampling_waiting_traces") <= 1000
+                 and h.metric("homeostat_tail_sampling_early_decisions_total") >= 2000)
 
 
 def test_kill_9_in_the_middle():
