@@ -112,9 +112,11 @@ Status Server::open_access() {
 
 Status Server::open_values() {
   const std::string address = settings().text("listen.values");
-  if (!address.empty()) HS_TRY(ensure_values(common_, data(), address));
-  reload_values(data());  // one that a former `serve` has started knows its credentials
-  if (!address.empty()) values_keeper_ = std::jthread([this](const std::stop_token& stop) { keep_values(stop); });
+  if (!address.empty()) {
+    HS_TRY(ensure_values(common_, data(), address));
+    reload_values(data());  // one that a former `serve` has started knows its credentials
+    values_keeper_ = std::jthread([this](const std::stop_token& stop) { keep_values(stop); });
+  }
   observer_ = std::make_unique<Observer>(http_, clock_, address);
   observer_->declare(config_.load()->declarations.probes);
   return {};

@@ -68,10 +68,16 @@ void add(Past::Evaluations& sum, const Past::Evaluations& more) {
   sum.served += more.served, sum.good += more.good, sum.bad += more.bad;
 }
 
-Past::Evaluations evaluations_before(const Past& history, const std::string& knob, const Bad& bad, const Window& w) {
+// Of what `told` tells of a range of seconds.
+template <typename Told>
+Past::Evaluations sum_before(const Window& w, const Told& told) {
   Past::Evaluations sum;
-  for (const auto& [from, to] : w.base) add(sum, history.evaluations(knob, bad, from, to));
+  for (const auto& [from, to] : w.base) add(sum, told(from, to));
   return sum;
+}
+
+Past::Evaluations evaluations_before(const Past& history, const std::string& knob, const Bad& bad, const Window& w) {
+  return sum_before(w, [&](int64_t from, int64_t to) { return history.evaluations(knob, bad, from, to); });
 }
 
 // Seconds in which one of the services departed from what is usual, with what is before and after: no measure of that.
@@ -162,9 +168,7 @@ bool served_testifies(const Goal& goal, const Past& history, const Window& w, st
       return consumes ? history.consumed(knob, where.first, where.second, bad, from, to)
                       : history.evaluations(knob, bad, from, to);
     };
-    Past::Evaluations then;
-    for (const auto& [from, to] : w.base) add(then, told(from, to));
-    const auto now = told(w.from, w.to);
+    const auto then = sum_before(w, told), now = told(w.from, w.to);
     if (then.served < baseline_n_min || now.served < 2 * recent_n_min || now.bad < recent_n_min) continue;
     double good_then = then.good / then.served, good_now = now.good / now.served;
     double all_then = (then.good + then.bad) / then.served, all_now = (now.good + now.bad) / now.served;
