@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "loop/decide/reach.h"
+
 namespace hs::loop {
 namespace {
 
@@ -25,15 +27,9 @@ constexpr double retry_cost = 0.6;     // what a canary did not show may show wh
 constexpr double crowded = 0.5;        // bad share from which treated and control wait for one another
 constexpr double size_cost = 0.08;     // of each doubling: a small step is a small risk
 constexpr double relief_size_max = 4;  // doublings up to which more relief is better
-constexpr double other_dependency = 0.3;
+constexpr double other_dependency = 0.3, well_dependency = 0.1;
 constexpr double unknown_cost = 0.3;   // to try on everybody what nobody said anything about: after canaries as near
 constexpr double unknown_near = 0.35;  // and only that near the cause
-// What a request evaluated is known when its trace has been joined: so much later than its telemetry comes.
-constexpr int64_t reading_s = 6, reading_lag_s = 3;
-constexpr double reading_n_min = 15, reading_share = 0.1;
-constexpr int64_t asked_s = 5, asked_before_s = 60;
-constexpr double asked_min = 15;                          // evaluations to be expected, or nothing follows
-constexpr double unasked_share = 0.1, asked_share = 0.5;  // of what is usual
 constexpr double rest_cost = 0.5;      // no expectation names the suffering operation, only the service
 constexpr double worth_trying = -2.2;  // about one in ten: below, a change costs more than it can bring
 constexpr size_t causes_considered = 4;
@@ -61,13 +57,6 @@ std::string opposite(const std::string& direction) {
   if (direction == "enabled") return "disabled";
   if (direction == "disabled") return "enabled";
   return "";
-}
-
-// A peer is known by its address, with a port when the caller's library tells it; people declare the name alone.
-bool is_called(std::string_view name, std::string_view peer) {
-  if (name.empty() || !peer.starts_with(name)) return false;
-  const std::string_view rest = peer.substr(name.size());
-  return rest.empty() || (rest.size() > 1 && rest[0] == ':' && rest.find_first_not_of("0123456789", 1) == rest.npos);
 }
 
 bool is_overload(const Cause& cause) {
@@ -104,7 +93,7 @@ double gain_of(const Situation& s, const Option& option, const Expectation& e) {
   return gain > 0 && !measure ? gain / 2 : gain;
 }
 
-// A knob about one dependency says little when another one is at fault.
+// A knob about one dependency says little when another one is at fault, and less when its own is as well as ever.
 double relevance(const Situation& s, const Knob& knob) {
   if (knob.dependency.empty()) return 1;
   double sum = 0, all = 0;
@@ -114,7 +103,8 @@ double relevance(const Situation& s, const Knob& knob) {
     bool other = !about && (!c.peer.empty() || !contains(knob.services, c.service));
     sum += c.probability * (other ? other_dependency : 1), all += c.probability;
   }
-  return all > 0 ? sum / all : 1;
+  const double about_the_cause = all > 0 ? sum / all : 1;
+  return is_about_a_well_one(*s.goal, *s.history, knob) ? std::min(about_the_cause, well_dependency) : about_the_cause;
 }
 
 // What the declaration promises of this move for this incident. Where all queue up, what takes load off decides: that
@@ -190,52 +180,6 @@ void judge(const Situation& s, Option& option) {
     option.score = option.log_odds + size_cost * (size - 3 * too_far);
   if (option.ramp) option.score -= ramp_cost(s, *option.knob);
   if (option.ramp && option.unknown) option.score -= unknown_cost;
-}
-
-// Those that fail before they come to the knob: what it says does not matter to them. Only the fate of requests from
-// outside is known by knob: of a consumer behind a queue, or a service whose callers cope, nothing follows.
-bool fail_before(const Situation& s, const Knob& knob) {
-  if (knob.scope != config::KnobScope::request) return false;
-  const auto from_outside = [&](const auto& r) { return s.history->is_entry(r.first.first, r.first.second); };
-  if (std::none_of(s.goal->requests.begin(), s.goal->requests.end(), from_outside)) return false;
-  int64_t delay_s = 1;
-  for (const auto& [where, bad] : s.goal->requests) delay_s = std::max(delay_s, s.history->delay_s(where.first));
-  for (const auto& service : knob.services) delay_s = std::max(delay_s, s.history->delay_s(service));
-  const int64_t to = s.history->last_second() - reading_lag_s - delay_s, from = to - reading_s;
-  const Block all = total(blocks_of(*s.goal, *s.history, {}, from, to));
-  const auto read = s.history->evaluations(knob.key, s.goal->requests.begin()->second, from, to);
-  return all.bad >= reading_n_min && read.bad < reading_share * all.bad;
-}
-
-// How many evaluations of the knob we served in the last seconds, and how many that would be usually.
-std::pair<double, double> asked(const Situation& s, const Knob& knob) {
-  const int64_t onset = s.goal->started / nanos_per_s, to = s.history->last_second() + 1;
-  const double now = s.history->evaluations(knob.key, {}, to - asked_s, to).served;
-  const double before = s.history->evaluations(knob.key, {}, onset - asked_before_s, onset).served;
-  return {now, before * asked_s / asked_before_s};
-}
-
-// Requests end, or stand still, before they come to the knob: nobody asks for it any more, though the same service asks
-// for another one as ever. That is known at once, also of requests that have not ended and that nobody tells of.
-bool is_unasked(const Situation& s, const Knob& knob) {
-  if (knob.scope != config::KnobScope::request || s.history->last_second() < s.goal->started / nanos_per_s + asked_s)
-    return false;
-  const auto [now, usual] = asked(s, knob);
-  if (usual < asked_min || now > unasked_share * usual) return false;
-  return std::any_of(s.declarations->knobs.begin(), s.declarations->knobs.end(), [&](const Knob& other) {
-    if (other.scope != config::KnobScope::request || other.services != knob.services) return false;
-    const auto [others_now, others_usual] = asked(s, other);
-    return others_usual >= asked_min && others_now >= asked_share * others_usual;
-  });
-}
-
-// Requests that read other knobs but never this one cannot be cured by it.
-bool reaches(const Situation& s, const Knob& knob) {
-  if (is_unasked(s, knob)) return false;
-  if (s.goal->requests.empty() || !s.history->is_read(knob.key)) return true;
-  if (fail_before(s, knob)) return false;
-  return std::any_of(s.goal->requests.begin(), s.goal->requests.end(),
-                     [&](const auto& r) { return s.history->reads(r.first.first, r.first.second, knob.key); });
 }
 
 // A change that promises nothing may be explored only where a canary can contain it. One of which nothing was said may
@@ -334,7 +278,7 @@ Choice choose(const Situation& s) {
     for (size_t i = 0; i < std::min(s.incident->causes.size(), causes_considered); ++i)
       best = std::max(best, closeness(knob, s.incident->causes[i], *s.incident, *s.history));
     if (best <= 0) continue;
-    if (!reaches(s, knob)) {
+    if (!comes_to(*s.goal, *s.declarations, *s.history, knob)) {
       unread.push_back(knob.key);
       continue;
     }

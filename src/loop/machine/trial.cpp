@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "loop/decide/reach.h"
+
 namespace hs::loop {
 namespace {
 
@@ -166,6 +168,9 @@ Trial::Out Trial::step_canary(const stream::Frame& frame, const View& view) {
     judged = verdict(VerdictKind::inconclusive, "the requests are well again, also those that do not read the knob");
     judged->evidence = Evidence::restored_only;
   }
+  // Few failures tell late where they happen: what was not known at the beginning need not be waited for to the end.
+  if (!judged && fail_before(goal_, *view.history, knob_))
+    judged = verdict(VerdictKind::inconclusive, "the requests that fail do not come to the knob");
   if (judged) {
     judged->change = change_.id;
     return {{}, judged};
