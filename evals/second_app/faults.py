@@ -46,6 +46,32 @@ FAULTS = {
         {"dispatch": {"pool_fails": 0.4}, "traffic-feed": {"slow_ms": 500}}, [PRICES, RIDES],
         ["dispatch.pooling", "pricing.traffic"],
         [*DISPATCH, "edge:rider-api->dispatch", "peer:traffic-feed", "edge:pricing->traffic-feed"], all_knobs=True),
+    "some-riders": fault(
+        "the histories of one rider in ten make their prices fail", {"pricing": {"lost_histories": "7"}}, [PRICES, RIDES],
+        ["pricing.history_depth"], [*PRICING, "edge:rider-api->pricing"]),
+    "locked": fault(
+        "shared cars are sought one ride at a time, for 100 ms each: ten a second of twelve",
+        {"dispatch": {"pool_locks_ms": 100}}, [RIDES], ["dispatch.pooling"], [*DISPATCH, "edge:rider-api->dispatch"]),
+    "limited-peer": fault(
+        "the traffic feed answers 10 requests a second and refuses the others (429)", {"traffic-feed": {"a_second_max": 10}},
+        [PRICES, RIDES], ["pricing.traffic"], ["peer:traffic-feed", "edge:pricing->traffic-feed"]),
+    "resets": fault(
+        "the drivers' database ends every connection without an answer", {"driver-db": {"resets": 1}}, [RIDES],
+        ["dispatch.driver_source"], ["peer:driver-db", "edge:dispatch->driver-db", *DISPATCH]),
+    "hangs-at-times": fault(
+        "three in ten requests of the drivers' database are never answered", {"driver-db": {"hang": 0.3}}, [RIDES],
+        ["dispatch.driver_source"], ["peer:driver-db", "edge:dispatch->driver-db", *DISPATCH]),
+    "precise": fault(
+        "each digit of a way's precision costs geo 60 ms", {"geo-1": {"digit_ms": 60}, "geo-2": {"digit_ms": 60}},
+        [PRICES, RIDES], ["geo.precision", "pricing.eta"], [*GEO]),
+    "impatient": fault(
+        "the operator lets pricing wait for geo 200 ms, which then needs 200 ms more",
+        {"geo-1": {"slow_ms": 200}, "geo-2": {"slow_ms": 200}}, [PRICES, RIDES], ["pricing.geo_timeout_ms", "pricing.eta"],
+        [*GEO, *PRICING, "edge:rider-api->pricing", "change:knob pricing.geo_timeout_ms"],
+        config=("base: 800\n    min: 200", "base: 200\n    min: 200")),
+    "worse-and-worse": fault(
+        "shared cars fail one in a hundred more often each second", {"dispatch": {"pool_fails_more": 0.01}}, [RIDES],
+        ["dispatch.pooling"], [*DISPATCH, "edge:rider-api->dispatch"]),
     "lost-rides": fault(
         "half of the rides' records cannot be read", {"rider-api": {"lost_rides": 0.5}}, [STATUS], [],
         ["service:rider-api", "operation:rider-api/POST /status", "instance:rider-api"]),

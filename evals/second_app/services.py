@@ -78,6 +78,8 @@ class Pricing(kit.Service):
         rider = body["rider"]
         depth = await self.knob("pricing.history_depth", 100, rider)
         await asyncio.sleep(about(0.008) + depth / 100 * (0.01 + self._leak_s()))
+        if depth > 0 and rider.endswith(self.fault("lost_histories", "-")):
+            raise Failure(500, "a past ride has no end")
         traffic = await self.knob("pricing.traffic", "live", rider)
         if traffic == "live":
             await self.call(self._traffic, "traffic-feed", "POST", "/segments", {}, 1.0)
@@ -99,7 +101,7 @@ class Geo(kit.Service):
 
     async def route(self, body):
         precision = await self.knob("geo.precision", 5)
-        await asyncio.sleep(about(0.003 * precision) + self.fault("slow_ms") / 1000)
+        await asyncio.sleep(about(0.003 * precision) + (self.fault("slow_ms") + precision * self.fault("digit_ms")) / 1000)
         if random.random() < self.fault("fails"):
             raise Failure(500, "the road graph is damaged")
         return {"km": 7}
@@ -111,6 +113,20 @@ class Dispatch(kit.Service):
         self._drivers, self._courier = Client(endpoints["driver-db"]), Client(endpoints["courier"])
         self.routes = {"POST /match": self.match}
         self._matched = self.telemetry.meter.create_counter("rides.matched")
+        self._pool, self._failing_since = asyncio.Lock(), None
+
+    async def _share_car(self):
+        if self.fault("pool_locks_ms"):
+            async with self._pool:
+                await asyncio.sleep(self.fault("pool_locks_ms") / 1000)
+        if random.random() < self.fault("pool_fails"):
+            raise Failure(500, "pooling: index out of range")
+        if not self.fault("pool_fails_more"):
+            self._failing_since = None
+            return
+        self._failing_since = self._failing_since or time.monotonic()
+        if random.random() < min(0.6, (time.monotonic() - self._failing_since) * self.fault("pool_fails_more")):
+            raise Failure(500, "pooling: out of memory")
 
     async def match(self, body):
         rider = body["rider"]
@@ -122,8 +138,8 @@ class Dispatch(kit.Service):
         await asyncio.sleep(about(0.008 * radius))
         if random.random() < 0.4 * max(0.0, 1.5 - radius):
             raise Failure(503, "no driver within the radius")
-        if await self.knob("dispatch.pooling", True, rider) and random.random() < self.fault("pool_fails"):
-            raise Failure(500, "pooling: index out of range")
+        if await self.knob("dispatch.pooling", True, rider):
+            await self._share_car()
         self._matched.add(1)
         headers = {}
         propagate.inject(headers)
@@ -174,10 +190,16 @@ class Peer:
 
     def __init__(self, mean_s):
         self._mean_s, self.faults, self._lag_s = mean_s, {}, 0.0
+        self._second, self._asked = 0, 0
 
     def _on(self):
         period = self.faults.get("every_s")
         return not period or int(time.time()) % period < period / 2
+
+    def _is_too_often(self):
+        second = int(time.time())
+        self._second, self._asked = second, self._asked + 1 if second == self._second else 1
+        return self._asked > self.faults.get("a_second_max", self._asked)
 
     async def handle(self, _method, path, body, _headers):
         if path == "/fault":
@@ -187,9 +209,13 @@ class Peer:
             return 200, {"lag_s": self._lag_s}
         if "at" in body:
             self._lag_s = time.time() - body["at"]
-        on = self._on()
+        if self.faults.get("resets"):
+            raise ConnectionResetError("by order")
+        if self._is_too_often():
+            return 429, {}
+        on, hangs = self._on(), random.random() < self.faults.get("hang", 0)
         await asyncio.sleep(about(self._mean_s) + (self.faults.get("slow_ms", 0) / 1000 if on else 0))
-        while self.faults.get("hang"):
+        while hangs and self.faults.get("hang"):
             await asyncio.sleep(0.2)
         return (503 if on and random.random() < self.faults.get("fails", 0) else 200), {}
 
