@@ -12,7 +12,7 @@ from harness import Homeostat
 from otlp_data import REQUESTS, RESPONSES, SERVICES, Context, full_logs, full_trace, key_values, otlp_json
 from otlp_metrics_data import full_metrics
 
-TRANSPORTS = ("protobuf", "json", "gzip", "grpc")
+TRANSPORTS = ("protobuf", "json", "gzip", "grpc", "grpc on the port of HTTP")
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +23,8 @@ def h():
 
 def send(h, signal, message, transport="protobuf"):
     """Sends, and checks that nothing was rejected or warned about."""
-    if transport == "grpc":
-        with grpc.insecure_channel(f"127.0.0.1:{h.ports['otlp_grpc']}") as channel:
+    if transport.startswith("grpc"):
+        with grpc.insecure_channel(f"127.0.0.1:{h.ports['otlp_grpc' if transport == 'grpc' else 'otlp_http']}") as channel:
             call = channel.unary_unary(f"/opentelemetry.proto.collector.{SERVICES[signal]}/Export",
                                        request_serializer=REQUESTS[signal].SerializeToString,
                                        response_deserializer=RESPONSES[signal].FromString)

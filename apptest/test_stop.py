@@ -77,8 +77,9 @@ def clients_that_say_nothing(tmp_path):
         half = b"POST /v1/logs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
         said = [(listener, text) for listener in ("http", "otlp_http") for text in (b"", b"POST /v1/l", half)]
         open_ones = [send(h.ports[listener], text) for listener, text in said]
-        open_ones += [send(h.ports["otlp_grpc"], text)
-                      for text in (b"", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")]
+        http2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+        open_ones += [send(h.ports["otlp_grpc"], text) for text in (b"", http2 + b"\0\0\0\4\0\0\0\0\0")]
+        open_ones += [send(h.ports["otlp_http"], text) for text in (http2[:9], http2, http2 + b"\0\0\0\4\0\0\0\0\0")]
         open_ones += [send(port, text) for text in (b"", b"<13>half a mess", b"900000 <13>1 -")]
         time.sleep(0.5)
         seconds = stopped(h)

@@ -27,8 +27,8 @@ void full_sink(const ingest::Incoming&, const model::Batch&, const std::function
 }
 
 struct Listeners {
+  std::shared_ptr<net::GrpcServer> grpc;
   std::unique_ptr<net::HttpServer> http;
-  std::unique_ptr<net::GrpcServer> grpc;
 };
 
 Result<Listeners> listen(const api::otlp::Sink& sink) {
@@ -36,9 +36,10 @@ Result<Listeners> listen(const api::otlp::Sink& sink) {
   const api::otlp::ReceiverOptions options;
   auto http_handler = api::otlp::with_status_errors(api::otlp::http_receiver(options, io::system_clock(), sink));
   Listeners out;
-  HS_ASSIGN(out.http, net::HttpServer::start({.listen = loopback}, std::move(http_handler)));
   HS_ASSIGN(out.grpc,
             net::GrpcServer::start({.listen = loopback}, api::otlp::grpc_receiver(options, io::system_clock(), sink)));
+  const auto to_grpc = [grpc = out.grpc](net::Fd fd, std::string_view bytes) { grpc->adopt(std::move(fd), bytes); };
+  HS_ASSIGN(out.http, net::HttpServer::start({.listen = loopback, .http2 = to_grpc}, std::move(http_handler)));
   return out;
 }
 

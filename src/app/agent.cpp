@@ -185,11 +185,11 @@ Status Agent::open_listeners() {
                                     .transport_bytes_max = std::max(grpc_transport_bytes_max, 2 * body_max())};
   auto receiver = one_at_a_time(api::otlp::http_receiver(receiver_options(), clock_, sink()));
   HS_TRY(listeners_.open_tls(settings()));
+  HS_TRY(listeners_.grpc(settings(), "listen.otlp_grpc", grpc,
+                         one_at_a_time(api::otlp::grpc_receiver(receiver_options(), clock_, sink()))));
   HS_TRY(listeners_.http(
       settings(), "listen.otlp_http", options,
       api::otlp::with_status_errors(listeners_.guarded(settings(), "listen.otlp_http", otlp, std::move(receiver)))));
-  HS_TRY(listeners_.grpc(settings(), "listen.otlp_grpc", grpc,
-                         one_at_a_time(api::otlp::grpc_receiver(receiver_options(), clock_, sink()))));
   HS_ASSIGN(log_sources_, LogSources::start(settings(), receiver_options(), clock_, sink(), certificates_));
   // The last one: /readyz tells that the others take telemetry.
   return listeners_.http(settings(), "listen.http", options,

@@ -91,6 +91,10 @@ Status Listeners::http(const config::Settings& settings, const std::string& sett
   HS_ASSIGN(options.listen, endpoint(settings, setting));
   options.name = name_of(setting);
   options.tls = tls_of(options.name);
+  if (grpc_ && !options.tls && setting == "listen.otlp_http")
+    options.http2 = [this](net::Fd connection, std::string_view received) {
+      grpc_->adopt(std::move(connection), received);
+    };
   auto server = net::HttpServer::start(std::move(options), std::move(handler));
   if (!server)
     return fail(server.error().code, fmt::format("{} {}: {}", setting, settings.text(setting), server.error().message));

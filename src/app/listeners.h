@@ -36,10 +36,11 @@ class Listeners {
 
   // `setting` is listen.NAME; nothing is opened when it is empty. The options' address, name and certificates are set
   // here. Errors name the setting.
-  Status http(const config::Settings& settings, const std::string& setting, net::HttpServerOptions options,
-              http::Handler handler);
+  // grpc() comes first: what it opened also takes the connections to a plain listen.otlp_http that speak HTTP/2.
   Status grpc(const config::Settings& settings, const std::string& setting, net::GrpcServerOptions options,
               rpc::Methods methods);
+  Status http(const config::Settings& settings, const std::string& setting, net::HttpServerOptions options,
+              http::Handler handler);
   // Whether what is open may stay so under these settings: a reload must not take the credentials from a listener that
   // other machines reach.
   Status check(const config::Settings& settings) const;
@@ -57,8 +58,8 @@ class Listeners {
 
   const Outside outside_;
   std::map<std::string, std::shared_ptr<net::TlsServer>, std::less<>> tls_;  // by listener's name
-  std::vector<std::unique_ptr<net::HttpServer>> http_;
   std::unique_ptr<net::GrpcServer> grpc_;
+  std::vector<std::unique_ptr<net::HttpServer>> http_;  // after grpc_, to which they hand connections over
 };
 
 }  // namespace hs::app

@@ -231,11 +231,11 @@ Status Server::open_listeners() {
                                     .all_messages_bytes_max = all_bodies,
                                     .transport_bytes_max = 2 * body_bytes_max()};  // a message comes in pieces
   HS_TRY(listeners_.open_tls(settings()));
+  HS_TRY(listeners_.grpc(settings(), "listen.otlp_grpc", grpc,
+                         api::otlp::grpc_receiver(receiver_options(), clock_, sink())));
   HS_TRY(listeners_.http(
       settings(), "listen.otlp_http", options,
       api::otlp::with_status_errors(listeners_.guarded(settings(), "listen.otlp_http", otlp, otlp_http()))));
-  HS_TRY(listeners_.grpc(settings(), "listen.otlp_grpc", grpc,
-                         api::otlp::grpc_receiver(receiver_options(), clock_, sink())));
   HS_ASSIGN(log_sources_, LogSources::start(settings(), receiver_options(), clock_, sink(), certificates_));
   // The last one: /readyz tells that the others take telemetry.
   return listeners_.http(settings(), "listen.http", options,

@@ -1,5 +1,6 @@
 #include "net/grpc_server.h"
 
+#include <mutex>
 #include <utility>
 
 #include <fmt/format.h>
@@ -45,6 +46,8 @@ struct GrpcServer::Impl {
   Service service{shared};
   io::Endpoint address;
   std::unique_ptr<grpc::Server> server;
+  std::mutex adopting;  // gRPC would neither take nor close what comes after its shutdown has begun
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor;
   bool stopped = false;
 
   void configure(grpc::ServerBuilder& builder) {
@@ -59,6 +62,9 @@ struct GrpcServer::Impl {
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(options.keepalive_ms));
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, ping_interval_min_ms);
+    using Outside = grpc::ServerBuilder::experimental_type::ExternalConnectionType;
+    acceptor =
+        builder.experimental().AddExternalConnectionAcceptor(Outside::FROM_FD, grpc::InsecureServerCredentials());
     builder.SetResourceQuota(grpc::ResourceQuota(options.name).Resize(options.transport_bytes_max));
   }
 };
@@ -93,8 +99,21 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(GrpcServerOptions options,
   return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(impl)));
 }
 
+void GrpcServer::adopt(Fd connection, std::string_view received) {
+  const std::lock_guard lock(impl_->adopting);
+  if (impl_->stopped) return;
+  const grpc::Slice slice(received.data(), received.size());
+  grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
+  parameters.fd = connection.release();
+  parameters.read_buffer = grpc::ByteBuffer(&slice, 1);
+  impl_->acceptor->HandleNewConnection(&parameters);
+}
+
 void GrpcServer::stop(int64_t deadline_ms) {
-  if (std::exchange(impl_->stopped, true)) return;
+  {
+    const std::lock_guard lock(impl_->adopting);
+    if (std::exchange(impl_->stopped, true)) return;
+  }
   const gpr_timespec now = gpr_now(GPR_CLOCK_MONOTONIC);
   impl_->server->Shutdown(gpr_time_add(now, gpr_time_from_millis(deadline_ms, GPR_TIMESPAN)));
   impl_->server->Wait();

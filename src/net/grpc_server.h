@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/rpc_message.h"
 #include "io/http.h"
+#include "net/socket.h"
 
 namespace hs::net {
 
@@ -39,6 +41,9 @@ class GrpcServer {
   ~GrpcServer();  // stop(0)
 
   const io::Endpoint& address() const;
+  // Serves a connection that another listener has accepted, as if it had come here, but without TLS. `received`: what
+  // was read of it, HTTP/2 from the first byte. From any thread, does not block; after stop() it closes the connection.
+  void adopt(Fd connection, std::string_view received);
   // Accepts no more, lets calls in flight finish for at most `deadline_ms`, cancels the rest. Idempotent.
   void stop(int64_t deadline_ms);
 

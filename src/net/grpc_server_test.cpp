@@ -4,19 +4,14 @@
 #include <condition_variable>
 #include <thread>
 
-#include <grpcpp/create_channel.h>
-#include <grpcpp/generic/generic_stub.h>
-#include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 #include <protozero/pbf_reader.hpp>
 
-#include "base/compress.h"
 #include "net/http_client.h"
+#include "net/test_grpc.h"
 
 namespace hs::net {
 namespace {
-
-constexpr const char* echo_method = "/test.Echo/Say";
 
 std::unique_ptr<GrpcServer> start(rpc::Methods methods, GrpcServerOptions options = {}) {
   options.listen = *io::parse_endpoint("127.0.0.1:0");
@@ -25,49 +20,8 @@ std::unique_ptr<GrpcServer> start(rpc::Methods methods, GrpcServerOptions option
   return std::move(*server);
 }
 
-rpc::Methods echo() {
-  return {{echo_method, [](const rpc::Request& request, const rpc::Done& done) {
-             auto body = decode_content(request.encoding, request.body, 1000);
-             if (!body) return done(tl::unexpected(body.error()));
-             done(request.encoding + ":" + *body + ":" + std::string(request.metadata.get("x-test")));
-           }}};
-}
-
-struct Outcome {
-  grpc::Status status;
-  std::string message;
-};
-
-// One unary call through the generic stub.
-Outcome call(const io::Endpoint& to, const std::string& method, const std::string& message,
-             grpc_compression_algorithm compression = GRPC_COMPRESS_NONE, int deadline_ms = 60'000) {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(-1);
-  const auto channel = grpc::CreateCustomChannel(to.text(), grpc::InsecureChannelCredentials(), arguments);
-  grpc::GenericStub stub(channel);
-  grpc::ClientContext context;
-  context.AddMetadata("x-test", "m");
-  context.set_compression_algorithm(compression);
-  const gpr_timespec now = gpr_now(GPR_CLOCK_MONOTONIC);
-  context.set_deadline(gpr_time_add(now, gpr_time_from_millis(deadline_ms, GPR_TIMESPAN)));
-  const grpc::Slice slice(message);
-  grpc::ByteBuffer request(&slice, 1), response;
-  grpc::CompletionQueue queue;
-  const auto rpc = stub.PrepareUnaryCall(&context, method, request, &queue);
-  Outcome out;
-  rpc->StartCall();
-  rpc->Finish(&response, &out.status, &queue);
-  void* tag = nullptr;
-  bool ok = false;
-  queue.Next(&tag, &ok);
-  std::vector<grpc::Slice> slices;
-  if (out.status.ok() && response.Dump(&slices).ok())
-    for (const auto& s : slices) out.message.append(reinterpret_cast<const char*>(s.begin()), s.size());
-  return out;
-}
-
 TEST(GrpcServer, EchoesPlainAndCompressed) {
-  const auto server = start(echo());
+  const auto server = start(echo_methods());
   EXPECT_EQ(call(server->address(), echo_method, "hello").message, ":hello:m");
   const std::string text(500, 'a');
   EXPECT_EQ(call(server->address(), echo_method, text, GRPC_COMPRESS_GZIP).message, "gzip:" + text + ":m");
@@ -76,21 +30,21 @@ TEST(GrpcServer, EchoesPlainAndCompressed) {
 }
 
 TEST(GrpcServer, ABombIsTheHandlersToRefuse) {
-  const auto server = start(echo());
+  const auto server = start(echo_methods());
   const auto out = call(server->address(), echo_method, std::string(50'000'000, 'a'), GRPC_COMPRESS_GZIP);
   EXPECT_EQ(out.status.error_code(), grpc::INVALID_ARGUMENT) << out.status.error_message();
   EXPECT_NE(out.status.error_message().find("larger than 1000 bytes"), std::string::npos);
 }
 
 TEST(GrpcServer, UnknownMethods) {
-  const auto server = start(echo());
+  const auto server = start(echo_methods());
   EXPECT_EQ(call(server->address(), "/test.Echo/Shout", "x").status.error_code(), grpc::UNIMPLEMENTED);
 }
 
 TEST(GrpcServer, MessagesHaveALimit) {
   GrpcServerOptions options;
   options.message_bytes_max = 100'000;
-  const auto server = start(echo(), options);
+  const auto server = start(echo_methods(), options);
   const auto out = call(server->address(), echo_method, std::string(100'001, 'a'));
   EXPECT_EQ(out.status.error_code(), grpc::RESOURCE_EXHAUSTED) << out.status.error_message();
   EXPECT_EQ(call(server->address(), echo_method, "small").message, ":small:m");
@@ -99,7 +53,7 @@ TEST(GrpcServer, MessagesHaveALimit) {
 TEST(GrpcServer, AllMessagesTogetherHaveABound) {
   GrpcServerOptions options;
   options.all_messages_bytes_max = 50;
-  const auto server = start(echo(), options);
+  const auto server = start(echo_methods(), options);
   const auto out = call(server->address(), echo_method, std::string(51, 'a'));
   EXPECT_EQ(out.status.error_code(), grpc::RESOURCE_EXHAUSTED);
   EXPECT_NE(out.status.error_details().find("RetryInfo"), std::string::npos);
@@ -224,13 +178,13 @@ TEST(GrpcServer, StopDoesNotWaitForever) {
 }
 
 TEST(GrpcServer, ATakenPortIsAnError) {
-  const auto server = start(echo());
-  const auto second = GrpcServer::start({.listen = server->address()}, echo());
+  const auto server = start(echo_methods());
+  const auto second = GrpcServer::start({.listen = server->address()}, echo_methods());
   EXPECT_FALSE(second);
 }
 
 TEST(GrpcServer, GarbageDoesNotHurtOthers) {
-  const auto server = start(echo());
+  const auto server = start(echo_methods());
   HttpClient client;
   const auto answer = client.request(server->address(), {.method = "POST", .body = "not http2"}, {.timeout_ms = 5'000});
   EXPECT_FALSE(answer.has_value() && answer->status == 200);

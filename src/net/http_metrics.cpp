@@ -24,6 +24,8 @@ HttpMetrics::HttpMetrics(std::string_view l)
       refused_connections("homeostat_http_refused_connections_total", "Closed at the bound of connections.", label(l)),
       failed_handshakes("homeostat_http_failed_handshakes_total", "Connections on which no TLS was agreed on.",
                         label(l)),
+      http2_connections("homeostat_http_http2_connections_total",
+                        "Connections that went on to the gRPC server, since they spoke HTTP/2.", label(l)),
       received_bytes("homeostat_http_received_bytes_total", "Bytes read from connections.", label(l)),
       sent_bytes("homeostat_http_sent_bytes_total", "Bytes written to connections.", label(l)),
       timeouts("homeostat_http_timeouts_total", "Connections closed because their time was up.", label(l)),

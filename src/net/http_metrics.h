@@ -15,7 +15,7 @@ struct HttpMetrics {
   void count_answer(int status);
 
   metrics::Gauge connections;
-  metrics::Counter refused_connections, failed_handshakes, received_bytes, sent_bytes, timeouts;
+  metrics::Counter refused_connections, failed_handshakes, http2_connections, received_bytes, sent_bytes, timeouts;
   metrics::Counter answers_2xx, answers_3xx, answers_4xx, answers_5xx;
 };
 

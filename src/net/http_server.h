@@ -4,11 +4,13 @@
 // wrappers of the handler.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "base/http_message.h"
 #include "io/http.h"
+#include "net/socket.h"
 
 namespace hs::net {
 
@@ -19,6 +21,9 @@ struct HttpServerOptions {
   std::string name = "http";                 // in logs and in the label `listener` of metrics
   std::shared_ptr<TlsServer> tls = nullptr;  // none: plain HTTP
   int threads = 2;                           // each with an event loop of its own; a connection never migrates
+  // Takes over a plain connection whose client begins to speak HTTP/2 (RFC 9113 3.4), with what was read of it; called
+  // on our threads, must not block. It counts no longer as ours. None: such a client gets 400, as HTTP/1.1 asks for.
+  std::function<void(Fd connection, std::string_view received)> http2 = nullptr;
 
   // Of one request's body as received. 64 MiB is what OTLP clients (and the OpAMP specification) count on.
   size_t body_bytes_max = 64 * 1024 * 1024;

@@ -23,6 +23,8 @@ static_assert(buffer_bytes > header_bytes_max);
 constexpr int64_t linger_ms = 2'000;
 constexpr size_t record_bytes_max = 16 * 1024;  // of TLS
 constexpr int64_t crowded_idle_share = 10;
+// What a client of HTTP/2 says first (RFC 9113 3.4): chosen such that no request of HTTP/1.1 begins like it.
+constexpr std::string_view http2_preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 MonoNanos mono() { return io::system_clock().mono(); }
 
@@ -64,9 +66,31 @@ HttpSession::~HttpSession() {
 
 asio::awaitable<void> HttpSession::run() {
   if (shared_.options.tls && !co_await shake_hands()) co_return close();
+  if (shared_.options.http2 && !tls_ && co_await speaks_http2()) co_return hand_over();
   while (co_await serve_one()) {
   }
   close();
+}
+
+// Reads as much of the connection's beginning as tells. False also when it ends before.
+asio::awaitable<bool> HttpSession::speaks_http2() {
+  enter(Phase::idle, shared_.options.idle_timeout_ms);
+  while (true) {
+    const std::string_view got(buffer_.get(), std::min(end_, http2_preface.size()));
+    if (!http2_preface.starts_with(got)) co_return false;
+    if (got.size() == http2_preface.size()) co_return true;
+    if (idle() && !got.empty()) enter(Phase::receiving, shared_.options.header_timeout_ms);
+    if ((idle() && shared_.stopping) || !co_await fill()) co_return false;
+  }
+}
+
+void HttpSession::hand_over() {
+  error_code error;
+  Fd connection(socket_.release(error));
+  if (error) return close();
+  closed_ = true;
+  shared_.metrics->http2_connections.add();
+  shared_.options.http2(std::move(connection), {buffer_.get(), end_});
 }
 
 void HttpSession::enter(Phase phase, int64_t timeout_ms) {

@@ -81,6 +81,8 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   using Buffers = std::array<asio::const_buffer, 3>;
 
   asio::awaitable<bool> shake_hands();
+  asio::awaitable<bool> speaks_http2();
+  void hand_over();
   asio::awaitable<bool> serve_one();
   asio::awaitable<bool> read_header(RequestParser& parser);
   asio::awaitable<bool> read_body(RequestParser& parser);
