@@ -20,6 +20,7 @@ using config::KnobEffect;
 constexpr double ignorance = -1.5;
 constexpr double expected_gain = 2.5, expected_harm = -4, opposite_gain = -2.5;
 constexpr double undo_gain = 2.5;
+constexpr double hint_gain = 0.2;
 constexpr double closeness_gain = 1.5;
 constexpr double learned_weight = 1.5;
 constexpr double shared_cost = 0.7;    // the first exposure of a shared effect reaches everybody
@@ -127,6 +128,17 @@ double expectation(const Situation& s, Option& option) {
   return best;
 }
 
+// Nothing is promised for what is wrong with those who suffer: a direction that is declared to do them some other good
+// is the likelier one.
+double hint(const Situation& s, const Option& option) {
+  double sum = 0;
+  for (const Expectation& e : option.knob->expect) {
+    if (!e.improves || !suffers(*s.incident, e.service, e.operation)) continue;
+    sum += e.when == option.move.direction ? hint_gain : e.when == opposite(option.move.direction) ? -hint_gain : 0;
+  }
+  return std::clamp(sum, -hint_gain, hint_gain);
+}
+
 double learned(const Situation& s, Option& option) {
   Effect key{.knob = option.knob->key, .to = option.move.direction};
   key.cause_kind = s.incident->causes[0].kind, key.measure = s.goal->measure;
@@ -171,7 +183,7 @@ void judge(const Situation& s, Option& option) {
   option.learning = promised <= 0 && known <= 0 && !option.undo;
   if (option.learning && option.reasons.empty()) option.reasons.push_back("nothing is known of it: tried to find out");
   option.unknown = option.learning && option.knob->expect.empty() && near >= unknown_near;
-  option.score = option.log_odds - size_cost * option.move.size;
+  option.score = option.log_odds - size_cost * option.move.size + (promised == 0 ? hint(s, option) : 0);
   // Retries feed themselves, and attackers do not tire: a little less of them ends nothing. What goes too far hurts
   // others.
   const std::string& kind = s.incident->causes[0].kind;

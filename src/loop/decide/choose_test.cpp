@@ -255,6 +255,15 @@ TEST_F(Fixture, a_knob_about_another_dependency_comes_last) {
   EXPECT_GT(c.ranked[0].score, c.ranked[1].score + 1);
 }
 
+// Nobody says what it does to errors; that less of it makes answers faster says which way to try first.
+TEST_F(Fixture, a_direction_that_does_some_good_is_tried_first) {
+  declarations.knobs = {number("depth", 100, 0, 200)};
+  declarations.knobs[0].expect = {expect("shop", config::Measure::latency, "lowered")};
+  EXPECT_EQ(best(), "depth lowered");
+  declarations.knobs[0].expect = {expect("shop", config::Measure::latency, "raised")};
+  EXPECT_EQ(best(), "depth raised");
+}
+
 TEST_F(Fixture, an_attack_is_load) {
   incident.symptoms[0].kind = SymptomKind::security, incident.security = true;
   incident.causes = {{.entity = "attack:shop", .kind = "security", .probability = 0.9, .service = "shop"}};
