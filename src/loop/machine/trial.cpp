@@ -46,6 +46,7 @@ void Trial::wait_for_telemetry(const Past& history) {
   const int64_t more_s = delay_s - 1, more_ms = 1'000 * more_s;
   policy_.canary.delay_s = policy_.ramp.delay_s = delay_s;
   policy_.canary.no_data_ms += more_ms, policy_.canary.max_ms += more_ms, policy_.stage_ms += more_ms;
+  policy_.canary.promising_max_ms += more_ms;
   policy_.ramp.no_data_ms += more_ms, policy_.ramp.max_ms += more_ms;
   policy_.ramp.off_s_max += more_s, policy_.ramp.futile_s += more_s;
 }
@@ -147,7 +148,7 @@ Trial::Out Trial::on_time(const View& view) {
   bool waits = phase_ == Phase::asked || phase_ == Phase::widening || phase_ == Phase::switching_on;
   if (waits && view.now - since_ > policy_.receipt_ms * nanos_per_ms)
     return {{}, verdict(VerdictKind::no_data, "the actuator did not answer")};
-  if (view.now - begun_ > (policy_.canary.max_ms + policy_.ramp.max_ms) * nanos_per_ms)
+  if (view.now - begun_ > (policy_.canary.promising_max_ms + policy_.ramp.max_ms) * nanos_per_ms)
     return {{}, verdict(VerdictKind::no_data, "no telemetry arrives")};
   return {};
 }

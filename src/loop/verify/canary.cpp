@@ -11,6 +11,7 @@ namespace {
 
 constexpr double futile_log_e = -3;  // half the bad share is 20 times less likely than no effect: stop hoping
 constexpr double futile_bad_min = 20;
+constexpr double promising_log_e = 2;    // 7 to 1 that it helps
 constexpr double suspicion_log_e = 1.5;  // a guard that leans this far forbids PASS, though it is no FAIL yet
 constexpr double treated_expected_min = 5;
 constexpr int64_t recovered_seconds = 6;
@@ -140,10 +141,12 @@ std::optional<Verdict> Canary::judge_end(const Contrast& c, UnixNanos now) {
     v.evidence = Evidence::restored_only;
     return v;
   }
-  if (elapsed_ms >= limits_.max_ms)
+  const bool promising = is_better_ || carried_ + c.log_e_better >= promising_log_e;
+  const int64_t max_ms = promising ? limits_.promising_max_ms : limits_.max_ms;
+  if (elapsed_ms >= max_ms)
     return verdict(VerdictKind::inconclusive,
                    fmt::format("no verdict after {}: {} treated and {} other units told too little of it",
-                               format_duration_ms(limits_.max_ms), c.treated_units, c.control_units));
+                               format_duration_ms(max_ms), c.treated_units, c.control_units));
   return std::nullopt;
 }
 

@@ -14,13 +14,14 @@ struct CanaryLimits {
   double alpha_pass = 0.01;  // chance that a change without effect passes
   double alpha_fail = 0.05;  // chance that a harmless change fails: costs a repair, not an application
   int64_t max_ms = 45'000;
-  int64_t no_data_ms = 12'000;  // no treated request for this long: nothing will come
-  double ratio_max = 0.7;       // PASS: the treated rate is at most this share of the control's
-  size_t units_min = 8;         // PASS: treated units
-  bool first_look = false;      // sabotage: believe the first look
-  bool trusting = false;        // sabotage: no mismatch check
-  bool per_request = true;      // of the knob's scope; see MatchInput
-  int64_t delay_s = 1;          // how late telemetry comes
+  int64_t promising_max_ms = 150'000;  // while the treated seem to fare better: sampling, or few requests, take longer
+  int64_t no_data_ms = 12'000;         // no treated request for this long: nothing will come
+  double ratio_max = 0.7;              // PASS: the treated rate is at most this share of the control's
+  size_t units_min = 8;                // PASS: treated units
+  bool first_look = false;             // sabotage: believe the first look
+  bool trusting = false;               // sabotage: no mismatch check
+  bool per_request = true;             // of the knob's scope; see MatchInput
+  int64_t delay_s = 1;                 // how late telemetry comes
 };
 
 class Canary {

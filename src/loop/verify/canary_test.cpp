@@ -149,12 +149,12 @@ TEST(Canary, is_not_fooled_by_survivors) {
   }
 }
 
-int passed_of(int runs, const World& world) {
+int passed_of(int runs, const World& world, int seconds = 60) {
   int passed = 0;
   for (int seed = 1; seed <= runs; ++seed) {
     Bench b(world);
     b.random.seed(static_cast<unsigned>(seed));
-    passed += b.run().kind == VerdictKind::pass;
+    passed += b.run(seconds).kind == VerdictKind::pass;
   }
   return passed;
 }
@@ -174,6 +174,16 @@ TEST(Canary, neither_is_one_that_may_be_among_what_is_lost) {
 TEST(Canary, a_repair_passes_although_much_is_lost) {
   EXPECT_GE(passed_of(100, {.treated_bad = 0.01, .control_bad = 0.3, .lost = 0.3}), 98);
   EXPECT_GE(passed_of(100, {.treated_bad = 0.01, .control_bad = 0.1}), 90);
+}
+
+// One trace in ten is sampled, and nothing says so.
+TEST(Canary, where_little_is_told_it_waits_as_long_as_the_treated_fare_better) {
+  World sampled{.exposure = 0.4, .control_bad = 0.6, .lost = 0.9};
+  EXPECT_GE(passed_of(40, sampled, 200), 36);
+  sampled.treated_bad = 0.6;
+  EXPECT_EQ(passed_of(40, sampled, 200), 0);
+  sampled.silent_failures = true;
+  EXPECT_LE(passed_of(100, sampled, 200), 2);
 }
 
 TEST(Canary, notices_forged_success) {
