@@ -137,6 +137,11 @@ std::string printable(std::string_view text, size_t max_bytes) {
   std::string out;
   out.reserve(std::min(text.size(), max_bytes));
   while (!text.empty()) {
+    const auto plain = std::find_if(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c >= 0x7F; });
+    const auto run = std::min(static_cast<size_t>(plain - text.begin()), max_bytes - out.size());
+    out += text.substr(0, run);
+    text.remove_prefix(run);
+    if (text.empty() || out.size() == max_bytes) break;
     const size_t length = utf8_length(text);
     const std::string_view sequence = text.substr(0, std::max<size_t>(length, 1));
     const std::string_view shown = length == 0 ? "\xEF\xBF\xBD" : is_control(sequence) ? " " : sequence;

@@ -13,7 +13,6 @@ namespace {
 constexpr size_t overflow_series_max = 256;  // of "other", by credential and kind
 constexpr int64_t unit_block_s = 5;  // the unit of analysis where no user is named (DESIGN: sequential verdicts)
 constexpr size_t value_bytes_max = 256;
-constexpr size_t pattern_bytes_max = 512;
 constexpr size_t log_cells_per_tick_max = 20'000;
 constexpr uint8_t failed_status = 2;   // OTLP Status.code ERROR
 constexpr uint8_t warn_severity = 13;  // OTLP SeverityNumber WARN: addresses in quieter lines are not looked for
@@ -346,7 +345,7 @@ void Stream::State::add_log(const model::Batch& batch, size_t row) {
     made.cell.second = second;
     made.cell.severity = all.severity[row];
     made.cell.template_id = id;
-    made.cell.pattern = found == nullptr ? "" : printable(found->text(), pattern_bytes_max);
+    made.cell.pattern = found == nullptr ? "" : found->pattern;
   }
   GrowingLog& to = logs[*known];
   to.cell.count += 1;

@@ -448,6 +448,24 @@ TEST(Stream, log_lines_become_templates_with_their_subjects) {
   EXPECT_NEAR(static_cast<double>(failed.subjects), 50, 5);
 }
 
+TEST(Stream, a_template_shows_which_words_have_varied) {
+  Stream stream;
+  const auto patterns = [&](std::string_view body, int64_t second) {
+    Builder b("login");
+    b.log(std::string(body), 9);
+    stream.add(b.batch(), at(second), "a");
+    std::vector<std::string> out;
+    for (const LogCell& cell : stream.tick(at(second)).logs) out.push_back(cell.pattern);
+    return out;
+  };
+  using Patterns = std::vector<std::string>;
+  EXPECT_EQ(patterns("log in of bob done", 1), Patterns{"log in of bob done"});
+  EXPECT_EQ(patterns("log in of bob done", 2), Patterns{"log in of bob done"});
+  EXPECT_EQ(patterns("log in of eve done", 3), Patterns{"log in of <*> done"});
+  EXPECT_EQ(patterns("log in of bob failed", 4), Patterns{"log in of <*> <*>"});
+  EXPECT_EQ(patterns("name=bob is =1 @home =", 5), Patterns{"name=<*> is =<*> <*> ="});
+}
+
 TEST(Stream, kpis_count_what_was_declared) {
   Stream stream;
   config::Declarations d;

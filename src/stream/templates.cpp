@@ -1,5 +1,7 @@
 #include "stream/templates.h"
 
+#include <array>
+
 #include "base/hash.h"
 #include "base/text.h"
 
@@ -8,13 +10,17 @@ namespace {
 
 constexpr std::string_view variable = "<*>";
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-
-bool varies(std::string_view word) {
-  for (const char c : word)
-    if ((c >= '0' && c <= '9') || c == '@') return true;
-  return false;
-}
+// What a line's characters tell, looked up: they are looked at one by one.
+enum Kind : uint8_t { plain = 0, space = 1, varying = 2, equals = 4 };
+constexpr std::array<uint8_t, 256> kinds = [] {
+  std::array<uint8_t, 256> out{};
+  for (const unsigned char c : {' ', '\t', '\n', '\r'}) out[c] = space;
+  for (unsigned char c = '0'; c <= '9'; ++c) out[c] = varying;
+  out['@'] = varying;
+  out['='] = equals;
+  return out;
+}();
+uint8_t kind_of(char c) { return kinds[static_cast<unsigned char>(c)]; }
 
 // "user=bob": the key stays, the value varies.
 size_t split_of(std::string_view word) {
@@ -22,12 +28,13 @@ size_t split_of(std::string_view word) {
   return at == std::string_view::npos || at + 1 >= word.size() || at > 32 ? 0 : at + 1;
 }
 
-void push_word(std::string_view word, std::vector<std::string_view>& out) {
-  if (const size_t value = split_of(word)) {
+// `holds`: the kinds of its characters.
+void push_word(std::string_view word, uint8_t holds, std::vector<std::string_view>& out) {
+  if (const size_t value = (holds & equals) != 0 ? split_of(word) : 0) {
     out.push_back(word.substr(0, value));
     out.push_back(variable);
   } else {
-    out.push_back(varies(word) ? variable : word);
+    out.push_back((holds & varying) != 0 ? variable : word);
   }
 }
 
@@ -35,10 +42,15 @@ void words_of(std::string_view line, std::vector<std::string_view>& out) {
   out.clear();
   size_t at = 0;
   while (at < line.size() && out.size() < Templates::words_max) {
-    while (at < line.size() && is_space(line[at])) ++at;
+    while (at < line.size() && kind_of(line[at]) == space) ++at;
     size_t end = at;
-    while (end < line.size() && !is_space(line[end])) ++end;
-    if (end > at) push_word(line.substr(at, end - at), out);
+    uint8_t holds = plain;
+    for (; end < line.size(); ++end) {
+      const uint8_t kind = kind_of(line[end]);
+      if (kind == space) break;
+      holds |= kind;
+    }
+    if (end > at) push_word(line.substr(at, end - at), holds, out);
     at = end;
   }
   if (at < line.size()) out.push_back(variable);
@@ -80,6 +92,17 @@ Templates::Template* Templates::best_of(const std::vector<uint32_t>& leaf, const
   return static_cast<double>(most) >= similar_at * static_cast<double>(words.size()) ? best : nullptr;
 }
 
+// Words that differ are variables from now on.
+void Templates::generalise(Template& known, const std::vector<std::string_view>& words) {
+  bool changed = false;
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (known.words[i] == words[i] || known.words[i] == variable) continue;
+    known.words[i] = variable;
+    changed = true;
+  }
+  if (changed) known.pattern = printable(known.text(), pattern_bytes_max);
+}
+
 const Templates::Template* Templates::match(uint64_t service, std::string_view line) {
   thread_local std::vector<std::string_view> words;
   words_of(line.substr(0, line_bytes_max), words);
@@ -87,8 +110,7 @@ const Templates::Template* Templates::match(uint64_t service, std::string_view l
   const uint64_t key = leaf_of(service, words);
   const std::vector<uint32_t>* leaf = leaves_.find(key);
   if (Template* found = leaf == nullptr ? nullptr : best_of(*leaf, words)) {
-    for (size_t i = 0; i < words.size(); ++i)
-      if (found->words[i] != words[i] && found->words[i] != variable) found->words[i] = variable;
+    generalise(*found, words);
     return found;
   }
   if (!has_room(service, key)) {
@@ -112,6 +134,7 @@ void Templates::restore(Template known) {
   if (!has_room(known.service, known.leaf)) return;
   ++per_service_.at(known.service);
   leaves_.at(known.leaf).push_back(static_cast<uint32_t>(all_.size()));
+  known.pattern = printable(known.text(), pattern_bytes_max);
   all_.push_back(std::move(known));
 }
 

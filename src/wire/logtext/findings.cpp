@@ -38,7 +38,19 @@ constexpr std::array<Known, 17> known_keys = {{{"level", Role::severity},
                                                {"message", Role::message},
                                                {"logmessage", Role::message}}};
 
+// Most keys are none of them, which their first letter tells.
+constexpr std::array<bool, 256> may_begin_known = [] {
+  std::array<bool, 256> out{};
+  for (const unsigned char c : {'.', '_', '-', '@'}) out[c] = true;
+  for (const Known& known : known_keys) {
+    const auto first = static_cast<unsigned char>(known.key.front());
+    out[first] = out[first - 'a' + 'A'] = true;
+  }
+  return out;
+}();
+
 Role role_of(std::string_view key) {
+  if (key.empty() || !may_begin_known[static_cast<unsigned char>(key.front())]) return Role::none;
   std::array<char, 16> plain{};
   size_t n = 0;
   for (const char c : key) {
@@ -60,6 +72,8 @@ uint8_t severity_of_number(std::string_view value) {
   return 0;
 }
 
+constexpr size_t fields_expected = 8;  // of a structured line
+
 bool all_hex(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isxdigit(c) != 0; });
 }
@@ -75,8 +89,9 @@ uint8_t severity_of(std::string_view name) {
       {{"trace", 1}, {"verbose", 1},   {"debug", 5},  {"dbug", 5},   {"info", 9},    {"information", 9}, {"notice", 10},
        {"warn", 13}, {"warning", 13},  {"error", 17}, {"err", 17},   {"eror", 17},   {"severe", 17},     {"alert", 19},
        {"crit", 18}, {"critical", 21}, {"fatal", 21}, {"panic", 21}, {"dpanic", 21}, {"emerg", 21}}};
+  constexpr size_t shortest = 3;
   std::array<char, 12> lower{};
-  if (name.empty() || name.size() > lower.size()) return 0;
+  if (name.size() < shortest || name.size() > lower.size()) return 0;
   std::transform(name.begin(), name.end(), lower.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 'a' - 'A') : c; });
   const std::string_view word(lower.data(), name.size());
@@ -149,6 +164,7 @@ void Findings::field(std::string_view key, std::string_view value, ValueType typ
                     added.size() < limits_.fields_max && size <= left_;
   if (!fits || is_known(key)) return;
   left_ -= size;
+  if (added.empty()) added.reserve(fields_expected);
   added.push_back({arena_.copy(key), arena_.copy(value), type});
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include "wire/logtext/findings.h"
 
@@ -98,9 +99,17 @@ bool read_traceparent(std::string_view text, size_t at, Findings& out) {
   return true;
 }
 
+// Where an id's name or a traceparent may begin.
+constexpr std::array<bool, 256> may_begin_id = [] {
+  std::array<bool, 256> out{};
+  for (const unsigned char c : {'0', 't', 'T', 's', 'S'}) out[c] = true;
+  return out;
+}();
+
 void find_ids(std::string_view text, Findings& out) {
   for (size_t at = 0; at < text.size() && (out.wants_trace || out.wants_span); ++at) {
     const char c = text[at];
+    if (!may_begin_id[static_cast<unsigned char>(c)]) continue;
     if (c == '0' && text.substr(at).starts_with("00-") && read_traceparent(text, at, out)) return;
     if (out.wants_trace && same_letter(c, 't'))
       if (const size_t behind = behind_name(text, at, "trace")) out.set_trace(id_behind(text, behind));
