@@ -277,7 +277,8 @@ std::optional<loop::Receipt> LoopThread::perform_one(const loop::Action& action,
                                                    .value = change.to,
                                                    .exposure = change.exposure,
                                                    .service = change.service,
-                                                   .lease_ms = change.lease_ms});
+                                                   .lease_ms = change.lease_ms,
+                                                   .instance = change.instance});
                  }));
 }
 

@@ -70,7 +70,8 @@ struct Change {
   std::string incident, knob;
   config::Value from, to;
   double exposure = 0;  // share of units, (0, 1]
-  std::string service;  // "" = all services that read the knob
+  std::string service;   // "" = all services that read the knob
+  std::string instance;  // knobs of instance scope: only this one has it, and exposure is its share of the instances
   int64_t lease_ms = 10'000;
   std::string reason;
 };

@@ -66,6 +66,7 @@ struct Outcome {
   int64_t revision = 0;                      // feature_flag.version that the application saw; 0: unknown
   std::string variant;                       // base | candidate | promoted, as the application saw it
   std::string service, operation, instance;  // of the span
+  std::string reader;                        // the instance that evaluated the knob; the first one known, of several
   std::string credential;                    // who sent the span
   bool entry = false;                        // the span has no traced parent: the request as its sender saw it
   bool message = false;                      // of a consumer: nobody waits for it

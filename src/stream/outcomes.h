@@ -15,6 +15,7 @@ namespace hs::stream {
 
 struct Evaluated {  // a knob was read
   NameId knob = no_name, variant = no_name;
+  NameId instance = no_name;  // that read it
   int64_t revision = 0;
   uint64_t unit = 0;
   bool by_instance = false;

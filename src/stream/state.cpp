@@ -221,6 +221,7 @@ void Stream::State::add_call(const model::Batch& batch, size_t row, const Arrive
 void Stream::State::evaluated(uint64_t trace, const Facts& facts, NameId service, NameId instance, int64_t second) {
   const int64_t revision = number_of(facts.flag_version);
   Evaluated e{.knob = names.id(facts.flag_key), .variant = names.id(facts.flag_variant), .revision = revision};
+  e.instance = instance;
   e.by_instance = facts.flag_context.empty();
   e.unit = e.by_instance ? mix(mix(service, instance), static_cast<uint64_t>(second / unit_block_s))
                          : hash64(facts.flag_context);

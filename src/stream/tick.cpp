@@ -98,6 +98,7 @@ void Stream::State::tick_outcomes(Frame& frame) {
     o.service = names.text(s.service);
     o.operation = names.text(s.operation);
     o.instance = names.text(s.instance);
+    o.reader = names.text(j.evaluated.instance);
     o.credential = names.text(s.credential);
     o.entry = is_entry(j);
     o.message = s.kind == 5;

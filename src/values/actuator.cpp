@@ -183,6 +183,10 @@ Result<Receipt> Actuator::apply(const Change& change) {
   HS_ASSIGN(const config::Knob* declaration, declared(change.knob));
   const config::Value value = as_declared(change.value, declaration->type);
   HS_TRY(check_allowed(*declaration, value));
+  if (!change.instance.empty() && declaration->scope != config::KnobScope::instance)
+    return fail(
+        Code::invalid_argument,
+        fmt::format("change {} names an instance, but the scope of knob {} is not instance", change.id, change.knob));
   HS_ASSIGN(Edit edit, Edit::begin(*this));
   KnobState* knob = edit.state.find(change.knob);
   if (knob == nullptr) return fail(Code::not_found, fmt::format("knob {} is not in the state file", change.knob));
@@ -190,21 +194,19 @@ Result<Receipt> Actuator::apply(const Change& change) {
     if (edit.live(other) && other.candidate->change != change.id && share_a_service(*knob, change.service, other))
       return fail(Code::conflict, fmt::format("change {} of knob {} is under way for the same service",
                                               other.candidate->change, other.key));
-  Candidate next{value,
-                 0,
-                 change.id,
-                 change.exposure,
-                 random_.next(),
-                 change.service,
-                 edit.now + change.lease_ms * nanos_per_ms,
-                 edit.boot,
-                 edit.at};
+  Candidate next{value,           0,
+                 change.id,       change.exposure,
+                 random_.next(),  change.service,
+                 change.instance, edit.now + change.lease_ms * nanos_per_ms,
+                 edit.boot,       edit.at};
   if (knob->candidate && knob->candidate->change == change.id) {
     const Candidate& old = *knob->candidate;
     if (!edit.live(*knob)) return fail(Code::conflict, fmt::format("the lease of change {} ran out", change.id));
     if (old.value != value || old.service != change.service)
       return fail(Code::conflict, fmt::format("change {} was made with another value or service", change.id));
-    if (old.exposure == change.exposure) return edit.receipt_of_candidate(*knob);
+    if (!change.instance.empty() && old.instance != change.instance)
+      return fail(Code::conflict, fmt::format("change {} was made with another instance", change.id));
+    if (old.exposure == change.exposure && old.instance == change.instance) return edit.receipt_of_candidate(*knob);
     next.salt = old.salt;  // the treated stay treated
   } else if (edit.with_candidate(change.id) != nullptr || edit.with_promoted(change.id) != nullptr) {
     return fail(Code::conflict, fmt::format("change {} was made before", change.id));

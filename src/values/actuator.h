@@ -22,6 +22,7 @@ struct Change {
   double exposure = 0;  // (0, 1]
   std::string service;  // "" = every service that reads the knob
   int64_t lease_ms = 10'000;
+  std::string instance = {};  // knobs of instance scope: the only one that gets it; the exposure is its share of them
 };
 
 // What was really done, enough to undo it after a restart.
@@ -51,7 +52,8 @@ class Actuator {
   Result<std::vector<std::string>> declare(std::span<const config::Knob> knobs);
 
   // Idempotent by id. Refuses (permission_denied) what the declaration does not allow, and (conflict) a second live
-  // candidate for one service. A live candidate of the same id gets the new exposure and lease (a ramp).
+  // candidate for one service. A live candidate of the same id gets the new exposure and lease (a ramp): from one
+  // instance to all, never to another one.
   Result<Receipt> apply(const Change& change);
   // Every named change that is still live gets a lease from now. Returns the ids that are not live any more.
   Result<std::vector<std::string>> renew(std::span<const std::string> changes, int64_t lease_ms);

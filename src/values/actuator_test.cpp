@@ -180,6 +180,31 @@ TEST_F(Actuating, OneChangeAtATimePerService) {
   EXPECT_TRUE(actuator_->apply({"chg-3", "checkout.retries", int64_t{600}, 0.2, "", 10'000}));
 }
 
+TEST_F(Actuating, OneInstanceIsFirst) {
+  Knob knob = timeout_knob();
+  knob.scope = config::KnobScope::instance;
+  ASSERT_TRUE(actuator_->declare(std::vector{knob, provider_knob()}));
+  Change change = raise(1000, 0.5);
+  change.instance = "checkout-2";
+  const auto first = actuator_->apply(change);
+  ASSERT_TRUE(first);
+  const auto has = [&](std::string_view instance) {
+    return ask("checkout.timeout_ms", {"", instance, "checkout"}).variant == Variant::candidate;
+  };
+  EXPECT_TRUE(has("checkout-2"));
+  EXPECT_FALSE(has("checkout-1") || has(""));
+  change.instance = "checkout-1";
+  EXPECT_EQ(actuator_->apply(change).error().code, Code::conflict);  // the treated only become more
+  change.instance = "", change.exposure = 1;
+  const auto all = actuator_->apply(change);
+  ASSERT_TRUE(all);
+  EXPECT_GT(all->revision, first->revision);
+  EXPECT_TRUE(has("checkout-1") && has("checkout-2") && has(""));
+  Change users{"chg-2", "payment.provider", std::string("b"), 0.5, "", 10'000};
+  users.instance = "payment-1";
+  EXPECT_EQ(actuator_->apply(users).error().code, Code::invalid_argument);  // it is decided for each request
+}
+
 TEST_F(Actuating, ARampOnlyAddsToTheTreated) {
   ASSERT_TRUE(actuator_->apply(raise(1000, 0.1)));
   std::vector<std::string> treated;

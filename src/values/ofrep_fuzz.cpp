@@ -27,7 +27,7 @@ struct World {
     state.revision = 9;
     state.knobs.push_back({"limit", config::KnobType::real, config::KnobScope::request, {}, 1.0, 1, {}, {}});
     state.knobs.push_back({"n", config::KnobType::integer, config::KnobScope::instance, {}, int64_t{3}, 2, {}, {}});
-    state.knobs[1].candidate = Candidate{int64_t{0}, 9, "chg", 0.5, 42, "", 10 * nanos_per_s, "boot", 0};
+    state.knobs[1].candidate = Candidate{int64_t{0}, 9, "chg", 0.5, 42, "", "", 10 * nanos_per_s, "boot", 0};
     HS_ASSERT(io::replace_file(path, encode(state), 0600, io::Durable::content), path);
     reader.emplace(path);
     HS_ASSERT(reader->poll(), path);

@@ -31,7 +31,7 @@ class Ofrep : public testing::Test {
     state_.knobs.push_back({"shop/limit", config::KnobType::real, config::KnobScope::request, {}, 1.0, 1, {}, {}});
     state_.knobs.push_back(
         {"retries", config::KnobType::integer, config::KnobScope::request, {}, int64_t{3}, 2, {}, {}});
-    state_.knobs[1].candidate = Candidate{int64_t{0}, 9, "chg", 0.5, 42, "", 10 * nanos_per_s, "boot", 0};
+    state_.knobs[1].candidate = Candidate{int64_t{0}, 9, "chg", 0.5, 42, "", "", 10 * nanos_per_s, "boot", 0};
     put(encode(state_));
     reader_.poll();
   }

@@ -78,6 +78,11 @@ bool concerns(const KnobState& knob, const Candidate& candidate, const Context& 
   return context.service.empty() && knob.services.size() == 1 && knob.services.front() == candidate.service;
 }
 
+bool is_treated(const Candidate& candidate, std::string_view unit) {
+  if (candidate.instance.empty()) return !unit.empty() && bucket_of(candidate.salt, unit) < candidate.exposure;
+  return unit == candidate.instance;
+}
+
 Answer evaluate(const KnobState& knob, const Context& context, MonoNanos now, std::string_view boot_id) {
   Answer answer{&knob.settled(), knob.promoted ? Variant::promoted : Variant::base, Reason::fixed,
                 knob.settled_revision()};
@@ -86,10 +91,9 @@ Answer evaluate(const KnobState& knob, const Context& context, MonoNanos now, st
   if (!concerns(knob, candidate, context)) return answer;
 
   answer.revision = candidate.revision;
-  const bool everybody = candidate.exposure >= 1;
+  const bool everybody = candidate.exposure >= 1 && candidate.instance.empty();
   answer.reason = everybody ? Reason::match : Reason::split;
-  const std::string_view unit = unit_of(knob.scope, context);
-  if (everybody || (!unit.empty() && bucket_of(candidate.salt, unit) < candidate.exposure)) {
+  if (everybody || is_treated(candidate, unit_of(knob.scope, context))) {
     answer.value = &candidate.value;
     answer.variant = Variant::candidate;
   }

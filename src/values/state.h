@@ -32,6 +32,7 @@ struct Candidate {
   double exposure = 0;     // share of units, (0, 1]
   uint64_t salt = 0;       // kept while the exposure of one value grows, so the treated only become more
   std::string service;     // "" = every service that reads the knob
+  std::string instance;    // knobs of instance scope: the only unit that is treated; "" = by the salt
   MonoNanos deadline = 0;  // the lease: from then on this candidate does not exist...
   std::string boot_id;     // ...nor does it in any other boot of the machine
   UnixNanos applied = 0;   // for people
@@ -105,6 +106,8 @@ bool concerns(const KnobState& knob, const Candidate& candidate, const Context& 
 std::string_view unit_of(config::KnobScope scope, const Context& context);
 // The unit's place in [0, 1): treated when below the exposure.
 double bucket_of(uint64_t salt, std::string_view unit);
+// Instances are few: a draw may treat none of three, or all. So a candidate may name the one that is treated.
+bool is_treated(const Candidate& candidate, std::string_view unit);
 
 std::string_view name_of(Variant variant);
 std::string_view name_of(Reason reason);

@@ -93,6 +93,7 @@ Result<Candidate> candidate_of(const Json& object, config::KnobType type, std::s
   c.boot_id = *boot;
   c.change = json::text(object, "change").value_or("");
   c.service = json::text(object, "service").value_or("");
+  c.instance = json::text(object, "instance").value_or("");
   c.applied = json::integer(object, "applied_unix_ns").value_or(0);
   return c;
 }
@@ -127,6 +128,7 @@ Json to_json(const Candidate& c) {
           {"exposure", c.exposure},
           {"salt", fmt::format("{:016x}", c.salt)},
           {"service", c.service},
+          {"instance", c.instance},
           {"deadline_mono_ns", c.deadline},
           {"boot_id", c.boot_id},
           {"applied_unix_ns", c.applied}};

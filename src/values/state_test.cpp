@@ -7,12 +7,13 @@ namespace {
 
 KnobState knob(config::KnobScope scope, double exposure) {
   KnobState k{"a/b knob", config::KnobType::real, scope, {"s", "t"}, 1.0, 3, {}, {}};
-  k.candidate = Candidate{2.5, 9, "chg", exposure, 0xfeedULL << 48, "", 1'000, "boot", 5};
+  k.candidate = Candidate{2.5, 9, "chg", exposure, 0xfeedULL << 48, "", "", 1'000, "boot", 5};
   return k;
 }
 
 TEST(State, ReadsBackWhatItWrote) {
   State state{12, {knob(config::KnobScope::instance, 0.25)}};
+  state.knobs[0].candidate->instance = "s-\"1";
   state.knobs[0].promoted = Promoted{3.0, 7, "chg-0", 4};
   state.knobs.push_back(
       {"text", config::KnobType::string, config::KnobScope::service, {}, std::string("x\n\"y"), 1, {}, {}});
@@ -55,6 +56,21 @@ TEST(Evaluate, UnitFollowsTheScope) {
   EXPECT_EQ(unit_of(config::KnobScope::instance, both), "instance");
   EXPECT_EQ(unit_of(config::KnobScope::instance, {"i-1", "", ""}), "i-1");
   EXPECT_EQ(unit_of(config::KnobScope::service, both), "");
+}
+
+TEST(Evaluate, ANamedInstanceIsTheOnlyOne) {
+  KnobState k = knob(config::KnobScope::instance, 0.5);
+  k.candidate->instance = "s-2";
+  const auto variant = [&](const Context& who) { return evaluate(k, who, 0, "boot").variant; };
+  EXPECT_EQ(variant({"", "s-2", "s"}), Variant::candidate);
+  EXPECT_EQ(variant({"s-2", "", ""}), Variant::candidate);  // its targeting key names it
+  EXPECT_EQ(variant({"s-2", "s-1", "s"}), Variant::base);   // the instance comes first
+  EXPECT_EQ(variant({"", "", "s"}), Variant::base);         // who cannot be told from others
+  for (int i = 0; i < 50; ++i)
+    EXPECT_EQ(variant({"", "t-" + std::to_string(i), "s"}), Variant::base);  // no draw besides
+  EXPECT_EQ(evaluate(k, {"", "s-1", "s"}, 0, "boot").revision, 9);           // a control of that change
+  k.candidate->exposure = 1, k.candidate->instance = "";
+  EXPECT_EQ(variant({"", "", "s"}), Variant::candidate);
 }
 
 TEST(Evaluate, WithoutAUnitThereIsNoDraw) {

@@ -28,9 +28,9 @@ Json candidate_of(const values::KnobState& k, MonoNanos now, std::string_view bo
   if (!k.candidate || !values::is_live(*k.candidate, now, boot_id)) return nullptr;
   const values::Candidate& c = *k.candidate;
   return {
-      {"value", value_of(c.value)},     {"revision", c.revision}, {"change", c.change},
-      {"exposure", c.exposure},         {"service", c.service},   {"lease_left_ms", (c.deadline - now) / nanos_per_ms},
-      {"at", format_rfc3339(c.applied)}};
+      {"value", value_of(c.value)},      {"revision", c.revision}, {"change", c.change},
+      {"exposure", c.exposure},          {"service", c.service},   {"lease_left_ms", (c.deadline - now) / nanos_per_ms},
+      {"at", format_rfc3339(c.applied)}, {"instance", c.instance}};
 }
 
 void add_declaration(Json& out, const config::Knob& knob) {

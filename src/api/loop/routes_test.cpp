@@ -146,7 +146,7 @@ TEST(KnobsJson, TellsWhatIsInForce) {
   values::State state{9, {}};
   state.knobs.push_back({"a", config::KnobType::integer, config::KnobScope::request, {"s"}, int64_t{1}, 1, {}, {}});
   state.knobs[0].promoted = values::Promoted{int64_t{2}, 5, "chg-1", 0};
-  state.knobs[0].candidate = values::Candidate{int64_t{3}, 9, "chg-2", 0.2, 1, "s", 10 * nanos_per_s, "boot", 0};
+  state.knobs[0].candidate = values::Candidate{int64_t{3}, 9, "chg-2", 0.2, 1, "s", "", 10 * nanos_per_s, "boot", 0};
   config::Knob declared;
   declared.key = "a";
   declared.min = 1;

@@ -32,7 +32,8 @@ constexpr double other_dependency = 0.3, well_dependency = 0.1;
 constexpr double unknown_cost = 0.3;   // to try on everybody what nobody said anything about: after canaries as near
 constexpr double unknown_near = 0.35;  // and only that near the cause
 constexpr double rest_cost = 0.5;      // no expectation names the suffering operation, only the service
-constexpr double worth_trying = -2.2;  // about one in ten: below, a change costs more than it can bring
+constexpr double explored_share_max = 0.4;  // of the instances: of two, one is half of everybody
+constexpr double worth_trying = -2.2;       // about one in ten: below, a change costs more than it can bring
 constexpr size_t causes_considered = 4;
 constexpr double cause_probability_min = 0.05;
 
@@ -198,6 +199,8 @@ void judge(const Situation& s, Option& option) {
 // be tried on everybody when an objective is missed and it is near the cause: a part has it first, and harm ends it.
 bool allowed(const Situation& s, const Option& option) {
   if (option.knob->applies != Applies::live) return false;
+  if (option.learning && !option.ramp && option.instances.known > 0 && option.instances.share() > explored_share_max)
+    return false;
   return !option.learning || !option.ramp || (option.unknown && s.goal->owed);
 }
 
@@ -228,11 +231,13 @@ void add_options(const Situation& s, const Knob& knob, Choice& choice) {
     std::erase_if(moves, [&](const Move& m) { return m.to == undo->previous; });
     moves.push_back({undo->previous, direction_of(knob, settled, undo->previous), 1});
   }
+  const InstancePlan instances = s.instances ? s.instances(knob) : InstancePlan{};
   for (auto& move : moves) {
-    Option option{.knob = &knob, .move = move, .from = settled};
+    Option option{.knob = &knob, .move = move, .from = settled, .instances = instances};
     option.undo = undo != nullptr && move.to == undo->previous;
     // Where no evaluation names a user there are no units to compare: the incident's own continuation must tell.
-    option.ramp = !contained(knob) || !s.goal->series.empty() || s.history->is_keyless(knob.key);
+    const bool users = contained(knob) && s.goal->series.empty() && !s.history->is_keyless(knob.key);
+    option.ramp = !users && !instances.decisive;
     add_option(s, std::move(option), choice);
   }
 }

@@ -11,6 +11,7 @@
 #include "loop/learn/effects.h"
 #include "loop/types.h"
 #include "loop/verify/goal.h"
+#include "loop/verify/instances.h"
 #include "loop/verify/past.h"
 
 namespace hs::loop {
@@ -19,13 +20,14 @@ struct Option {  // one change that could be tried
   const config::Knob* knob = nullptr;
   Move move;
   config::Value from;
-  bool undo = false;      // takes back the most recent change to the failing service
-  bool ramp = false;      // judged against the incident's own continuation, without a control group
-  bool learning = false;  // nothing speaks for it: tried to find out
-  bool unknown = false;   // and its declaration says nothing at all
-  bool relief = false;    // declared to take load off what is overloaded
-  double log_odds = 0;    // of repairing the incident
-  double score = 0;       // log odds less the cost of trying
+  bool undo = false;       // takes back the most recent change to the failing service
+  bool ramp = false;       // judged against the incident's own continuation, without a control group
+  bool learning = false;   // nothing speaks for it: tried to find out
+  bool unknown = false;    // and its declaration says nothing at all
+  bool relief = false;     // declared to take load off what is overloaded
+  InstancePlan instances;  // which instance has it first; none for most knobs
+  double log_odds = 0;     // of repairing the incident
+  double score = 0;        // log odds less the cost of trying
   std::vector<std::string> reasons;
 };
 
@@ -46,6 +48,8 @@ struct Situation {
   std::function<std::string(const config::Knob&, const config::Value&, bool ramp)> refusal;
   // A canary of it showed neither benefit nor harm.
   std::function<bool(const config::Knob&, const config::Value&)> showed_nothing;
+  // Which instance could have a new value of it first.
+  std::function<InstancePlan(const config::Knob&)> instances;
   double bad_share = 0;  // of the goal, lately
   std::vector<Undo> undos;
   UnixNanos now = 0;
@@ -58,7 +62,8 @@ struct Choice {
 };
 Choice choose(const Situation& situation);
 
-// Whether a canary contains the effect: only there may a change be explored without a reason.
+// Whether a canary of users contains the effect: only there may a change be explored without a reason (and on an
+// instance, where it is a small part).
 bool contained(const config::Knob& knob);
 
 // How near a knob is to a cause, in [0, 1]: about the failing dependency, in the failing service, in one that suffers.

@@ -25,6 +25,11 @@ UnixNanos time_of(const Event& event) {
       event);
 }
 
+Change everywhere(Change change) {
+  change.instance.clear();
+  return change;
+}
+
 constexpr double ended_weight = 0.3;  // it may have ended by itself
 constexpr double jammed_share = 0.9, jammed_weight = 0.3;
 
@@ -257,7 +262,9 @@ void Control::conclude(Trial& trial, Verdict verdict, Actions& out) {
   if (ended) effects_.observe(key, true, ended_weight, now_);
   if (verdict.kind == VerdictKind::pass) {
     add(out, {Promote{change.id, change.knob}});
-    holds_.emplace_back(trial.knob(), change, trial.goal(), verdict, trial.isolated(), policy_, now_);
+    // Of instances none is held back as a control: it would be too many requests.
+    const bool held_back = trial.isolated() && trial.knob().scope == config::KnobScope::request;
+    holds_.emplace_back(trial.knob(), everywhere(change), trial.goal(), verdict, held_back, policy_, now_);
     const std::string& kind = trial.cause_kind();
     holds_.back().set_cause_kind(kind);
     if (kind == "load" || kind == "saturated") holds_.back().wait_for_calm(trial.usual_per_s());

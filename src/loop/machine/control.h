@@ -117,6 +117,7 @@ class Control {
   void say(const Incident& incident, Case& known, std::string why, nlohmann::json more, Actions& out);
   std::string refusal(const Incident& incident, const config::Knob& knob, const config::Value& to, bool ramp);
   bool showed_nothing(const Incident& incident, const config::Knob& knob, const config::Value& to);
+  bool untold(const Incident& incident, const config::Knob& knob);
   Block lately(const Goal& goal, int64_t seconds) const;
   bool in_the_way(const config::Knob& knob, const Goal& goal) const;
   bool is_covered(const Incident& incident) const;

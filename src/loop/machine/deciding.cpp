@@ -21,6 +21,7 @@ constexpr int64_t own_doing_s = 60;                  // a symptom that begins so
 constexpr int64_t onset_slack_ns = 3 * nanos_per_s;  // of the estimated onset
 constexpr int64_t calm_s = 5;
 constexpr double calm_n_min = 15;
+constexpr int64_t instances_known_s = 6;        // after a start: each has told of itself since
 constexpr double cause_probability_min = 0.15;  // below, the explanation is a guess
 
 bool goes_on(const Incident& incident) {
@@ -218,6 +219,13 @@ bool Control::showed_nothing(const Incident& incident, const config::Knob& knob,
   return false;
 }
 
+// An instance of its own could not be found in what was served or reported of the knob: there are none to tell apart.
+bool Control::untold(const Incident& incident, const config::Knob& knob) {
+  const auto& tried = case_of(incident.id).tried;
+  return std::any_of(tried.begin(), tried.end(),
+                     [&](const Tried& t) { return t.knob == knob.key && t.kind == VerdictKind::no_data; });
+}
+
 std::string Control::refusal(const Incident& incident, const config::Knob& knob, const config::Value& to, bool ramp) {
   if (std::string why = permits_.refusal(knob.key, policy_, now_); !why.empty()) return why;
   std::string text = config::to_text(to);
@@ -270,6 +278,10 @@ void Control::decide(const Incident& incident, const Incidents& incidents, Actio
   situation.showed_nothing = [&](const config::Knob& knob, const config::Value& to) {
     return showed_nothing(incident, knob, to);
   };
+  situation.instances = [&](const config::Knob& knob) {
+    return untold(incident, knob) || policy_.sabotage.everybody_first ? InstancePlan{}
+                                                                      : plan_instances(knob, goal, history_);
+  };
   Block now = lately(goal, calm_s);
   situation.bad_share = now.share();
   situation.undos = undos(incident), situation.now = now_;
@@ -302,6 +314,9 @@ void Control::begin(const Incident& incident, const Goal& goal, const Choice& ch
   if (best.ramp && now_ - known.explained_since < policy_.explained_ms * nanos_per_ms)
     return say(incident, known, "waits: the explanation is new", {}, out);
   if (best.ramp && growing(incident, goal)) return say(incident, known, "waits: the incident still grows", {}, out);
+  const bool by_instance = best.knob->scope == config::KnobScope::instance;
+  if (by_instance && history_.last_second() - history_.first_second() < instances_known_s)
+    return say(incident, known, "waits: which instances there are is not known yet", {}, out);
   if (in_the_way(*best.knob, goal)) return say(incident, known, "waits: another change is under way there", {}, out);
   for (auto& hold : holds_)
     if (hold.probe() != nullptr && share_services(hold.knob(), *best.knob)) add(out, hold.yield_place(view()));
@@ -314,6 +329,7 @@ void Control::begin(const Incident& incident, const Goal& goal, const Choice& ch
   Change change{.id = new_id(), .incident = incident.id, .knob = best.knob->key};
   change.from = best.from, change.to = best.move.to, change.reason = why;
   Trial trial(*best.knob, change, goal, best.ramp, policy_);
+  trial.first_on(best.instances);
   if (!incident.causes.empty()) trial.set_cause(incident.causes[0].entity, incident.causes[0].kind);
   permits_.began(now_);
   notes_.push_back({Note::Kind::acted, incident.id, change.id});

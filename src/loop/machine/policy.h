@@ -17,6 +17,7 @@ struct Sabotage {
   bool no_mismatch_check = false;  // the treated are believed to be who they are said to be
   bool no_corroboration = false;   // one sender is believed
   bool no_revert = false;          // a failed candidate is kept
+  bool everybody_first = false;    // a knob of instance scope is not tried on one instance first
 };
 
 struct Policy {

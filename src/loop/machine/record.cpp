@@ -27,6 +27,7 @@ json to_json(const Change& c) {
           {"to", to_json(c.to)},
           {"exposure", c.exposure},
           {"service", c.service},
+          {"instance", c.instance},
           {"lease_ms", c.lease_ms},
           {"reason", c.reason}};
 }
@@ -38,6 +39,7 @@ Result<Change> change_from(const json& from) {
   HS_ASSIGN(c.from, value_from(field(from, "from", json())));
   HS_ASSIGN(c.to, value_from(field(from, "to", json())));
   c.exposure = field(from, "exposure", 0.0), c.service = field(from, "service", std::string());
+  c.instance = field(from, "instance", std::string());
   c.lease_ms = field(from, "lease_ms", int64_t{10'000}), c.reason = field(from, "reason", std::string());
   if (c.id.empty() || c.knob.empty()) return fail(Code::invalid_argument, "a change needs an id and a knob");
   return c;

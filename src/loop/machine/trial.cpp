@@ -56,8 +56,11 @@ Trial::Out Trial::begin(const View& view) {
   wait_for_telemetry(*view.history);
   int64_t onset = goal_.started / nanos_per_s;
   for (const auto& b : blocks_of(goal_, *view.history, {}, onset - usual_s, onset)) usual_per_s_ += b.n / usual_s;
+  const bool one_first = !plan_.treated.empty();
+  if (!isolated_) ramp_.emplace(goal_, policy_.ramp, view.now, *view.history, *view.declarations);
+  if (one_first) change_.instance = plan_.treated;
+  if (one_first) return ask(view, plan_.share(), Phase::asked);
   if (isolated_) return ask(view, exposure_for(view), Phase::asked);
-  ramp_.emplace(goal_, policy_.ramp, view.now, *view.history, *view.declarations);
   bool by_request = knob_.scope == config::KnobScope::request;
   return by_request ? ask(view, policy_.veto_exposure, Phase::asked) : ask(view, 1, Phase::widening);
 }
@@ -93,10 +96,20 @@ Canary Trial::make_canary(const Receipt& receipt, const View& view) const {
     double limit = speed.ms(o.service, o.operation);
     return limit <= 0 ? -1 : failed || o.duration_ms > limit ? 1 : 0;
   };
+  return Canary(std::move(setup), limits(), goal_.healthy, carried_);
+}
+
+CanaryLimits Trial::limits() const {
   CanaryLimits limits = policy_.canary;
   limits.first_look = policy_.sabotage.first_look, limits.trusting = policy_.sabotage.no_mismatch_check;
   limits.per_request = knob_.scope == config::KnobScope::request;
-  return Canary(std::move(setup), limits, goal_.healthy, carried_);
+  return limits;
+}
+
+void Trial::begin_instance(const Receipt& receipt, const View& view) {
+  InstanceSetup setup{.knob = knob_.key, .services = knob_.services, .revision = receipt.revision, .plan = plan_};
+  setup.start = receipt.at + in_force_ms * nanos_per_ms, setup.swapped = policy_.sabotage.swapped_arms;
+  instances_.emplace(std::move(setup), limits(), goal_, *view.history, *view.declarations);
 }
 
 Trial::Out Trial::on_receipt(const Receipt& receipt, const View& view) {
@@ -110,7 +123,10 @@ Trial::Out Trial::on_receipt(const Receipt& receipt, const View& view) {
     return {{}, verdict(VerdictKind::no_data, "the actuator refused: " + receipt.error)};
   }
   change_.revision = receipt.revision, since_ = receipt.at;
-  if (phase_ == Phase::asked) {
+  if (phase_ == Phase::asked && !plan_.treated.empty()) {
+    phase_ = Phase::instance;
+    begin_instance(receipt, view);
+  } else if (phase_ == Phase::asked) {
     phase_ = isolated_ ? Phase::canary : Phase::veto;
     canary_.emplace(make_canary(receipt, view));
   } else if (phase_ == Phase::widening || phase_ == Phase::switching_on) {
@@ -136,6 +152,8 @@ Trial::Out Trial::on_frame(const stream::Frame& frame, const View& view) {
       return step_canary(frame, view);
     case Phase::veto:
       return step_veto(frame, view);
+    case Phase::instance:
+      return step_instance(frame, view);
     case Phase::full:
     case Phase::off:
       return step_full(frame, view);
@@ -195,6 +213,22 @@ Trial::Out Trial::step_veto(const stream::Frame& frame, const View& view) {
   return ask(view, 1, Phase::widening);  // the same change: the treated only become more
 }
 
+Trial::Out Trial::step_instance(const stream::Frame& frame, const View& view) {
+  instances_->add(frame);
+  auto judged = instances_->judge(*view.history, view.now);
+  if (!judged && isolated_ && is_over(view)) {
+    judged = verdict(VerdictKind::inconclusive, "the requests are well again, also those of the other instances");
+    judged->evidence = Evidence::restored_only;
+  }
+  if (judged) {
+    judged->change = change_.id;
+    return {{}, judged};
+  }
+  if (isolated_ || !instances_->vetted()) return {};
+  change_.instance.clear();
+  return ask(view, 1, Phase::widening);
+}
+
 // Full exposure, and yet somebody reads something else, or nobody reads it at all.
 std::optional<Verdict> Trial::unread(const View& view) {
   if (policy_.sabotage.no_mismatch_check) return std::nullopt;
@@ -236,6 +270,7 @@ Trial::Out Trial::step_full(const stream::Frame& frame, const View& view) {
 }
 
 std::optional<Contrast> Trial::contrast() const {
+  if (phase_ == Phase::instance) return instances_->contrast();
   if (!canary_) return std::nullopt;
   return canary_->objective_now();
 }

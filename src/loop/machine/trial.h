@@ -11,6 +11,7 @@
 #include "loop/machine/policy.h"
 #include "loop/verify/canary.h"
 #include "loop/verify/goal.h"
+#include "loop/verify/instances.h"
 #include "loop/verify/past.h"
 #include "loop/verify/ramp.h"
 
@@ -35,6 +36,8 @@ class Trial {
   // `change`: all but exposure and lease. `ramp`: judged without a control group.
   Trial(config::Knob knob, Change change, Goal goal, bool ramp, const Policy& policy);
 
+  // Before begin(): one instance has it first. Nothing changes when the plan names none.
+  void first_on(InstancePlan plan) { plan_ = std::move(plan), plan_.decisive &= isolated_; }
   Out begin(const View& view);
   Out on_receipt(const Receipt& receipt, const View& view);
   Out on_frame(const stream::Frame& frame, const View& view);
@@ -54,7 +57,7 @@ class Trial {
   std::optional<Contrast> contrast() const;            // evidence so far; nothing without a control group
 
  private:
-  enum class Phase : uint8_t { asked, canary, veto, widening, full, switching_off, off, switching_on };
+  enum class Phase : uint8_t { asked, canary, veto, instance, widening, full, switching_off, off, switching_on };
   void wait_for_telemetry(const Past& history);
   void listen(UnixNanos start);
   Out ask(const View& view, double exposure, Phase phase);
@@ -63,6 +66,9 @@ class Trial {
   bool is_over(const View& view) const;
   Out step_canary(const stream::Frame& frame, const View& view);
   Out step_veto(const stream::Frame& frame, const View& view);
+  void begin_instance(const Receipt& receipt, const View& view);
+  Out step_instance(const stream::Frame& frame, const View& view);
+  CanaryLimits limits() const;
   Out step_full(const stream::Frame& frame, const View& view);
   std::optional<Verdict> unread(const View& view);
   double exposure_for(const View& view) const;
@@ -78,6 +84,8 @@ class Trial {
   std::string cause_, cause_kind_;
   double usual_per_s_ = 0;
   std::optional<Canary> canary_;
+  InstancePlan plan_;
+  std::optional<InstanceArms> instances_;
   std::optional<Ramp> ramp_;
   std::optional<Arms> claims_;  // ramp: who reports the candidate
   std::optional<ServedCounts> served_;

@@ -95,12 +95,17 @@ std::string decision_words(const std::string& decision) {
   return "decided: " + decision;
 }
 
-std::string change_words(const json& what) {
+std::string exposure_words(const json& what) {
   const double exposure = number(what, "exposure");
+  if (const std::string instance = text(what, "instance"); !instance.empty())
+    return fmt::format("instance {} alone ({} of the instances)", instance, share(exposure));
+  return exposure >= 1 ? "everybody" : share(exposure) + " of the units";
+}
+
+std::string change_words(const json& what) {
   const std::string service = text(what, "service");
   return fmt::format("asks for {}: {} -> {} for {}{}, under a lease of {} s ({})", text(what, "knob"),
-                     value_of(what, "from"), value_of(what, "to"),
-                     exposure >= 1 ? "everybody" : share(exposure) + " of the units",
+                     value_of(what, "from"), value_of(what, "to"), exposure_words(what),
                      service.empty() ? "" : " of " + service, number(what, "lease_ms") / 1000, text(what, "id"));
 }
 

@@ -5,15 +5,11 @@
 #include "base/hash.h"
 
 namespace hs::loop {
-namespace {
 
-// Without a recorded start: the earliest that fits the second of its end.
 UnixNanos start_of(const stream::Outcome& outcome) {
   if (outcome.started != 0) return outcome.started;
   return outcome.second * nanos_per_s - static_cast<UnixNanos>(outcome.duration_ms * nanos_per_ms);
 }
-
-}  // namespace
 
 Arms::Arm Arms::arm_of(const stream::Outcome& outcome) const {
   if (outcome.variant.empty()) return Arm::unknown;

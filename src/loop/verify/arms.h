@@ -33,6 +33,9 @@ struct ArmsSetup {
   bool swapped = false;  // sabotage, for the simulator's mutants: the arms are exchanged
 };
 
+// When the request began. Without a recorded start: the earliest that fits the second of its end.
+UnixNanos start_of(const stream::Outcome& outcome);
+
 struct Claims {  // what telemetry says, entry request by entry request
   uint64_t treated = 0, control = 0;
   uint64_t wrong_revision = 0;  // of the treated variant, but of another revision

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 
 namespace hs::loop {
 namespace {
@@ -143,18 +144,33 @@ Block total(std::span<const Block> blocks) {
 
 namespace {
 
-// Pearson's chi square per degree of freedom: how much more the blocks differ than independent requests would.
-double overdispersion_of(std::span<const Block> blocks) {
+// Pearson's chi square of blocks against their common rate, and its degrees of freedom.
+struct Spread {
+  double chi = 0, degrees = 0;
+  Spread& operator+=(const Spread& more) {
+    chi += more.chi, degrees += more.degrees;
+    return *this;
+  }
+};
+Spread spread_of(std::span<const Block> blocks) {
   Block sum = total(blocks);
-  double rate = (sum.bad + 0.5) / (sum.n + 1), chi = 0, k = 0;
+  double rate = (sum.bad + 0.5) / (sum.n + 1), k = 0;
+  Spread out;
   for (const auto& b : blocks) {
     if (b.n <= 0) continue;
     double expected = b.n * rate;
-    chi += (b.bad - expected) * (b.bad - expected) / (expected * (1 - rate));
+    out.chi += (b.bad - expected) * (b.bad - expected) / (expected * (1 - rate));
     k += 1;
   }
-  return k > 1 ? std::max(overdispersion_min, chi / (k - 1)) : overdispersion_min;
+  out.degrees = std::max(0.0, k - 1);
+  return out;
 }
+
+// How much more the blocks differ than independent requests would.
+double overdispersion_of(const Spread& s) {
+  return s.degrees > 0 ? std::max(overdispersion_min, s.chi / s.degrees) : overdispersion_min;
+}
+double overdispersion_of(std::span<const Block> blocks) { return overdispersion_of(spread_of(blocks)); }
 
 double log_beta(double a, double b) { return std::lgamma(a) + std::lgamma(b) - std::lgamma(a + b); }
 
@@ -197,19 +213,117 @@ Drop drop_between(std::span<const Block> before, std::span<const Block> after) {
   return d;
 }
 
-double log_e_difference(std::span<const Block> treated_before, std::span<const Block> treated_after,
-                        std::span<const Block> control_before, std::span<const Block> control_after) {
-  double scale = std::max(overdispersion_of(treated_before), overdispersion_of(control_before));
-  Block tb = total(treated_before), ta = total(treated_after), cb = total(control_before), ca = total(control_after);
-  if (tb.n <= 0 || ta.n <= 0 || cb.n <= 0 || ca.n <= 0) return 0;
-  double change = (logit(ta, scale) - logit(tb, scale)) - (logit(ca, scale) - logit(cb, scale));
-  double variance =
-      logit_variance(ta, scale) + logit_variance(tb, scale) + logit_variance(ca, scale) + logit_variance(cb, scale);
-  // Half-normal mixture over improvements with standard deviation 2 (log odds): most real repairs are within it.
-  double spread = 4, both = variance + spread;
-  double tail = 0.5 * std::erfc(change * std::sqrt(spread / (variance * both)) / std::sqrt(2.0));
-  return std::log(2 * std::sqrt(variance / both)) + change * change * spread / (2 * variance * both) +
-         std::log(std::max(tail, 1e-300));
+namespace {
+
+constexpr double alike_deviation = 0.25;        // of log odds: instances under one fault never move quite alike
+constexpr double hardly_any_bad = 3;            // of the others, before and since: nothing happened to them
+constexpr int grid_half = 20, course_half = 8;  // points on each side of what is expected, to so many deviations
+constexpr double grid_deviations = 4;
+constexpr std::array harm_odds = {2.0, 6.0, 20.0, 100.0};  // where hardly any failed, harm is a great change of odds
+
+// What happened to the others: a change of log odds, and how sure that is of an instance of which nothing is known.
+struct Course {
+  double change = 0, variance = 0;
+};
+
+// How much more the others' changes differ among each other than their counts explain (DerSimonian and Laird).
+double between_instances(std::span<const Lived> others, double scale) {
+  double weights = 0, squares = 0, sum = 0, sum_squares = 0, k = 0;
+  for (const Lived& one : others) {
+    const Block b = total(one.before), a = total(one.after);
+    if (b.n <= 0 || a.n <= 0) continue;
+    const double change = logit(a, scale) - logit(b, scale);
+    const double weight = 1 / (logit_variance(a, scale) + logit_variance(b, scale));
+    weights += weight, squares += weight * weight, sum += weight * change, sum_squares += weight * change * change;
+    k += 1;
+  }
+  if (k < 2) return 0;
+  const double q = sum_squares - sum * sum / weights;
+  return std::max(0.0, (q - (k - 1)) / (weights - squares / weights));
+}
+
+Course course_of(std::span<const Lived> others, const Block& before, const Block& after, double scale) {
+  Course out{.variance = alike_deviation * alike_deviation};
+  if (before.bad / scale < hardly_any_bad && after.bad / scale < hardly_any_bad) return out;
+  out.change = logit(after, scale) - logit(before, scale);
+  out.variance += logit_variance(after, scale) + logit_variance(before, scale) + between_instances(others, scale);
+  return out;
+}
+
+double share_at(double log_odds) { return std::clamp(1 / (1 + std::exp(-log_odds)), rate_min, 1 - rate_min); }
+
+// What the treated one's share may be now if the change does nothing: log odds, each with its weight. Its own past as
+// the Beta distribution that its counts leave (none bad of many is known well, and a normal would not say so), moved by
+// the course of the others.
+struct Expected {
+  std::vector<std::pair<double, double>> log_odds;
+  double middle = 0;
+};
+Expected expected_from(const Block& before, double scale, const Course& course) {
+  const double bad = before.bad / scale + 0.5, good = (before.n - before.bad) / scale + 0.5;
+  const double past = std::log(bad / good), past_deviation = std::sqrt(1 / bad + 1 / good);
+  const auto density = [&](double x) { return bad * std::log(share_at(x)) + good * std::log1p(-share_at(x)); };
+  Expected out{.middle = past + course.change};
+  for (int i = -grid_half; i <= grid_half; ++i) {
+    const double x = past + grid_deviations * past_deviation * i / grid_half;
+    const double own = std::exp(density(x) - density(past));
+    for (int j = -course_half; j <= course_half; ++j) {
+      const double z = grid_deviations * j / course_half;
+      const double moved = x + course.change + z * std::sqrt(course.variance);
+      out.log_odds.emplace_back(moved, own * std::exp(-z * z / 2));
+    }
+  }
+  return out;
+}
+
+// Log of the mean likelihood of `seen` when its share is `turn` of what is expected.
+template <class Turn>
+double log_likelihood(const Block& seen, double scale, const Expected& expected, Turn turn) {
+  std::vector<double> logs;
+  logs.reserve(expected.log_odds.size());
+  double top = -1e300, sum = 0, weights = 0;
+  for (const auto& [log_odds, weight] : expected.log_odds) {
+    const double p = std::clamp(turn(share_at(log_odds)), rate_min, 1 - rate_min);
+    logs.push_back((seen.bad * std::log(p) + (seen.n - seen.bad) * std::log1p(-p)) / scale);
+    top = std::max(top, logs.back() + std::log(weight + 1e-300));
+  }
+  for (size_t i = 0; i < logs.size(); ++i) {
+    sum += expected.log_odds[i].second * std::exp(logs[i] - top), weights += expected.log_odds[i].second;
+  }
+  return top + std::log(sum / weights);
+}
+
+}  // namespace
+
+Difference difference_between(const Lived& treated, std::span<const Lived> others) {
+  Difference d;
+  const Block tb = total(treated.before), ta = total(treated.after);
+  Block cb, ca;
+  Spread spread = spread_of(treated.before);
+  for (const Lived& one : others) {
+    cb += total(one.before), ca += total(one.after);
+    spread += spread_of(one.before), spread += spread_of(one.after);
+    d.control_n += std::count_if(one.after.begin(), one.after.end(), [](const Block& b) { return b.n > 0; });
+  }
+  d.treated_n = std::count_if(treated.after.begin(), treated.after.end(), [](const Block& b) { return b.n > 0; });
+  d.before = tb.share(), d.after = ta.share(), d.control_before = cb.share(), d.control_after = ca.share();
+  const double scale = d.overdispersion = std::max(overdispersion_of(spread), overdispersion_of(treated.before));
+  d.bad_effective = (ta.bad + ca.bad) / scale;
+  if (tb.n <= 0 || ta.n <= 0 || cb.n <= 0 || ca.n <= 0) return d;
+  const Course course = course_of(others, cb, ca, scale);
+  const Expected expected = expected_from(tb, scale, course);
+  d.expected = share_at(expected.middle);
+  const auto likelihood = [&](auto turn) { return log_likelihood(ta, scale, expected, turn); };
+  const double useless = likelihood([](double p) { return p; });
+  std::array<double, better_risk.size()> better{};
+  std::array<double, harm_odds.size()> worse{};
+  for (size_t i = 0; i < better.size(); ++i)
+    better[i] = likelihood([&](double p) { return p * better_risk[i]; }) - useless;
+  for (size_t i = 0; i < worse.size(); ++i)
+    worse[i] = likelihood([&](double p) { return with_odds(p, harm_odds[i]); }) - useless;
+  d.log_e_better = mixture(better), d.log_e_worse = mixture(worse);
+  d.log_e_hoped = likelihood([](double p) { return p * hoped_risk; }) - useless;
+  return d;
 }
 
 }  // namespace hs::loop

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace hs::loop {
 
@@ -79,9 +80,24 @@ struct Drop {
 inline constexpr double overdispersion_min = 2;
 Drop drop_between(std::span<const Block> before, std::span<const Block> after);
 
-// Difference in differences: treated blocks against their own past, less what happened to the control meanwhile.
-// Log of an approximate e-value (normal mixture over improvements); for few, unequal instances.
-double log_e_difference(std::span<const Block> treated_before, std::span<const Block> treated_after,
-                        std::span<const Block> control_before, std::span<const Block> control_after);
+// Difference in differences, for few and unequal instances: the treated one's blocks against its own past, less what
+// happened to the others meanwhile. From its past and their course follows what its share would be now, had the change
+// done nothing, with an uncertainty: of the counts (divided by the overdispersion seen among blocks of one instance),
+// and of how differently the others fared (they never move quite alike). The evidence is the likelihood of what it
+// shows against that: approximate, for there is one treated instance, and no draw to lean on.
+struct Lived {  // blocks of one instance
+  std::vector<Block> before, after;
+};
+struct Difference {
+  double log_e_better = 0, log_e_worse = 0;  // as in Contrast
+  double log_e_hoped = 0;
+  double before = 0, after = 0;                  // the treated one's bad share
+  double control_before = 0, control_after = 0;  // of all others together
+  double expected = 0;                           // the treated one's share now, if the change does nothing
+  double bad_effective = 0;                      // bad requests since, of all, discounted: what looks wait for
+  double overdispersion = 1;
+  int64_t treated_n = 0, control_n = 0;  // blocks since
+};
+Difference difference_between(const Lived& treated, std::span<const Lived> others);
 
 }  // namespace hs::loop

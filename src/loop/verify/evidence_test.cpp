@@ -176,15 +176,59 @@ TEST(Drop, notices_that_it_fell_already) {
 
 TEST(Difference, compares_an_instance_with_its_own_past) {
   std::mt19937_64 random(9);
-  auto bad = blocks(random, 10, 20, 0.3), good = blocks(random, 6, 20, 0.02);
-  auto poor = blocks(random, 10, 20, 0.3), still = blocks(random, 6, 20, 0.3);
-  EXPECT_GT(log_e_difference(bad, good, poor, still), std::log(20));
+  auto bad = blocks(random, 4, 60, 0.3), good = blocks(random, 2, 60, 0.02);
+  auto poor = blocks(random, 4, 60, 0.3), still = blocks(random, 2, 60, 0.3);
+  const Lived ill[] = {{poor, still}};
+  EXPECT_GT(difference_between({bad, good}, ill).log_e_better, std::log(200));
+  EXPECT_LT(difference_between({bad, good}, ill).log_e_worse, 0);
   // The treated instance was always the better one: no news.
-  auto fine = blocks(random, 10, 20, 0.02), fine_after = blocks(random, 6, 20, 0.02);
-  EXPECT_LT(log_e_difference(fine, fine_after, poor, still), 1);
+  auto fine = blocks(random, 4, 60, 0.02), fine_after = blocks(random, 2, 60, 0.02);
+  EXPECT_LT(difference_between({fine, fine_after}, ill).log_e_better, 1);
   // Both recovered: not our doing.
-  auto both = blocks(random, 6, 20, 0.02);
-  EXPECT_LT(log_e_difference(bad, good, poor, both), 2);
+  const Lived well[] = {{poor, blocks(random, 2, 60, 0.02)}};
+  EXPECT_LT(difference_between({bad, good}, well).log_e_better, 2);
+  EXPECT_NEAR(difference_between({bad, good}, well).expected, 0.02, 0.03);
+}
+
+TEST(Difference, sees_harm_where_nobody_else_has_any) {
+  const std::vector<Block> quiet = {{50, 0}, {50, 0}}, noisy = {{50, 20}};
+  const Lived others[] = {{quiet, {{50, 0}}}, {quiet, {{50, 0}}}};
+  EXPECT_GT(difference_between({quiet, noisy}, others).log_e_worse, std::log(400));
+  // What came over all of them is no harm of the change.
+  const Lived too[] = {{quiet, noisy}, {quiet, noisy}};
+  EXPECT_LT(difference_between({quiet, noisy}, too).log_e_worse, 2);
+}
+
+// One instance among unequal ones, whose shares wander each for itself; a change that does nothing. Looked at each
+// second of block after block, with the spending of a canary.
+TEST(Difference, is_seldom_wrong_about_unequal_instances) {
+  std::mt19937_64 random(21);
+  std::normal_distribution<> level(0, 0.7), wander(0, 0.25);
+  int passed = 0, failed = 0;
+  constexpr int runs = 400;
+  for (int run = 0; run < runs; ++run) {
+    std::vector<Lived> all(3);
+    Looks better(0.01, 3), worse(0.05 / 3, 3);
+    double fault = 0;  // log odds, of all instances
+    std::vector<double> own = {level(random), level(random), level(random)};
+    bool pass = false, fail = false;
+    for (int block = 0; block < 12; ++block) {
+      fault += wander(random);
+      for (size_t i = 0; i < all.size(); ++i) {
+        own[i] += wander(random) / 2;
+        const double rate = 1 / (1 + std::exp(-(-1 + fault + own[i])));
+        (block < 3 ? all[i].before : all[i].after).push_back(blocks(random, 1, 60, rate)[0]);
+      }
+      if (block < 3) continue;
+      const Difference d = difference_between(all[0], std::span(all).subspan(1));
+      if (better.due(d.bad_effective))
+        pass |= d.log_e_better >= better.threshold(d.bad_effective) && d.after <= 0.7 * d.expected;
+      if (worse.due(d.bad_effective)) fail |= d.log_e_worse >= worse.threshold(d.bad_effective);
+    }
+    passed += pass, failed += fail;
+  }
+  EXPECT_LE(passed, 8) << "2 %";
+  EXPECT_LE(failed, 24) << "6 %";
 }
 
 }  // namespace

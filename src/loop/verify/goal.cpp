@@ -21,6 +21,7 @@ constexpr int64_t slow_window_s = 10, missed_window_s = 6;
 constexpr double missed_n_min = 15, missed_more = 0.1;
 constexpr int64_t missed_long_s = 20;  // for less than that much more: it takes longer to be sure
 constexpr double missed_z = 4;
+constexpr int64_t settle_seen_s = 20, settle_s_max = 6;
 
 bool goes_on(const Symptom& s) { return s.ended == 0; }
 bool countable(const Symptom& s) { return s.kind == SymptomKind::errors || s.kind == SymptomKind::latency; }
@@ -207,6 +208,16 @@ std::vector<Block> blocks_of(const Goal& goal, const Past& history, const Latest
     }
   }
   return out;
+}
+
+int64_t settle_s(const Goal& goal, const Past& history, int64_t second) {
+  double slow_ms = 0;
+  for (const auto& [where, bad] : goal.requests) {
+    const auto seen = history.durations({.service = where.first, .operation = where.second, .kind = 2},
+                                        second - settle_seen_s, second);
+    slow_ms = std::max(slow_ms, seen.quantile(0.9));
+  }
+  return std::clamp<int64_t>(static_cast<int64_t>(std::ceil(slow_ms / 1000)), 1, settle_s_max);
 }
 
 SpeedLimits::SpeedLimits(const Past& history, const config::Declarations& declarations, int64_t from, int64_t to) {

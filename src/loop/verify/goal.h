@@ -47,6 +47,9 @@ Goal goal_of(const Incident& incident, const config::Declarations& declarations,
 using Latest = std::map<int64_t, double>;  // a symptom's measure, by second
 std::vector<Block> blocks_of(const Goal& goal, const Past& history, const Latest& latest, int64_t from, int64_t to);
 
+// What was under way when a change came at `second` ends badly still: so many seconds end the slow half of it.
+int64_t settle_s(const Goal& goal, const Past& history, int64_t second);
+
 // Speed above which an entry request counts against a change, by its declared objective, else three times what 95 % of
 // the past took: a repair that succeeds slowly where it failed quickly must not count as harm.
 class SpeedLimits {

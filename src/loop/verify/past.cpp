@@ -37,6 +37,7 @@ void note(Seen& seen, typename Seen::key_type key, int64_t second) {
 
 void Past::add(const stream::Frame& frame) {
   int64_t second = frame.tick / nanos_per_s - 1;
+  if (last_second_ == 0) first_second_ = second;
   last_second_ = std::max(last_second_, second);
   for (const auto& cell : frame.cells) add_cell(cell);
   arrivals_.add(frame);

@@ -93,6 +93,7 @@ class Past {
 
   // The last second with data, and the newest changes that somebody made.
   int64_t last_second() const { return last_second_; }
+  int64_t first_second() const { return first_second_; }  // of what was ever added: after a restart it begins anew
   const std::deque<stream::RecentChange>& changes() const { return changes_; }
   bool empty() const { return series_.empty(); }
 
@@ -138,7 +139,7 @@ class Past {
   std::map<std::string, std::map<int64_t, double>> kpis_;
   std::deque<stream::ProbeResult> probes_;
   std::deque<stream::RecentChange> changes_;
-  int64_t last_second_ = 0;
+  int64_t first_second_ = 0, last_second_ = 0;
 };
 
 }  // namespace hs::loop

@@ -22,7 +22,6 @@ constexpr int64_t kpi_delay_s_max = 10;   // one that comes later tells of harm 
 constexpr double kpi_seconds_min = 0.5;   // of the seconds have points; rarer ones come in lumps that tell no rate
 constexpr double good_before_min = 0.05;  // of the requests: what is left of them says little
 constexpr int64_t slow_guard_s = 3;
-constexpr int64_t settle_s_max = 6;
 constexpr double back_log_e = 3;  // switchback: the incident is back
 
 int64_t second_of(UnixNanos t) { return t / nanos_per_s; }
@@ -43,14 +42,7 @@ bool is_owed(const std::string& service, const std::string& operation, const Pas
 Ramp::Ramp(Goal goal, RampLimits limits, UnixNanos start, const Past& history, const config::Declarations& declarations)
     : goal_(std::move(goal)), limits_(limits), start_(start) {
   add_guards(history, declarations);
-  // What was under way when the change came ends badly still: let the slow half of it end.
-  double slow_ms = 0;
-  for (const auto& [where, bad] : goal_.requests) {
-    auto seen = history.durations({.service = where.first, .operation = where.second, .kind = 2},
-                                  second_of(start) - before_s_max, second_of(start));
-    slow_ms = std::max(slow_ms, seen.quantile(0.9));
-  }
-  settle_s_ = std::clamp<int64_t>(static_cast<int64_t>(std::ceil(slow_ms / 1000)), 1, settle_s_max);
+  settle_s_ = settle_s(goal_, history, second_of(start));
 }
 
 void Ramp::add_guards(const Past& history, const config::Declarations& declarations) {
