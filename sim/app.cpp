@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <fmt/format.h>
+
 #include "base/hash.h"
 
 namespace hs::sim {
@@ -32,11 +34,19 @@ double number(const config::Value& value) {
 
 config::Value App::value(int setting, Context& context) {
   Reading reading{.setting = setting, .span = context.parent};
-  config::Value v = context.answers.read(setting, context.request.user, reading);
-  for (const auto& r : context.request.readings)
-    if (r.setting == setting) return v;  // one flag event per trace and knob is enough
+  config::Value v = context.answers.read(setting, context.request.user, context.instance, reading);
+  for (const auto& r : context.request.readings)  // one flag event per trace and knob is enough, and variant
+    if (r.setting == setting && r.variant == reading.variant && r.revision == reading.revision) return v;
   context.request.readings.push_back(reading);
   return v;
+}
+
+int App::reader_of(const Setting& s) const {
+  return s.edge < 0 ? s.service : operations[static_cast<size_t>(edges[static_cast<size_t>(s.edge)].from)].service;
+}
+
+std::string App::name_of_instance(int service, int instance) const {
+  return fmt::format("{}-{}", services[static_cast<size_t>(service)].name, instance);
 }
 
 int App::setting_of(Role role, int service) const {
@@ -47,7 +57,10 @@ int App::setting_of(Role role, int service) const {
 
 void App::heal() {
   load = 1, attack_per_s = 0, poisoned_per_s = 0, user_retries = 0;
-  for (auto& s : services) s.extra_ms = 0, s.fail = 0, s.cursed = 0, s.sick_instance_fail = 0;
+  for (auto& s : services) {
+    s.extra_ms = 0, s.fail = 0, s.cursed = 0, s.sick_instance_fail = 0;
+    for (auto& i : s.instances) i.flaky = 0;
+  }
   for (auto& e : edges) e.cache_factor = 1;
 }
 
@@ -153,6 +166,7 @@ App::Outcome App::serve(int operation, double at, Context& context) {
   } else {
     out = work(op, service, instance, start, context);
     if (which == 0 && context.dice.chance(service.sick_instance_fail)) out.ok = false;
+    if (instance.flaky > 0 && context.dice.chance(instance.flaky)) out.ok = false;
     *std::min_element(instance.free_at.begin(), instance.free_at.end()) = out.end;
   }
   context.parent = parent, context.instance = caller;

@@ -37,6 +37,7 @@ struct Setting {
 
 struct Instance {
   double speed = 1;
+  double flaky = 0;                     // share of its requests that fail; faults change it
   double stops_at = 0, goes_on_at = 0;  // a collection of garbage, a neighbour on the host
   std::vector<double> free_at;          // by worker, seconds
 };
@@ -112,8 +113,8 @@ struct Request {
 class Answers {
  public:
   virtual ~Answers() = default;
-  // For this user; writes down what was answered.
-  virtual config::Value read(int setting, uint64_t user, Reading& reading) = 0;
+  // For this user, by this instance of the setting's reader; writes down what was answered.
+  virtual config::Value read(int setting, uint64_t user, int instance, Reading& reading) = 0;
 };
 
 struct App {
@@ -135,6 +136,8 @@ struct App {
   // Everything that arrives in [second, second + 1), in order of arrival.
   std::vector<Request> step(int64_t second, Dice& dice, Answers& answers);
   config::Declarations declarations() const;
+  int reader_of(const Setting& setting) const;  // the service
+  std::string name_of_instance(int service, int instance) const;
   // Whether the one who sent it was served well.
   bool good(const Request& request) const;
   // A probe of the first entry: whether it was answered well, and how fast.

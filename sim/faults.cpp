@@ -100,6 +100,26 @@ bool instance(App& app, Dice& dice, Fault& f) {
   return true;
 }
 
+// Every isolated knob is decided for an instance, and there are several, which are not alike.
+void decide_by_instance(App& app, Dice& dice, Fault& f) {
+  for (auto& s : app.settings) {
+    if (s.knob.scope != config::KnobScope::request) continue;
+    s.knob.scope = config::KnobScope::instance;
+    auto& instances = app.services[static_cast<size_t>(app.reader_of(s))].instances;
+    if (instances.size() > 1) continue;
+    instances.resize(static_cast<size_t>(dice.integer(2, 4)), instances[0]);
+    for (auto& i : instances) i.speed = dice.lognormal(1, 0.4);
+  }
+  for (size_t i = 0; i < app.services[0].instances.size(); ++i) f.flaky.push_back(dice.between(0, 0.08));
+}
+
+bool by_instance(App& app, Dice& dice, Fault& f) {
+  if (!strike(app, dice, f, {Role::fallback, Role::provider})) return false;
+  f.size = dice.between(0.15, 1.0);
+  decide_by_instance(app, dice, f);
+  return true;
+}
+
 bool bad_config(App& app, Dice& dice, Fault& f) {
   std::vector<int> ways;
   for (size_t i = 0; i < app.settings.size(); ++i)
@@ -187,20 +207,34 @@ bool stuffing(App& app, Dice& dice, Fault& f) {
   return true;
 }
 
+void declare_to_help(const App& app, Setting& s) {
+  for (const auto& e : app.entries)
+    s.knob.expect.push_back({.service = app.services[0].name,
+                             .operation = app.operations[static_cast<size_t>(e.operation)].name,
+                             .measure = config::Measure::errors,
+                             .when = "enabled"});
+}
+
 // The entry itself fails: no knob helps. With hope, several are declared to.
 bool at_entry(App& app, Dice& dice, Fault& f) {
   f.service = 0, f.size = f.kind == "deploy" ? dice.between(0.1, 0.3) : dice.between(0.2, 0.5);
-  if (f.kind != "hopeless") return true;
-  for (int i = 0; i < 6; ++i) {
+  if (f.kind != "hopeless" && f.kind != "traps") return true;
+  const int hopes = f.kind == "traps" ? 2 : 6;
+  for (int i = 0; i < hopes; ++i) {
     Setting s{.role = Role::useless, .service = 0};
     s.knob.key = fmt::format("hope{}", i), s.knob.base = false, s.knob.services = {app.services[0].name};
-    for (const auto& e : app.entries)
-      s.knob.expect.push_back({.service = app.services[0].name,
-                               .operation = app.operations[static_cast<size_t>(e.operation)].name,
-                               .measure = config::Measure::errors,
-                               .when = "enabled"});
+    declare_to_help(app, s);
     app.settings.push_back(std::move(s));
   }
+  return true;
+}
+
+// And of those that are decided for an instance and declared to help, some do harm.
+bool traps(App& app, Dice& dice, Fault& f) {
+  at_entry(app, dice, f);
+  for (auto& s : app.settings)
+    if (s.service == 0 && (s.role == Role::strict || s.role == Role::verbose)) declare_to_help(app, s);
+  decide_by_instance(app, dice, f);
   return true;
 }
 
@@ -226,6 +260,8 @@ const std::vector<std::pair<std::string, Make>>& makers() {
       {"unrepairable", at_entry},
       {"hopeless", at_entry},
       {"deploy", at_entry},
+      {"by_instance", by_instance},
+      {"traps", traps},
       {"surge", benign},
       {"release", benign},
       {"burst", benign},
@@ -257,6 +293,7 @@ void Fault::apply(App& app, int64_t second) const {
   if (kind == "stuffing") app.attack_per_s = size;
   if (kind == "burst") app.poisoned_per_s = size;
   if (kind == "retrying") app.user_retries = 3;
+  for (size_t i = 0; i < flaky.size(); ++i) app.services[0].instances[i].flaky = flaky[i];
   if (kind == "cache_loss") app.edges[static_cast<size_t>(edge)].cache_factor = 0;
   if (service < 0) return;
   Service& target = app.services[static_cast<size_t>(service)];
@@ -265,7 +302,8 @@ void Fault::apply(App& app, int64_t second) const {
   if (kind == "retry_storm" && second < start + 8) target.extra_ms = size;
   if (kind == "few_users") target.cursed = size;
   if (kind == "instance") target.sick_instance_fail = size;
-  bool fails = kind == "failing" || kind == "retrying" || kind == "unrepairable" || kind == "hopeless";
+  bool fails = kind == "failing" || kind == "retrying" || kind == "unrepairable" || kind == "hopeless" ||
+               kind == "by_instance" || kind == "traps";
   if (fails || kind == "deploy") target.fail = size;
 }
 

@@ -19,8 +19,9 @@ struct Fault {
   int64_t start = 0, end = 0;  // seconds
   int service = -1, edge = -1, setting = -1;
   double size = 0;
-  config::Value bad_base;   // bad_config: what the operator sets
-  std::vector<Cure> cures;  // any of them; empty: no knob repairs it
+  config::Value bad_base;     // bad_config: what the operator sets
+  std::vector<Cure> cures;    // any of them; empty: no knob repairs it
+  std::vector<double> flaky;  // share of requests that fail besides, by instance of the entries' service
 
   bool on(int64_t second) const { return second >= start && second < end; }
   void apply(App& app, int64_t second) const;  // on a healed application

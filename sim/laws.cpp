@@ -41,6 +41,12 @@ void Laws::on_promote(const loop::Promote& promote) {
   if (stopped_) broken("promoted after the operator's stop: " + promote.knob);
 }
 
+size_t Laws::instances_of(const std::string& knob) const {
+  for (const auto& s : app_.settings)
+    if (s.knob.key == knob) return app_.services[static_cast<size_t>(app_.reader_of(s))].instances.size();
+  return 0;
+}
+
 void Laws::on_set(const loop::Change& change) {
   const config::Knob* knob = declared(change.knob);
   if (knob == nullptr) return broken("changes an undeclared knob " + change.knob);
@@ -57,6 +63,10 @@ void Laws::on_set(const loop::Change& change) {
   bool canary_before = !canaries_.insert({change.knob, config::to_text(change.to)}).second;
   if (contained && first && !canary_before && change.exposure > 0.5 && change.to != knob->base)
     broken("an isolated effect did not begin in a canary");
+  const bool by_instance = knob->scope == config::KnobScope::instance && instances_of(knob->key) > 1;
+  if (by_instance && first && !canary_before && change.instance.empty() && change.to != knob->base &&
+      !untold_.contains(knob->key))
+    broken("a value that is decided for an instance began with everybody: " + knob->key);
   one_at_a_time(change, *knob);
 }
 
@@ -83,6 +93,7 @@ void Laws::on_record(const loop::Record& record) {
   if (record.kind != "verdict") return;
   auto change = loop::field(what, "change", std::string()), kind = loop::field(what, "kind", std::string());
   (kind == "PASS" ? passed_ : must_revert_).insert(change);
+  if (kind == "NO DATA") untold_.insert(loop::field(what, "knob", std::string()));
   bool data = loop::field(what, "treated_n", 0) > 0 && loop::field(what, "control_n", 0) > 0 &&
               loop::field(what, "evidence", std::string()) != "none";
   if (kind == "PASS" && !data) broken("PASS without data: " + record.json);

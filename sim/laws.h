@@ -40,6 +40,7 @@ class Laws {
   void on_set(const loop::Change& change);
   void on_promote(const loop::Promote& promote);
   void on_record(const loop::Record& record);
+  size_t instances_of(const std::string& knob) const;
   void one_at_a_time(const loop::Change& change, const config::Knob& knob);
   const config::Knob* declared(const std::string& knob) const;
 
@@ -49,6 +50,7 @@ class Laws {
   int64_t second_ = 0;
   std::set<std::pair<std::string, std::string>> canaries_;  // knob, value
   std::set<std::pair<std::string, std::string>> decided_;   // incident, knob
+  std::set<std::string> untold_;                            // knobs whose instances could not be told apart
   std::deque<int64_t> begun_;                               // decisions to act, of the last hour
   std::set<std::string> passed_, must_revert_, reverted_, promoted_;
   bool stopped_ = false;

@@ -232,7 +232,7 @@ struct Maker {
 // Everybody gets the base.
 struct Bases : Answers {
   explicit Bases(const App& app) : app(app) {}
-  config::Value read(int setting, uint64_t, Reading&) override {
+  config::Value read(int setting, uint64_t, int, Reading&) override {
     return app.settings[static_cast<size_t>(setting)].knob.base;
   }
   const App& app;

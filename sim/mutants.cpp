@@ -15,9 +15,13 @@ struct Mutant {
 
 const std::vector<Mutant>& mutants() {
   static const std::vector<Mutant> all = {
-      {"no-lease", {"killed"}, 2},         {"swapped-arms", {"failing", "few_users", "hopeless"}, 9},
-      {"first-look", {"hopeless"}, 4},     {"no-mismatch-check", {"survivors", "inverted"}, 16},
-      {"no-corroboration", {"forged"}, 4}, {"no-revert", {"hopeless"}, 1},
+      {"no-lease", {"killed"}, 2},
+      {"swapped-arms", {"failing", "few_users", "hopeless"}, 9},
+      {"first-look", {"hopeless"}, 4},
+      {"no-mismatch-check", {"survivors", "inverted"}, 16},
+      {"no-corroboration", {"forged"}, 4},
+      {"no-revert", {"hopeless"}, 1},
+      {"everybody-first", {"by_instance", "traps"}, 4},
   };
   return all;
 }

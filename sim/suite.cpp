@@ -19,7 +19,7 @@ loop::Sabotage sabotage_of(const std::string& mutant) {
   loop::Sabotage s;
   s.no_lease = mutant == "no-lease", s.swapped_arms = mutant == "swapped-arms", s.first_look = mutant == "first-look";
   s.no_mismatch_check = mutant == "no-mismatch-check", s.no_corroboration = mutant == "no-corroboration";
-  s.no_revert = mutant == "no-revert";
+  s.no_revert = mutant == "no-revert", s.everybody_first = mutant == "everybody-first";
   return s;
 }
 
@@ -32,6 +32,7 @@ void add_trial(Verdicts& v, const Trial& t, const std::string& kind) {
   if (t.null()) v.null_trials++, v.null_passed += pass && !t.moot();
   if (!lies(kind)) v.honest_trials++, v.honest_mismatches += t.verdict == "MISMATCH";
   if (t.good()) v.good_trials++, v.good_failed += t.verdict == "FAIL";
+  if (t.by_instance && t.harmful()) v.traps++, v.sprung += t.everybody;
   if (pass) v.promotions++, v.useful += t.good(), v.moot += t.moot(), v.harmful += t.harmful();
 }
 
@@ -116,6 +117,7 @@ std::string text_of(const Verdicts& v) {
          share("failed though it helps", v.good_failed, v.good_trials) +
          share("called MISMATCH though nothing lied", v.honest_mismatches, v.honest_trials) +
          share("promoted though it harms", v.harmful, v.promotions) +
+         share("harms, decided for an instance, and everybody had it", v.sprung, v.traps) +
          fmt::format("  promoted: {}, useful {}, fault over at that moment {}\n", v.promotions, v.useful, v.moot);
 }
 

@@ -31,6 +31,7 @@ struct Verdicts {
   size_t null_trials = 0, null_passed = 0;          // changes that do nothing
   size_t good_trials = 0, good_failed = 0;          // changes that help, and a FAIL
   size_t honest_trials = 0, honest_mismatches = 0;  // telemetry that does not lie
+  size_t traps = 0, sprung = 0;  // changes that harm, of knobs decided for an instance; and everybody had them
   size_t promotions = 0, useful = 0, moot = 0, harmful = 0;
 };
 

@@ -128,7 +128,7 @@ model::Batch Telemetry::batch_of(const Key& key) const {
   const Service& service = app_.services[static_cast<size_t>(key.service)];
   model::Batch batch;
   model::Resource resource{.service = service.name};
-  resource.instance = batch.arena.copy(fmt::format("{}-{}", service.name, key.instance));
+  resource.instance = batch.arena.copy(app_.name_of_instance(key.service, key.instance));
   resource.attributes.push_back({"service.version", batch.arena.copy(service.version), ValueType::string});
   batch.resources.push_back(std::move(resource));
   return batch;

@@ -22,12 +22,16 @@ Values::Values(const App& app, uint64_t seed) : app_(app), dice_(seed) {
   served_.resize(state_.knobs.size());
 }
 
-config::Value Values::read(int setting, uint64_t user, Reading& reading) {
+config::Value Values::read(int setting, uint64_t user, int instance, Reading& reading) {
   values::KnobState& knob = state_.knobs[static_cast<size_t>(setting)];
   char text[user_text];
   auto end = fmt::format_to(text, "u{}", user);
   values::Context context{.targeting_key = std::string_view(text, static_cast<size_t>(end - text))};
   context.service = knob.services.empty() ? "" : knob.services[0];
+  std::string name;
+  if (knob.scope == config::KnobScope::instance)
+    context.instance = name =
+        app_.name_of_instance(app_.reader_of(app_.settings[static_cast<size_t>(setting)]), instance);
   auto answer = values::evaluate(knob, context, now_, boot);
   reading.variant = static_cast<uint8_t>(answer.variant), reading.revision = answer.revision;
   served_[static_cast<size_t>(setting)][{reading.variant, reading.revision}]++;
@@ -45,6 +49,7 @@ loop::Receipt Values::set(const loop::Change& change, UnixNanos at) {
   bool grows = live(*knob) && knob->candidate->change == change.id;
   if (live(*knob) && !grows) return receipt.error = "another change is under way", receipt;
   values::Candidate next{.value = change.to, .revision = ++state_.revision, .change = change.id};
+  next.instance = change.instance;
   next.exposure = change.exposure, next.salt = grows ? knob->candidate->salt : dice_.next();
   next.service = change.service, next.deadline = now_ + change.lease_ms * nanos_per_ms, next.boot_id = boot;
   knob->candidate = next;

@@ -16,7 +16,7 @@ namespace hs::sim {
 class Values : public Answers {
  public:
   explicit Values(const App& app, uint64_t seed);
-  config::Value read(int setting, uint64_t user, Reading& reading) override;
+  config::Value read(int setting, uint64_t user, int instance, Reading& reading) override;
   void set_time(double second) { now_ = static_cast<MonoNanos>(second * 1e9) + 1; }
 
   // Does what was asked; a receipt for each deed that has one.
@@ -42,7 +42,7 @@ class Values : public Answers {
 // Fixed values for everybody: what would be, if.
 struct Fixed : Answers {
   explicit Fixed(std::vector<config::Value> v) : values(std::move(v)) {}
-  config::Value read(int setting, uint64_t, Reading&) override { return values[static_cast<size_t>(setting)]; }
+  config::Value read(int setting, uint64_t, int, Reading&) override { return values[static_cast<size_t>(setting)]; }
   std::vector<config::Value> values;
 };
 

@@ -232,6 +232,8 @@ class Run {
       for (size_t i = 0; i < app_.settings.size(); ++i)
         if (app_.settings[i].knob.key == t.knob) values[i] = knob->candidate->value;
       t.with = would_be(now(), values).total();
+      t.by_instance = knob->scope == config::KnobScope::instance;
+      t.everybody = knob->candidate->exposure >= 1 && knob->candidate->instance.empty();
       tell(fmt::format("truth of {}: bad {:.1f} % without, {:.1f} % with", t.knob, 100 * t.without, 100 * t.with));
     }
     out_.trials.push_back(std::move(t));

@@ -27,7 +27,8 @@ const std::vector<std::string>& scenario_kinds();
 struct Trial {  // one change, from its decision to its verdict, and the truth about it
   std::string knob, verdict, evidence;
   int64_t second = 0;
-  double without = 0, with = 0;  // bad share of the coming seconds in two worlds with the same luck
+  bool by_instance = false, everybody = false;  // its knob is decided for an instance; and all of them had it
+  double without = 0, with = 0;                 // bad share of the coming seconds in two worlds with the same luck
   bool null() const { return with == without; }
   bool good() const { return with < 0.75 * without && without - with > 0.03; }
   bool harmful() const { return with > 1.25 * without + 0.02; }
