@@ -20,6 +20,7 @@ class SmallApp:
     def __init__(self, homeostat, rate_per_s=40, seed=1, tokens=None):
         self.h, self.rate, self.random = homeostat, rate_per_s, random.Random(seed)
         self.error_share = {"primary": 0.0, "backup": 0.0}  # by the knob's value; the fault changes it
+        self.pay = "pay-1"  # the instance that serves the request
         self.tokens = TOKENS if tokens is None else tokens
         self.stop_now = threading.Event()
         self.lock = threading.Lock()
@@ -39,9 +40,12 @@ class SmallApp:
         for t in self.threads:
             t.join(5)
 
+    def context(self, user):
+        return {"targetingKey": user, "service.name": "pay"}
+
     def evaluate(self, connection, user):
         """-> (value, variant, revision); the code default when nobody answers."""
-        body = json.dumps({"context": {"targetingKey": user, "service.name": "pay"}})
+        body = json.dumps({"context": self.context(user)})
         try:
             connection.request("POST", "/ofrep/v1/evaluate/flags/pay.provider", body, {"Content-Type": "application/json"})
             answer = json.loads(connection.getresponse().read())
@@ -75,7 +79,7 @@ class SmallApp:
         status = {"code": 0 if ok else 2}
         flag = attributes({"feature_flag.key": "pay.provider", "feature_flag.result.variant": variant,
                            "feature_flag.result.value": value, "feature_flag.version": revision,
-                           "feature_flag.context.id": user})
+                           "feature_flag.context.id": self.context(user).get("targetingKey", "")})
 
         def span(i, parent, name, kind, **more):
             return {"traceId": trace, "spanId": ids[i], "parentSpanId": parent, "name": name, "kind": kind,
@@ -83,9 +87,9 @@ class SmallApp:
                     "status": status, **more}
         event = {"name": "feature_flag.evaluation", "timeUnixNano": str(start), "attributes": flag}
         with self.lock:
-            self.spans.append(("front", span(0, "", "POST /order", 2)))
-            self.spans.append(("front", span(1, ids[0], "POST", 3, attributes=attributes({"server.address": "pay"}))))
-            self.spans.append(("pay", span(2, ids[1], "POST /charge", 2, events=[event])))
+            self.spans.append(("front-1", span(0, "", "POST /order", 2)))
+            self.spans.append(("front-1", span(1, ids[0], "POST", 3, attributes=attributes({"server.address": "pay"}))))
+            self.spans.append((self.pay, span(2, ids[1], "POST /charge", 2, events=[event])))
 
     def export(self):
         while not self.stop_now.wait(1.0):
@@ -93,15 +97,16 @@ class SmallApp:
                 if self.muted:
                     continue
                 spans, self.spans = self.spans, []
-            by_service = {}
-            for service, span in spans:
-                by_service.setdefault(service, []).append(span)
-            taken = [self.send(service, one) for service, one in by_service.items()]
-            self.exported += len(by_service.get("front", [])) // 2 if all(taken) else 0
+            by_instance = {}
+            for instance, span in spans:
+                by_instance.setdefault(instance, []).append(span)
+            taken = [self.send(instance, one) for instance, one in by_instance.items()]
+            self.exported += len(by_instance.get("front-1", [])) // 2 if all(taken) else 0
 
-    def send(self, service, spans):
+    def send(self, instance, spans):
         """Each service with a credential of its own: two senders corroborate each other, one does not."""
-        resource = attributes({"service.name": service, "service.instance.id": f"{service}-1"})
+        service = instance.rpartition("-")[0]
+        resource = attributes({"service.name": service, "service.instance.id": instance})
         body = {"resourceSpans": [{"resource": {"attributes": resource}, "scopeSpans": [{"spans": spans}]}]}
         head = {"Content-Type": "application/json"}
         if service in self.tokens:
