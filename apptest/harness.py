@@ -20,7 +20,6 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # A limit against hanging for ever, not a measurement: on a busy machine everything takes longer, and is no less right.
 PATIENCE_S = 240
 HOPELESS_STARTS = 10  # of the engine in a row: some 20 s; a test that kills it comes to two or three
-LISTENERS = ("otlp_grpc", "otlp_http", "http", "values")
 
 
 def binary():
@@ -56,44 +55,59 @@ def samples_of(exposition):
     return {name: float(value) for name, value in lines}
 
 
+def memory_bytes(pid, what="VmRSS"):
+    """VmRSS: now; VmHWM: the most so far."""
+    lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(what + ":")).split()[1]) * 1024
+
+
 def is_stopped(pid):
     """Every thread of it: a SIGSTOP takes its time to be felt, and the next question could still be answered."""
     tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
     return all((task / "stat").read_text().rsplit(")", 1)[1].split()[0] in "Tt" for task in tasks)
 
 
-class Homeostat:
-    def __init__(self, settings=None, config=None, data=None):
-        self.data = pathlib.Path(data or tempfile.mkdtemp(prefix="homeostat-test-"))
+class Process:
+    """A long-lived command of the binary, on free loopback ports, with a data directory of its own."""
+    name = ""  # the command
+    listeners = ()
+
+    def __init__(self, settings, config=None, data=None):
+        self.data = pathlib.Path(data or tempfile.mkdtemp(prefix=f"homeostat-{self.name}-"))
         self.own_data = data is None
-        self.ports = dict(zip(LISTENERS, free_ports(len(LISTENERS))))
-        # What Homeostat records of itself would come and go in what tests count; who tests it sets the intervals.
-        self.settings = {"metrics.own_interval": "0s", "metrics.spans_interval": "0s", **(settings or {})}
-        self.config = config
+        self.ports = dict(zip(self.listeners, free_ports(len(self.listeners))))
+        self.settings, self.config = settings, config
         self.tls = {}  # listener -> ssl.SSLContext of a client, for those that tls.listeners names
         self.process = None
-        self.log = self.data / "serve.log"
+        self.log = self.data / f"{self.name}.log"
 
     def __enter__(self):
         try:
             self.start()
-        except BaseException:
-            self.__exit__()
+        except BaseException as error:
+            self.__exit__(type(error), error)
             raise
         return self
 
-    def __exit__(self, error=None, *_):
-        if error:
-            print(f"{error.__name__}; what {self.data} held then:\n{self.tail()}\n{self.decisions()}")
+    def __exit__(self, kind=None, error=None, *_):
+        if error is not None:
+            error.add_note(f"what {self.data} held then:\n{self.testimony()}")
         try:
             self.stop()
         finally:
-            self.stop_values()
+            self.clean_up()
             if self.own_data:
                 shutil.rmtree(self.data, ignore_errors=True)
 
-    def command(self, name, *more):
-        args = [binary(), name, "--data", str(self.data), *more]
+    def testimony(self):
+        """What may explain a failure: the directory is gone afterwards."""
+        return self.tail()
+
+    def clean_up(self):
+        """What outlives the process."""
+
+    def command(self, name=None, *more):
+        args = [binary(), name or self.name, "--data", str(self.data), *more]
         if self.config:
             args += ["--config", str(self.config)]
         for listener, port in self.ports.items():
@@ -102,62 +116,37 @@ class Homeostat:
             args += ["--set", f"{key}={value}"]
         return args
 
-    def start(self, wait_engine=True, timeout_s=PATIENCE_S):
+    def spawn(self):
         self.data.mkdir(parents=True, exist_ok=True)
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(self.command("serve"), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        if wait_engine:
-            self.wait_ready(timeout_s)
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
-    def wait_ready(self, timeout_s=PATIENCE_S):
-        end = time.monotonic() + timeout_s
-        status = None
-        while time.monotonic() < end:
-            if self.process.poll() is not None:
-                raise RuntimeError(f"serve ended with {self.process.returncode}:\n{self.tail()}")
-            status = self.status()
-            engine = (status or {}).get("engine", {})
-            if status and status.get("ready") and engine.get("ready"):
-                return
-            if engine.get("failed_starts", 0) >= HOPELESS_STARTS:
-                raise RuntimeError(f"the engine does not start: {engine['reason']}")
-            time.sleep(0.05)
-        raise RuntimeError(f"not ready in {timeout_s} s: {status}\n{self.tail()}")
-
-    def refused_start(self):
-        """It ends by itself, with 1; -> what it said."""
-        try:
-            self.start(wait_engine=False)
-            assert self.process.wait(60) == 1
-            return self.tail()
-        finally:
-            self.__exit__()
-
-    def metrics(self):
-        return samples_of(self.get("/metrics")[1])
-
-    def metric(self, name, default=0, **labels):
-        """The one sample of that name which has these labels."""
-        wanted = [f'{k}="{v}"' for k, v in labels.items()]
-        found = [value for sample, value in self.metrics().items()
-                 if sample.partition("{")[0] == name and all(w in sample for w in wanted)]
-        assert len(found) <= 1, (name, labels, found)
-        return found[0] if found else default
-
-    def status(self):
-        try:
-            return self.get("/readyz")[1]
-        except (OSError, ValueError):
+    def ended(self):
+        """-> how, or None."""
+        if self.process.poll() is None:
             return None
+        return f"{self.name} ended with {self.process.returncode}:\n{self.tail()}"
+
+    def stop(self, timeout_s=PATIENCE_S):
+        """SIGTERM, as an operator would; returns the seconds it took."""
+        if not self.process or self.process.poll() is not None:
+            return 0.0
+        start = time.monotonic()
+        self.process.terminate()
+        try:
+            self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(10)
+            raise
+        return time.monotonic() - start
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(10)
 
     def tail(self, lines=40):
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
-
-    def decisions(self, lines=60, width=600):
-        """The newest entries of the ledger: without them a failure of the loop on another machine tells nothing."""
-        segments = sorted((self.data / "ledger").glob("entries-*.log"))
-        found = segments[-1].read_text(errors="replace").splitlines()[-lines:] if segments else []
-        return "\n".join(line[:width] for line in found)
 
     def url(self, listener, path=""):
         return f"http{'s' * (listener in self.tls)}://127.0.0.1:{self.ports[listener]}{path}"
@@ -189,6 +178,74 @@ class Homeostat:
     def post(self, path, body=None, **more):
         return self.request("POST", path, {} if body is None else body, **more)
 
+    def status(self):
+        try:
+            return self.get("/readyz")[1]
+        except (OSError, ValueError):
+            return None
+
+    def metrics(self):
+        return samples_of(self.get("/metrics")[1])
+
+    def metric(self, name, default=0, **labels):
+        """The one sample of that name which has these labels."""
+        wanted = [f'{k}="{v}"' for k, v in labels.items()]
+        found = [value for sample, value in self.metrics().items()
+                 if sample.partition("{")[0] == name and all(w in sample for w in wanted)]
+        assert len(found) <= 1, (name, labels, found)
+        return found[0] if found else default
+
+
+class Homeostat(Process):
+    name = "serve"
+    listeners = ("otlp_grpc", "otlp_http", "http", "values")
+
+    def __init__(self, settings=None, config=None, data=None):
+        # What Homeostat records of itself would come and go in what tests count; who tests it sets the intervals.
+        own = {"metrics.own_interval": "0s", "metrics.spans_interval": "0s"}
+        super().__init__({**own, **(settings or {})}, config, data)
+
+    def testimony(self):
+        return f"{self.tail()}\n{self.decisions()}"
+
+    def clean_up(self):
+        self.stop_values()
+
+    def start(self, wait_engine=True, timeout_s=PATIENCE_S):
+        self.spawn()
+        if wait_engine:
+            self.wait_ready(timeout_s)
+
+    def wait_ready(self, timeout_s=PATIENCE_S):
+        end = time.monotonic() + timeout_s
+        status = None
+        while time.monotonic() < end:
+            if how := self.ended():
+                raise RuntimeError(how)
+            status = self.status()
+            engine = (status or {}).get("engine", {})
+            if status and status.get("ready") and engine.get("ready"):
+                return
+            if engine.get("failed_starts", 0) >= HOPELESS_STARTS:
+                raise RuntimeError(f"the engine does not start: {engine['reason']}")
+            time.sleep(0.05)
+        raise RuntimeError(f"not ready in {timeout_s} s: {status}\n{self.tail()}")
+
+    def refused_start(self):
+        """It ends by itself, with 1; -> what it said."""
+        try:
+            self.start(wait_engine=False)
+            assert self.process.wait(60) == 1
+            return self.tail()
+        finally:
+            self.__exit__()
+
+    def decisions(self, lines=60, width=600):
+        """The newest entries of the ledger: without them a failure of the loop on another machine tells nothing."""
+        segments = sorted((self.data / "ledger").glob("entries-*.log"))
+        found = segments[-1].read_text(errors="replace").splitlines()[-lines:] if segments else []
+        return "\n".join(line[:width] for line in found)
+
     def flush(self):
         """Until everything that was acknowledged is stored. A busy engine may need longer than `serve` waits for it."""
         end = time.monotonic() + PATIENCE_S
@@ -214,20 +271,6 @@ class Homeostat:
         if which == "serve" and sig == signal.SIGKILL:
             self.process.wait(10)
         return pid
-
-    def stop(self, timeout_s=PATIENCE_S):
-        """SIGTERM, as an operator would; returns the seconds it took."""
-        if not self.process or self.process.poll() is not None:
-            return 0.0
-        start = time.monotonic()
-        self.process.terminate()
-        try:
-            self.process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait(10)
-            raise
-        return time.monotonic() - start
 
     def stop_values(self):
         pid = self.values_pid()

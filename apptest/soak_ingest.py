@@ -10,7 +10,6 @@ import argparse
 import http.client
 import json
 import os
-import pathlib
 import sys
 import threading
 import time
@@ -18,7 +17,7 @@ import time
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from engine_process import Engine
-from harness import Homeostat
+from harness import Homeostat, memory_bytes
 
 RECORDS = 500
 DAYS = 6
@@ -68,13 +67,6 @@ class Sender(threading.Thread):
                 time.sleep(float(answer.headers.get("Retry-After", 0.1)))
 
 
-def resident_mib(pid):
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) // 1024
-    return 0
-
-
 def size_mib(folder):
     total = 0
     for place, _, names in os.walk(folder):  # what is merged away meanwhile is passed over
@@ -97,7 +89,8 @@ def run(minutes, retention, senders):
         while time.monotonic() < end:
             time.sleep(2)
             status = h.status()
-            now = {"serve_mib": resident_mib(h.process.pid), "engine_mib": resident_mib(h.engine_pid() or h.process.pid),
+            now = {"serve_mib": memory_bytes(h.process.pid) >> 20,
+                   "engine_mib": memory_bytes(h.engine_pid() or h.process.pid) >> 20,
                    "journal_mib": (status or {}).get("ingest", {}).get("journal_bytes", 0) >> 20,
                    "data_mib": size_mib(h.data)}
             most = {key: max(most[key], now[key]) for key in most}

@@ -6,7 +6,7 @@ import time
 
 import remote_write as rw
 import requests
-from harness import Homeostat
+from harness import Homeostat, memory_bytes
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as metrics_pb
 from opentelemetry.proto.metrics.v1 import metrics_pb2
 from otlp_data import key_values
@@ -37,11 +37,6 @@ def count_of(h, tenant, query):
     return int(result[0]["value"][1]) if result else 0
 
 
-def resident_mib(h):
-    status = open(f"/proc/{h.process.pid}/status", encoding="ascii").read()
-    return int(status.split("VmRSS:")[1].split()[0]) // 1024
-
-
 def otlp_gauge(name, users):
     points = [metrics_pb2.NumberDataPoint(as_int=1, time_unix_nano=time.time_ns(), attributes=key_values({"user": u}))
               for u in users]
@@ -55,7 +50,7 @@ def test_a_bomb_of_a_million_series_costs_its_tenant_alone():
     with Homeostat(settings={"limits.active_series": "2000"}) as h:
         assert write(h, "quiet", bomb("requests", 0, 200))[0] == 204
         assert write(h, "noisy", bomb("bomb", 0, 10_000))[0] == 400
-        before = resident_mib(h)
+        before = memory_bytes(h.process.pid)
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             flood = [pool.submit(write, h, "noisy", bomb("bomb", i * 10_000, 10_000)) for i in range(1, 100)]
             quiet = [write(h, "quiet", bomb("requests", 0, 200))[0] for _ in range(50)]
@@ -67,7 +62,7 @@ def test_a_bomb_of_a_million_series_costs_its_tenant_alone():
         assert h.metric("homeostat_limits_refused_points_total", tenant="noisy", reason="active_series") == 998_000
         assert h.metric("homeostat_limits_refused_points_total", tenant="quiet") == 0
         assert h.metric("homeostat_active_series", tenant="noisy") == 2000
-        assert resident_mib(h) < before + 150, "a body of 10,000 series decoded twice is 20 MiB"
+        assert memory_bytes(h.process.pid) < before + (150 << 20), "a body of 10,000 series decoded twice is 20 MiB"
         assert write(h, "noisy", bomb("bomb", 0, 2000))[0] == 204, "those that are active go on"
         assert count_of(h, "noisy", "count(bomb)") == 2000
         assert count_of(h, "quiet", "count(requests)") == 200

@@ -4,7 +4,6 @@ import functools
 import http.client
 import json
 import socket
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -18,8 +17,8 @@ from harness import PATIENCE_S, Homeostat
 from otlp_data import SERVICES, Context, full_logs
 from small_app import CONFIG
 from test_otlp_hostile import bombs, field, request_of
+from watched import MIB, Watched
 
-MIB = 1 << 20
 LOG = full_logs(Context())[0].SerializeToString()
 SERIES = rw.series({"__name__": "hostile"}, rw.sample(1, 1))
 QUESTION = json.dumps({"context": {"targetingKey": "ann", "service.name": "pay"}}).encode()
@@ -77,51 +76,14 @@ def h(tmp_path_factory):
         yield homeostat
 
 
-def resident(pid):
-    for line in open(f"/proc/{pid}/status"):
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError("no VmRSS")
-
-
-class Watched:
-    """The most memory of a process while the block runs; a sender and an evaluating client beside it must not notice."""
-
-    def __init__(self, h, process):
-        self.h, self.pid = h, h.values_pid() if process == "values" else h.process.pid
-        self.growth_max = (100 if process == "values" else 1000) * MIB
-        self.stop, self.failed, self.beside = threading.Event(), [], 0
-
-    def __enter__(self):
-        self.before = self.most = resident(self.pid)
-        self.threads = [threading.Thread(target=f) for f in (self.watch, self.others)]
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop.set()
-        for thread in self.threads:
-            thread.join()
-
-    def watch(self):
-        while not self.stop.wait(0.02):
-            self.most = max(self.most, resident(self.pid))
-
-    def others(self):
-        good = [one for one in LISTENERS if one.name in ("otlp http", "values")]
-        while True:
-            for one in good:
-                status, text = one.send(self.h, one.good)
-                self.beside += status == 200
-                if status != 200:
-                    self.failed.append((one.name, status, text[:200]))
-            if self.stop.wait(0.1):
-                return
-
-    def check(self):
-        assert not self.failed and self.beside >= 2, self.failed[:3]
-        assert self.most - self.before < self.growth_max, f"{self.before / MIB:.0f} -> {self.most / MIB:.0f} MiB"
+def watch(h, process):
+    """A sender and an evaluating client beside it."""
+    def ask(one):
+        status, text = one.send(h, one.good)
+        return None if status == 200 else (one.name, status, text[:200])
+    others = [functools.partial(ask, one) for one in LISTENERS if one.name in ("otlp http", "values")]
+    pid, growth_max = (h.values_pid(), 100 * MIB) if process == "values" else (h.process.pid, 1000 * MIB)
+    return Watched(pid, growth_max, *others)
 
 
 def assert_refused(listener, answer, what, statuses=(400, 413, 415)):
@@ -139,7 +101,7 @@ def test_what_is_good_is_taken(h, listener):
 @each_listener
 def test_malformed_and_truncated(h, listener):
     whole = listener.good
-    with Watched(h, listener.process) as watched:
+    with watch(h, listener.process) as watched:
         for body in (b"\xff" * 300, b"\x00" * 300, b"{" * 5000, b'{"a":' * 5000, b"\x0a\xff\xff\xff\xff\x0f" + b"a" * 50):
             if listener.name != "promql":
                 assert_refused(listener, listener.send(h, body), body[:20])
@@ -155,7 +117,7 @@ def test_malformed_and_truncated(h, listener):
 
 @each_listener
 def test_oversized(h, listener):
-    with Watched(h, listener.process) as watched:
+    with watch(h, listener.process) as watched:
         # By its word, before any of it is sent.
         connection = http.client.HTTPConnection("127.0.0.1", h.ports[listener.port], timeout=60)
         connection.putrequest("POST", listener.path)
@@ -175,7 +137,7 @@ def test_oversized(h, listener):
 
 @each_listener
 def test_chunks_without_end(h, listener):
-    with Watched(h, listener.process) as watched:
+    with watch(h, listener.process) as watched:
         connection = http.client.HTTPConnection("127.0.0.1", h.ports[listener.port], timeout=60)
         chunk = b"100000\r\n" + bytes(MIB) + b"\r\n"
         end = time.monotonic() + PATIENCE_S
@@ -197,7 +159,7 @@ def all_bombs():
 
 @each_listener
 def test_bombs(h, listener):
-    with Watched(h, listener.process) as watched:
+    with watch(h, listener.process) as watched:
         for name, body, coding in all_bombs():
             answer = listener.send(h, body, coding)
             # One that does not unpack says so, or takes the bytes for what they are: not its format.
@@ -231,7 +193,7 @@ def call(export, name):
 
 @pytest.mark.parametrize("name", CALLS)
 def test_grpc(h, name):
-    with Watched(h, "serve") as watched:
+    with watch(h, "serve") as watched:
         with grpc.insecure_channel(f"127.0.0.1:{h.ports['otlp_grpc']}",
                                    options=[("grpc.max_send_message_length", -1)]) as channel:
             export = channel.unary_unary(f"/opentelemetry.proto.collector.{SERVICES['logs']}/Export")
@@ -249,7 +211,7 @@ def test_hundreds_of_slow_clients_do_not_keep_others_out(h):
         for _ in range(300):
             waiting.append(socket.create_connection(("127.0.0.1", h.ports["values"]), timeout=60))
             waiting[-1].sendall(begun)
-        with Watched(h, "values") as watched:
+        with watch(h, "values") as watched:
             time.sleep(2)
         watched.check()
     finally:

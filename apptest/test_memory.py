@@ -1,7 +1,6 @@
 """What comes in takes no more memory than ingest.memory_max says, however fast it comes and whatever the engine does."""
 import http.client
 import os
-import pathlib
 import signal
 import threading
 import time
@@ -9,7 +8,7 @@ import time
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from engine_process import Engine
-from harness import Homeostat, wait_for
+from harness import Homeostat, memory_bytes, wait_for
 
 MIB = 1 << 20
 BUDGET = 64 * MIB
@@ -38,11 +37,6 @@ def template():
     body = request.SerializeToString()
     assert body.count(MARK) == 1
     return body
-
-
-def of_process(pid, field):
-    lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
 
 
 class Flood:
@@ -85,17 +79,17 @@ def test_a_stopped_engine():
     with Homeostat(settings=settings) as h:
         Flood(h, body, 5).run()
         h.flush()
-        pid, before = h.process.pid, of_process(h.process.pid, "VmRSS")
+        pid, before = h.process.pid, memory_bytes(h.process.pid)
         os.kill(h.engine_pid(), signal.SIGSTOP)
         flood = Flood(h, body, SENT // len(body)).run()
         assert set(flood.answers) <= {200, 429, 503}, flood.messages
         assert flood.acknowledged > len(flood.messages), flood.answers
-        taken = of_process(pid, "VmHWM") - before
+        taken = memory_bytes(pid, "VmHWM") - before
         print(f"{len(body) * flood.acknowledged // MIB} MiB acknowledged, {taken // MIB} MiB taken", flood.answers)
         assert taken < BUDGET + SLACK, f"{taken // MIB} MiB for a budget of {BUDGET // MIB}"
         os.kill(h.engine_pid(), signal.SIGCONT)
         wait_for("everything in the engine", lambda: h.status()["ingest"]["waiting_rows"] == 0, 600)
         count = Engine(data=h.data, start=False).number("SELECT count() FROM homeostat.spans")
-        taken = of_process(pid, "VmHWM") - before
+        taken = memory_bytes(pid, "VmHWM") - before
         assert taken < BUDGET + SLACK, f"catching up took {taken // MIB} MiB for a budget of {BUDGET // MIB}"
         assert count >= flood.acknowledged * SPANS

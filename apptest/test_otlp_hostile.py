@@ -1,7 +1,6 @@
 """Malformed, truncated, oversized and exploding requests: a clear error, bounded memory, others unaffected."""
 import gzip
 import struct
-import threading
 import zlib
 
 import grpc
@@ -10,8 +9,8 @@ import requests
 
 from harness import Homeostat
 from otlp_data import SERVICES, Context, full_logs, full_trace, otlp_json
+from watched import MIB, Watched
 
-MIB = 1 << 20
 BODY_MAX = 64 * MIB
 # serve may grow by this much while it refuses such requests: a body, its decoded form (DecodeLimits), and the same for
 # the few that are decoded at once. Bombs ask for gigabytes.
@@ -67,46 +66,14 @@ def hostile_bodies():
     yield "lengths that lie", "traces", b"\x0a\xff\xff\xff\xff\x0f" + bytes(1000)
 
 
-def memory(h):
-    for line in open(f"/proc/{h.process.pid}/status"):
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError("no VmRSS")
+def watch(h):
+    """Serve, and a sender beside it."""
+    body = full_logs(Context())[0].SerializeToString()
 
-
-class Peak:
-    """The most memory of serve while the block runs, and a sender beside it that must not notice."""
-
-    def __init__(self, h):
-        self.h, self.stop, self.failed = h, threading.Event(), []
-
-    def __enter__(self):
-        self.before = self.most = memory(self.h)
-        self.watcher = threading.Thread(target=self.watch)
-        self.sender = threading.Thread(target=self.send)
-        self.watcher.start()
-        self.sender.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop.set()
-        self.watcher.join()
-        self.sender.join()
-
-    def watch(self):
-        while not self.stop.wait(0.01):
-            self.most = max(self.most, memory(self.h))
-
-    def send(self):
-        body = full_logs(Context())[0].SerializeToString()
-        while not self.stop.wait(0.1):
-            answer = post(self.h, "logs", body)
-            if answer.status_code != 200:
-                self.failed.append(answer.text)
-
-    def check(self):
-        assert self.most - self.before < GROWTH_MAX, f"{self.before / MIB:.0f} -> {self.most / MIB:.0f} MiB"
-        assert not self.failed
+    def send():
+        answer = post(h, "logs", body)
+        return None if answer.status_code == 200 else (answer.status_code, answer.text[:200])
+    return Watched(h.process.pid, GROWTH_MAX, send)
 
 
 def post(h, signal, body, coding="", kind="application/x-protobuf"):
@@ -125,15 +92,15 @@ def call(h, signal, body):
 
 
 def test_bombs(h):
-    with Peak(h) as peak:
+    with watch(h) as watched:
         for name, body, coding in bombs():
             answer = post(h, "logs", body, coding)
             assert answer.status_code in (400, 413), (name, answer.status_code, answer.text[:200])
-    peak.check()
+    watched.check()
 
 
 def test_small_things_that_want_to_be_large(h):
-    with Peak(h) as peak:
+    with watch(h) as watched:
         for name, signal, body in hostile_bodies():
             assert len(body) <= BODY_MAX, name
             answer = post(h, signal, body)
@@ -142,17 +109,17 @@ def test_small_things_that_want_to_be_large(h):
             assert packed.status_code == answer.status_code, name
             assert call(h, signal, body) in (grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT,
                                              grpc.StatusCode.RESOURCE_EXHAUSTED), name
-    peak.check()
+    watched.check()
 
 
 def test_json_that_wants_to_be_large(h):
-    with Peak(h) as peak:
+    with watch(h) as watched:
         logs = b'{"resourceLogs":[{"scopeLogs":[{"logRecords":['
         for name, body in (("brackets", b"[" * (60 * MIB)), ("values", b"[" + b"1," * (30 * MIB) + b"1]"),
                            ("objects", logs + b"{}," * (19 * MIB) + b"{}]}]}]}")):
             answer = post(h, "logs", body, kind="application/json")
             assert answer.status_code in (400, 413), (name, answer.status_code)
-    peak.check()
+    watched.check()
 
 
 def test_every_truncation_and_many_damages(h):

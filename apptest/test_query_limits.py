@@ -1,7 +1,6 @@
 """Queries of death: each gets an error that says why, others are answered, and the process stays as small as it may be."""
 import concurrent.futures
 import os
-import pathlib
 import signal
 import time
 
@@ -9,7 +8,7 @@ import pytest
 import requests
 
 import remote_write as rw
-from harness import Homeostat, wait_for
+from harness import Homeostat, memory_bytes, wait_for
 from test_prometheus_api import ask, now_ms, write
 
 DEATHS = [
@@ -31,17 +30,12 @@ def h():
         yield homeostat
 
 
-def peak_bytes(pid):
-    lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
-
-
 @pytest.mark.parametrize("query,status,text", DEATHS, ids=range(len(DEATHS)))
 def test_a_query_of_death_gets_an_error(h, query, status, text):
     answer = requests.post(h.url("http", "/api/v1/query"), data={"query": query}, timeout=200)
     assert answer.status_code == status and text in answer.text, (answer.status_code, answer.text[:300])
     assert ask(h, "query", query="1 + 1")["result"][1] == "2"
-    assert peak_bytes(h.process.pid) < 2 << 30  # 50 million samples of 16 bytes, and as much again
+    assert memory_bytes(h.process.pid, "VmHWM") < 2 << 30  # 50 million samples of 16 bytes, and as much again
 
 
 def slow(h, tenant, seconds=30):
