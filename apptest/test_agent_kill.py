@@ -1,5 +1,6 @@
 """Agent to Homeostat: nothing lost, nothing twice. The agent, `serve` or both are killed at random moments under load, and
-answers get lost; afterwards every log record that the agent acknowledged is stored exactly once, every other at most once.
+answers get lost; afterwards every record of every signal that the agent acknowledged is stored exactly once, every other
+at most once.
 
 HOMEOSTAT_KILLS: how many (default 16). HOMEOSTAT_SEED: of the moments and the load.
 Also a program: python test_agent_kill.py prints the summary as JSON.
@@ -16,7 +17,7 @@ import urllib.request
 from agent_process import Agent
 from harness import PATIENCE_S, Homeostat
 from http_double import Answering, Double
-from test_kill import Sender, stored_counts
+from kill_load import OTLP, Sender, holds, start_all, stop_all, stored_counts, summary
 
 KILLS = int(os.environ.get("HOMEOSTAT_KILLS", "16"))
 SEED = int(os.environ.get("HOMEOSTAT_SEED", "0")) or random.randrange(1 << 30)
@@ -47,39 +48,23 @@ def run(kills=KILLS, seed=SEED):
     counts = collections.Counter()
     with Homeostat(settings=SETTINGS) as homeostat, \
             Agent(homeostat.url("otlp_http"), {"agent.forward.connections": "4"}) as agent:
-        senders = [Sender(agent, number, seed * 1000 + number) for number in range(SENDERS)]
-        for sender in senders:
-            sender.start()
+        senders = [Sender(agent, number, seed * 1000 + number, OTLP) for number in range(SENDERS)]
+        start_all(senders)
         for _ in range(kills):
             time.sleep(dice.uniform(0.05, 0.8))
             one_kill(homeostat, agent, dice, counts)
         homeostat.wait_ready(PATIENCE_S)
-        for sender in senders:
-            sender.stopping.set()
-        for sender in senders:
-            sender.join(60)
+        stop_all(senders)
         agent.wait_drained()
         homeostat.flush()
-        stored = stored_counts(homeostat)
-        dropped = agent.metrics()["homeostat_agent_dropped_requests_total"]
-    acknowledged = set().union(*(s.acknowledged for s in senders))
-    unanswered = set().union(*(s.unanswered for s in senders))
-    return {"seed": seed, "kills": dict(counts), "acknowledged": len(acknowledged), "unanswered": len(unanswered),
-            "repeated_requests": sum(s.repeated for s in senders), "refused_requests": sum(s.refused for s in senders),
-            "lost": sorted(i for i in acknowledged if stored.get(i, 0) == 0)[:20],
-            "twice": sorted(i for i, times in stored.items() if times > 1)[:20],
-            "unknown": sorted(set(stored) - acknowledged - unanswered)[:20], "dropped": dropped}
-
-
-def verdict(result):
-    return not (result["lost"] or result["twice"] or result["unknown"] or result["dropped"]) \
-        and result["acknowledged"] > 0
+        return summary(seed, counts, senders, stored_counts(homeostat),
+                       dropped=agent.metrics()["homeostat_agent_dropped_requests_total"])
 
 
 def test_what_the_agent_acknowledged_is_stored_exactly_once():
     result = run()
     print(json.dumps(result))
-    assert verdict(result), result
+    assert holds(result, "dropped", signals=OTLP), result
 
 
 def test_answers_that_get_lost_make_no_doubles():
@@ -100,16 +85,18 @@ def test_answers_that_get_lost_make_no_doubles():
 
         settings = {"agent.forward.backoff_max": "1500ms", "agent.forward.connections": "4"}
         with Double(Forgetful) as double, Agent(f"http://{double.address}", settings) as agent:
-            sender = Sender(agent, 0, 1)
-            for i in range(30):
-                assert sender.post(sender.body([f"0-{i}"])) == 200
+            sender, sent = Sender(agent, 0, 1), []
+            for kind in 10 * OTLP:
+                _, ids, body = sender.next_request(kind, records=6)
+                assert sender.post(kind, body) == 200
+                sent += ids
             agent.wait_drained()
             homeostat.flush()
-            assert stored_counts(homeostat) == {f"0-{i}": 1 for i in range(30)}
+            assert stored_counts(homeostat) == dict.fromkeys(sent, 1)
             assert len(lost) >= 5
 
 
 if __name__ == "__main__":
-    summary = run()
-    print(json.dumps(summary, indent=1))
-    sys.exit(0 if verdict(summary) else 1)
+    told = run()
+    print(json.dumps(told, indent=1))
+    sys.exit(0 if holds(told, "dropped", signals=OTLP) else 1)

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from harness import Homeostat, wait_for
-from test_kill import stored_counts
+from kill_load import stored_counts
 
 ROUNDS = 3
 
