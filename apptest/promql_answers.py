@@ -22,6 +22,18 @@ def odd_series(h, now):
                                     rw.integer(15, now - 15_000))))
 
 
+def native(h, name, times_ms, label="0"):
+    """Native histograms that grow, start again, and get buckets of their own."""
+    points = []
+    for i, t in enumerate(sorted(times_ms)):
+        n = i % 50 + 1
+        counts = [2 * n, n] + [n // 2 + 1] * (i % 7 == 0)
+        points.append(rw.histogram(rw.integer(1, sum(counts)), rw.double(3, 0.7 * n), rw.signed(4, 2),
+                                   rw.double(5, 0.001), rw.integer(6, 0), rw.spans(11, [(-1, len(counts))]),
+                                   rw.deltas(12, [b - a for a, b in zip([0, *counts], counts)]), rw.integer(15, t)))
+    write(h, rw.series({"__name__": name, "job": "a", "n": label}, *points))
+
+
 def otlp_points(h, now, latency=False):
     """otlp.requests, and otlp.latency as an exponential histogram."""
     def points(scope):

@@ -6,15 +6,18 @@ import time
 
 import promql_answers
 import remote_write as rw
+from engine_process import Engine
 from harness import Homeostat, wait_for
-from promql_answers import odd_series, otlp_points, send
+from promql_answers import native, odd_series, otlp_points, send
 from test_prometheus_api import ask, now_ms, write
 
 SLOT_MS = 7_200_000
 QUERIES = ("late", "late_again", "mixed", "stale", "again", "fast", "rate(counter[2m])",
            "sum by (job) (rate(counter[2m]))", "otlp_requests_total", "histogram_count(mixed)",
            "last_over_time({__name__=~'late|mixed|again|counter|fast'}[40m])", "sum by (n) (last_over_time({job='a'}[9h]))",
-           "rate(counter[2m] offset 3h)", "count_over_time(counter[7h] @ end())")
+           "histogram_quantile(0.9, sum by (job) (rate(native[2m])))", "histogram_count(native)", "rate(both[5m])", "both",
+           "histogram_sum(sum(increase(native[1h])))", "histogram_quantile(0.5, otlp_latency)",
+           "histogram_count(rate(otlp_latency[2m]))", "rate(counter[2m] offset 3h)", "count_over_time(counter[7h] @ end())")
 SETTINGS = {"retention.max_age": "0", "prometheus.memory": "0", "prometheus.pack_after": "1s"}
 
 
@@ -22,8 +25,12 @@ def fill(h, now):
     for i in range(40):  # nine hours
         send(h, "counter", *[rw.sample(10 * i + s, now - i * 810_000 - s * 15_000) for s in range(8)], n=str(i % 3))
     send(h, "fast", *[rw.sample(n * 0.1, now - 5_000_000 + n * 1000) for n in range(2000)])  # several rows of one series
+    for n in range(3):
+        native(h, "native", [now - i * 810_000 - s * 15_000 for i in range(40) for s in range(4)], label=str(n))
+    native(h, "both", [now - i * 20_000 for i in range(600)])  # several rows
+    send(h, "both", *[rw.sample(i, now - 9_000_000 - i * 20_000) for i in range(300)], n="0")  # a histogram wins
     odd_series(h, now)
-    otlp_points(h, now)
+    otlp_points(h, now, latency=True)
     h.flush()
 
 
@@ -72,6 +79,27 @@ def test_answers_do_not_depend_on_packing():
         h.stop()
         h.settings["prometheus.pack_after"] = "0"
         h.start()
+        assert answers(h, now) == seen
+
+
+def test_slots_of_an_older_revision_are_packed_again():
+    """Schema 4 packed no native histograms: its slots that have some are packed again, the others stay as they are."""
+    now = an_instant()
+    with Homeostat(settings=SETTINGS) as h:
+        fill(h, now)
+        wait_packed(h)
+        seen = answers(h, now)
+
+        def packed_anew(told):
+            h.stop()
+            with Engine(data=h.data) as engine:
+                engine.query("ALTER TABLE homeostat.packed_slots UPDATE revision = {revision:UInt8} WHERE 1",
+                             params={"revision": told}, mutations_sync=1)
+            h.start()
+            wait_packed(h)
+            return h.metrics()["homeostat_packed_samples_total"]
+        assert packed_anew(1) == 0
+        assert packed_anew(0) > 0
         assert answers(h, now) == seen
 
 

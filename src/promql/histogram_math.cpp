@@ -26,11 +26,13 @@ Cells decode(const std::vector<BucketSpan>& spans, const std::vector<double>& co
   return out;
 }
 
-void encode(const Cells& cells, std::vector<BucketSpan>& spans, std::vector<double>& counts) {
+// Without empty buckets, each times `factor`.
+void encode(const Cells& cells, double factor, std::vector<BucketSpan>& spans, std::vector<double>& counts) {
   int32_t next = 0;
+  counts.reserve(cells.size());
   for (const auto& [index, count] : cells) {
-    const double value = count.value();
-    if (value == 0) continue;
+    const double before = count.value(), value = before * factor;
+    if (before == 0 || value == 0) continue;
     if (spans.empty() || index != next) {
       spans.push_back({spans.empty() ? index : index - next, 1});
     } else {
@@ -39,6 +41,22 @@ void encode(const Cells& cells, std::vector<BucketSpan>& spans, std::vector<doub
     counts.push_back(value);
     next = index + 1;
   }
+}
+
+// Calls f(count of the cell, count of the bucket) for each bucket; false at the first one that has no cell.
+template <class F>
+bool each_in_place(Cells& cells, const std::vector<BucketSpan>& spans, const std::vector<double>& counts, F f) {
+  int64_t index = 0;
+  size_t at = 0, cell = 0;
+  for (const BucketSpan& span : spans) {
+    index += span.offset;
+    for (uint32_t i = 0; i < span.length && at < counts.size(); ++i, ++index) {
+      while (cell < cells.size() && cells[cell].index < index) ++cell;
+      if (cell == cells.size() || cells[cell].index != index) return false;
+      f(cells[cell].count, counts[at++]);
+    }
+  }
+  return true;
 }
 
 void scale(Cells& cells, double factor) {
@@ -230,9 +248,27 @@ void HistogramSum::combine_custom(const HistogramSum& other, double sign, bool& 
   bounds_ = std::move(bounds);
 }
 
+// Histograms of one series, and of one kind of servers, have the same buckets nearly always: then nothing moves.
+bool HistogramSum::combine_in_place(const Histogram& h, double sign) {
+  const bool same =
+      schema_ == h.schema && (custom() ? bounds_ == h.custom_values : zero_threshold_ == h.zero_threshold);
+  const auto fits = [](KahanSum&, double) {};
+  if (!same || !each_in_place(positive_, h.positive_spans, h.positive, fits) ||
+      !each_in_place(negative_, h.negative_spans, h.negative, fits))
+    return false;
+  const auto add = [&](KahanSum& mine, double its) { mine.add(sign * its); };
+  if (!custom()) add(zero_, h.zero_count);
+  add(count_, h.count);
+  add(sum_, h.sum);
+  each_in_place(positive_, h.positive_spans, h.positive, add);
+  each_in_place(negative_, h.negative_spans, h.negative, add);
+  return true;
+}
+
 Combined HistogramSum::combine(const Histogram& h, double sign) {
   Combined result;
   if (h.custom() != custom()) return {.incompatible = true};
+  if (combine_in_place(h, sign)) return {.collision = adjust_hint(hint_, h.hint)};
   HistogramSum other(h);
   result.collision = adjust_hint(hint_, h.hint);
   while (!custom() && zero_threshold_ != other.zero_threshold_) {
@@ -256,16 +292,16 @@ Combined HistogramSum::combine(const Histogram& h, double sign) {
   return result;
 }
 
-HistogramPtr HistogramSum::finish() const {
+HistogramPtr HistogramSum::finish(double factor) const {
   auto out = std::make_shared<Histogram>();
-  out->hint = hint_;
+  out->hint = factor < 0 ? ResetHint::gauge : hint_;
   out->schema = schema_;
   out->zero_threshold = zero_threshold_;
-  out->zero_count = zero_.value();
-  out->count = count_.value();
-  out->sum = sum_.value();
-  encode(positive_, out->positive_spans, out->positive);
-  encode(negative_, out->negative_spans, out->negative);
+  out->zero_count = zero_.value() * factor;
+  out->count = count_.value() * factor;
+  out->sum = sum_.value() * factor;
+  encode(positive_, factor, out->positive_spans, out->positive);
+  encode(negative_, factor, out->negative_spans, out->negative);
   out->custom_values = bounds_;
   return out;
 }
@@ -294,11 +330,7 @@ HistogramPtr HistogramMean::finish() const {
   return mean.finish();
 }
 
-HistogramPtr scaled(const Histogram& h, double factor) {
-  HistogramSum sum(h);
-  sum.multiply(factor);
-  return sum.finish();
-}
+HistogramPtr scaled(const Histogram& h, double factor) { return HistogramSum(h).finish(factor); }
 
 HistogramPtr divided(const Histogram& h, double divisor) {
   HistogramSum sum(h);
@@ -311,6 +343,11 @@ HistogramPtr with_hint(const HistogramPtr& h, ResetHint hint) {
   auto copy = std::make_shared<Histogram>(*h);
   copy->hint = hint;
   return copy;
+}
+
+Histogram& own(HistogramPtr& h) {
+  if (h.use_count() != 1) h = std::make_shared<Histogram>(*h);
+  return const_cast<Histogram&>(*h);  // made as one that may change
 }
 
 bool detect_reset(const Histogram& current, const Histogram& previous) {
@@ -349,7 +386,7 @@ void derive_hints(std::vector<HistogramPoint>& points, bool resets) {
     }
     const bool reset = detect_reset(*h, *before);
     if (reset && !resets) continue;
-    h = with_hint(h, reset ? ResetHint::reset : ResetHint::not_reset);
+    own(h).hint = reset ? ResetHint::reset : ResetHint::not_reset;
   }
 }
 

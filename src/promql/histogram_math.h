@@ -35,13 +35,15 @@ class HistogramSum {
   void set_hint(ResetHint hint) { hint_ = hint; }
   bool custom() const { return schema_ == custom_buckets_schema; }
   bool overflows() const;  // any part is infinite
-  // Without empty buckets.
-  HistogramPtr finish() const;
+  double count() const { return count_.value(); }
+  // Without empty buckets; all of it times `factor`, a negative one makes a gauge.
+  HistogramPtr finish(double factor = 1) const;
 
  private:
   friend bool detect_reset(const Histogram& current, const Histogram& previous);
 
   Combined combine(const Histogram& other, double sign);
+  bool combine_in_place(const Histogram& other, double sign);
   void combine_custom(const HistogramSum& other, double sign, bool& reconciled);
   void grow_zero(double threshold);
   void reduce(int32_t schema);
@@ -74,6 +76,8 @@ class HistogramMean {
 HistogramPtr scaled(const Histogram& h, double factor);
 HistogramPtr divided(const Histogram& h, double divisor);
 HistogramPtr with_hint(const HistogramPtr& h, ResetHint hint);
+// To change it: itself where this is the only pointer to it, else a copy. Every histogram is made by make_shared.
+Histogram& own(HistogramPtr& h);
 
 // Did the counter start anew between the two? Hints first, then any count that went down.
 bool detect_reset(const Histogram& current, const Histogram& previous);

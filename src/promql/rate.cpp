@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "promql/evaluator.h"
 #include "promql/histogram_math.h"
@@ -54,12 +55,12 @@ bool same_kind(const Window& w, bool skip_first, bool counter) {
   return same;
 }
 
-HistogramPtr histogram_increase(const Window& w, bool counter) {
+std::optional<HistogramSum> histogram_increase(const Window& w, bool counter) {
   const auto& points = w.histograms;
   const auto gauge = [](const HistogramPoint& p) { return p.h->hint == ResetHint::gauge; };
   if (counter && (gauge(points[0]) || gauge(points.back()))) w.note(note::not_counter(w.metric));
   const bool skip_first = counter && (reset_between(w, 1) || detect_reset(*points[1].h, *points[0].h));
-  if (!same_kind(w, skip_first, counter)) return nullptr;
+  if (!same_kind(w, skip_first, counter)) return std::nullopt;
   auto empty = std::make_shared<Histogram>();
   empty->schema = points[1].h->schema;
   empty->custom_values = points[1].h->custom_values;
@@ -76,7 +77,7 @@ HistogramPtr histogram_increase(const Window& w, bool counter) {
   }
   if (!counter && !(gauge(points[0]) && gauge(points.back()))) w.note(note::not_gauge(w.metric));
   sum.set_hint(ResetHint::gauge);
-  return sum.finish();
+  return sum;
 }
 
 // How the points lie in the range.
@@ -172,20 +173,20 @@ WindowValue float_rate(const Window& w, bool counter, double divisor, int64_t kn
 WindowValue histogram_rate(const Window& w, bool counter, double divisor, int64_t known_start) {
   const auto& points = w.histograms;
   if (known_start == 0 && points.size() < 2) return WindowValue::none();
-  HistogramPtr increase = points.size() > 1 ? histogram_increase(w, counter) : nullptr;
-  if (points.size() > 1 && !increase) return WindowValue::none();
+  std::optional<HistogramSum> increase;
+  if (points.size() > 1) {
+    increase = histogram_increase(w, counter);
+    if (!increase) return WindowValue::none();
+  }
   Sampled s{points[0].t_ms, points.back().t_ms, points.size(), points[0].h->count, 0};
   if (known_start != 0) {
-    if (!increase) {
-      increase = points[0].h;
-    } else {
-      HistogramSum sum(*increase);
-      if (sum.add(*points[0].h).incompatible) return WindowValue::none();
-      increase = sum.finish();
-    }
+    if (!increase)
+      increase.emplace(*points[0].h);
+    else if (increase->add(*points[0].h).incompatible)
+      return WindowValue::none();
   }
-  s.increase = increase->count;
-  return WindowValue::of(scaled(*increase, stretch(w, s, counter, known_start) / divisor));
+  s.increase = increase->count();
+  return WindowValue::of(increase->finish(stretch(w, s, counter, known_start) / divisor));
 }
 
 struct Last {

@@ -17,7 +17,8 @@
 namespace hs::store {
 namespace {
 
-constexpr std::string_view derived_table = "packed_samples";  // of `samples`: goes after them, never before
+constexpr std::string_view derived_table =
+    "packed_samples";  // of samples, distributions: goes after them, never before
 enum class Kind : uint8_t { traces, logs, metrics, description };
 constexpr std::array<std::pair<std::string_view, Kind>, 13> kinds = {{{"spans", Kind::traces},
                                                                       {"trace_parts", Kind::traces},

@@ -29,11 +29,12 @@ Status apply(Client& client, const Migration& migration) {
 }  // namespace
 
 std::span<const Migration> migrations() {
-  static const std::array<Migration, 4> all = {{
+  static const std::array<Migration, 5> all = {{
       {1, "spans, logs, metrics and what describes them", first_tables()},
       {2, "views under the names of the OpenTelemetry exporter", standard_views()},
       {3, "what Prometheus sends beyond OpenTelemetry", prometheus_columns()},
       {4, "samples packed by series", packed_tables()},
+      {5, "native histograms packed by series", packed_revision()},
   }};
   return all;
 }

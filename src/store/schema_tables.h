@@ -10,5 +10,6 @@ std::span<const std::string_view> first_tables();
 std::span<const std::string_view> standard_views();
 std::span<const std::string_view> prometheus_columns();
 std::span<const std::string_view> packed_tables();
+std::span<const std::string_view> packed_revision();
 
 }  // namespace hs::store

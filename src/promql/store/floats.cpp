@@ -5,6 +5,8 @@
 #include <cstring>
 #include <deque>
 
+#include "promql/histogram_math.h"
+#include "promql/store/packed_histograms.h"
 #include "promql/store/points.h"
 #include "store/block.h"
 #include "store/params.h"
@@ -53,6 +55,16 @@ Order settle(std::vector<FloatPoint>& points) {
   return Order::was_not;
 }
 
+// A histogram wins over a float of its instant.
+void histograms_win(Series& series) {
+  if (series.histograms.empty() || series.floats.empty()) return;
+  auto next = series.histograms.begin();
+  std::erase_if(series.floats, [&](const FloatPoint& point) {
+    while (next != series.histograms.end() && next->t_ms < point.t_ms) ++next;
+    return next != series.histograms.end() && next->t_ms == point.t_ms;
+  });
+}
+
 }  // namespace
 
 struct FloatReader::Work {
@@ -99,31 +111,27 @@ Status FloatReader::from_memory(Work& work) const {
 }
 
 Status FloatReader::natives_from_memory(Work& work, size_t i, int64_t start_ms) const {
-  Series& series = work.series[i];
-  recent_->read(work.found[i].id, start_ms, work.select.end_ms, series.histograms);
+  const size_t before = work.series[i].histograms.size();
+  recent_->read(work.found[i].id, start_ms, work.select.end_ms, work.series[i].histograms);
+  return take_natives(work, i, before);
+}
+
+// Those from `first` on were read as Prometheus would have sent them.
+Status FloatReader::take_natives(Work& work, size_t i, size_t first) const {
   size_t samples = 0;
-  for (HistogramPoint& point : series.histograms) {
+  for (HistogramPoint& point : std::span(work.series[i].histograms).subspan(first)) {
     samples += samples_of(*point.h);
-    if (is_untyped(work.found[i]) || point.h->zero_threshold != 0) continue;
-    auto h = std::make_shared<Histogram>(*point.h);
-    prometheus_default(*h);
-    point.h = std::move(h);
+    if (!is_untyped(work.found[i]) && point.h->zero_threshold == 0) prometheus_default(own(point.h));
   }
-  if (series.histograms.empty() || series.floats.empty()) return work.count(samples);
-  // A histogram wins over a float of its instant.
-  auto next = series.histograms.begin();
-  std::erase_if(series.floats, [&](const FloatPoint& point) {
-    while (next != series.histograms.end() && next->t_ms < point.t_ms) ++next;
-    return next != series.histograms.end() && next->t_ms == point.t_ms;
-  });
   return work.count(samples);
 }
 
-// Which series have native histograms in the window: few questions, and most answers are "none".
+// Which series have native histograms in the window, that nobody packed: few questions, and most answers are "none".
 Status FloatReader::note_histograms(Work& work, const Window& window) const {
   std::unordered_map<uint64_t, size_t> index;
   std::vector<const Found*> untyped;
   for (size_t i = 0; i < work.found.size(); ++i) {
+    if (is_exponential(work.found[i])) work.other[i] = 1;
     if (!is_untyped(work.found[i]) || work.other[i] != 0) continue;
     index.emplace(work.found[i].id, i);
     untyped.push_back(&work.found[i]);
@@ -159,12 +167,46 @@ struct FloatReader::Wanted {
   }
 };
 
-// Rows come in any order, and each is unpacked into its series behind the one before it.
-Status FloatReader::from_packed(Work& work, const Window& window) const {
+// Rows of packed samples, which come in any order.
+struct FloatReader::Pieces {
   struct Piece {
     int64_t t_ms = 0;
     PackedView view;
   };
+  struct OfSeries {
+    std::vector<Piece> floats, histograms;
+  };
+  std::deque<std::string> kept;  // what the views are of
+  std::unordered_map<size_t, OfSeries> by_index;
+
+  void take(const db::ResultBlock& block, const Wanted& wanted, Work& work) {
+    const db::ResultColumn &ids = column(block, "series_id"), &times = column(block, "t"),
+                           &samples = column(block, "samples"), &kinds = column(block, "histograms"),
+                           &packed = column(block, "packed");
+    const std::string_view bytes = kept.emplace_back(packed.bytes);
+    for (size_t row = 0; row < block.rows; ++row) {
+      const size_t i = wanted.index.at(ids.u64(row));
+      const auto kind = static_cast<PackedRow>(kinds.u64(row));
+      if (kind == PackedRow::samples_beside_others && has_natives(work.found[i])) work.other[i] = 1;
+      if (work.other[i] != 0) continue;
+      const std::string_view own_bytes = bytes.substr(packed.begin(row), packed.end(row) - packed.begin(row));
+      const Piece piece{times.i64(row), {own_bytes, static_cast<uint32_t>(samples.u64(row)), times.i64(row)}};
+      OfSeries& of = by_index[i];
+      (kind == PackedRow::histograms ? of.histograms : of.floats).push_back(piece);
+    }
+  }
+  // Appends them in the order of time.
+  template <class Point>
+  static Status unpack_all(std::vector<Piece>& pieces, const Window& window, std::vector<Point>& out) {
+    std::sort(pieces.begin(), pieces.end(), [](const Piece& a, const Piece& b) { return a.t_ms < b.t_ms; });
+    for (const Piece& piece : pieces)
+      if (!unpack(piece.view, window.start_ms, window.end_ms, out))
+        return fail(Code::internal, "packed samples cannot be read");
+    return {};
+  }
+};
+
+Status FloatReader::from_packed(Work& work, const Window& window) const {
   const Wanted wanted(work);
   std::vector<uint64_t> generations;
   for (const PackedIndex::Packing& one : work.packings) generations.push_back(one.generation);
@@ -182,37 +224,24 @@ Status FloatReader::from_packed(Work& work, const Window& window) const {
         .bind("last", std::to_string(work.packings.back().slot));
     sql.bind("generations", db::param_list(generations)).bind("ids", db::param_list(ids));
     sql.bind("from", std::to_string(std::max<int64_t>(window.start_ms, 0))).bind("to", std::to_string(window.end_ms));
-    std::deque<std::string> kept;
-    std::unordered_map<size_t, std::vector<Piece>> pieces;
+    Pieces pieces;
     size_t held = 0;  // of packed bytes, as samples
     HS_TRY(reader_.each_block(sql, work.select.interrupt, [&](const db::ResultBlock& block) -> Status {
-      const db::ResultColumn &ids_of = column(block, "series_id"), &times = column(block, "t"),
-                             &samples = column(block, "samples"), &histograms = column(block, "histograms"),
-                             &packed = column(block, "packed");
-      kept.push_back(packed.bytes);
-      for (size_t row = 0; row < block.rows; ++row) {
-        const size_t i = wanted.index.at(ids_of.u64(row));
-        if (histograms.u64(row) != 0 && is_untyped(work.found[i])) work.other[i] = 1;
-        const std::string_view bytes =
-            std::string_view(kept.back()).substr(packed.begin(row), packed.end(row) - packed.begin(row));
-        if (work.other[i] == 0)
-          pieces[i].push_back({times.i64(row), {bytes, static_cast<uint32_t>(samples.u64(row)), times.i64(row)}});
-      }
-      held += packed.bytes.size() / sizeof(FloatPoint);
-      return work.count(packed.bytes.size() / sizeof(FloatPoint));
+      pieces.take(block, wanted, work);
+      held += pieces.kept.back().size() / sizeof(FloatPoint);
+      return work.count(pieces.kept.back().size() / sizeof(FloatPoint));
     }));
     work.samples -= held;
-    for (auto& [i, of_series] : pieces) {
+    for (auto& [i, of] : pieces.by_index) {
       if (work.other[i] != 0) continue;
-      std::sort(of_series.begin(), of_series.end(), [](const Piece& a, const Piece& b) { return a.t_ms < b.t_ms; });
-      std::vector<FloatPoint>& points = work.series[i].floats;
-      const size_t before = points.size();
-      for (const Piece& piece : of_series)
-        if (!unpack(piece.view, window.start_ms, window.end_ms, points))
-          return fail(Code::internal, "packed samples cannot be read");
-      HS_TRY(work.count(points.size() - before));
+      Series& series = work.series[i];
+      const size_t floats = series.floats.size(), histograms = series.histograms.size();
+      HS_TRY(Pieces::unpack_all(of.floats, window, series.floats));
+      HS_TRY(Pieces::unpack_all(of.histograms, window, series.histograms));
+      HS_TRY(work.count(series.floats.size() - floats));
+      HS_TRY(take_natives(work, i, histograms));
+      HS_TRY(work.go_on());
     }
-    HS_TRY(work.go_on());
   }
   return {};
 }
@@ -278,7 +307,6 @@ Result<std::vector<Series>> FloatReader::read(const std::vector<Found>& found, c
     const Window older{select.start_ms, std::min(select.end_ms, work.memory_from_ms - 1)};
     if (!again && packed_ != nullptr) work.packings = packed_->covering(older);
     if (older.start_ms <= older.end_ms) {
-      for (size_t i = 0; i < found.size(); ++i) work.other[i] = is_exponential(found[i]) ? 1 : 0;
       HS_TRY(from_engine(work, older));
     }
     if (select.end_ms >= work.memory_from_ms) HS_TRY(from_memory(work));
@@ -292,6 +320,7 @@ Result<std::vector<Series>> FloatReader::read(const std::vector<Found>& found, c
     if (work.other[i] != 0) {
       others.push_back(&found[i]);
     } else if (!work.series[i].floats.empty() || !work.series[i].histograms.empty()) {
+      histograms_win(work.series[i]);
       work.series[i].labels = found[i].labels;
       work.series[i].temporality = found[i].temporality;
       out.push_back(std::move(work.series[i]));

@@ -10,6 +10,12 @@ namespace hs::promql::store {
 
 namespace db = ::hs::store;
 
+// What makes one, besides the series, the time and the flags.
+inline constexpr std::string_view native_columns =
+    "count, sum, bounds, scale, zero_count, zero_threshold, positive_offset, positive_counts, negative_offset,"
+    " negative_counts, is_float, float_count, float_zero_count, positive_float_counts, negative_float_counts, "
+    "reset_hint";
+
 // The columns of a block that make native histograms; absent ones are 0 throughout. The block outlives it.
 class NativeColumns {
  public:

@@ -1,6 +1,7 @@
 #include "promql/store/packed_histograms.h"
 
 #include <bit>
+#include <utility>
 
 #include "base/assert.h"
 #include "promql/store/packed_code.h"
@@ -46,6 +47,15 @@ bool take_number(Unpacking& from, double& value) {
   return true;
 }
 
+// No span is empty, and they have so many buckets: so spans are no more than what bytes pay for.
+bool covers(const std::vector<BucketSpan>& spans, uint64_t buckets) {
+  for (const BucketSpan& span : spans) {
+    if (span.length == 0 || span.length > buckets) return false;
+    buckets -= span.length;
+  }
+  return buckets == 0;
+}
+
 bool take_layout(Unpacking& from, Histogram& h) {
   uint64_t schema = 0, offset = 0, length = 0;
   if (!from.varint(schema) || !take_number(from, h.zero_threshold)) return false;
@@ -63,8 +73,9 @@ bool take_layout(Unpacking& from, Histogram& h) {
   h.custom_values.assign(n, 0);
   for (double& bound : h.custom_values)
     if (!take_number(from, bound)) return false;
-  for (auto* counts : {&h.positive, &h.negative}) {
-    if (!take_count(from, n)) return false;
+  for (const auto& [spans, counts] :
+       {std::pair(&h.positive_spans, &h.positive), std::pair(&h.negative_spans, &h.negative)}) {
+    if (!take_count(from, n) || !covers(*spans, n)) return false;
     counts->assign(n, 0);
   }
   return true;
@@ -124,24 +135,31 @@ void PackedHistograms::add(const HistogramPoint& point) {
   ++size_;
 }
 
-void PackedHistograms::read(int64_t start_ms, int64_t end_ms, std::vector<HistogramPoint>& out) const {
-  if (size_ == 0 || last_ms_ < start_ms || first_ms_ > end_ms) return;
-  Unpacking from(bytes_);
+bool unpack(const PackedView& packed, int64_t start_ms, int64_t end_ms, std::vector<HistogramPoint>& out) {
+  Unpacking from(packed.bytes);
   Histogram h;
-  int64_t t = first_ms_;
-  for (uint32_t i = 0; i < size_ && t <= end_ms; ++i) {
+  auto t = static_cast<uint64_t>(packed.first_ms);  // bytes that nobody packed wrap around, and harm nobody
+  for (uint32_t i = 0; i < packed.samples; ++i) {
     uint64_t distance = 0;
     unsigned control = 0;
-    bool good = from.varint(distance) && from.byte(control);
+    if (!from.varint(distance) || !from.byte(control)) return false;
     if ((control & layout_follows) != 0) {
       h = {};
-      good = good && take_layout(from, h);
+      if (!take_layout(from, h)) return false;
     }
     h.hint = static_cast<ResetHint>(control >> hint_shift & 3);
-    HS_ASSERT(good && take_numbers(from, h), "memory is as it was written");
-    t += unzigzag(distance);
-    if (t >= start_ms && t <= end_ms) out.push_back({t, std::make_shared<Histogram>(h)});
+    if (!take_numbers(from, h)) return false;
+    t += static_cast<uint64_t>(unzigzag(distance));
+    const auto t_ms = static_cast<int64_t>(t);
+    if (t_ms > end_ms) return true;
+    if (t_ms >= start_ms) out.push_back({t_ms, std::make_shared<Histogram>(h)});
   }
+  return from.left() == 0;
+}
+
+void PackedHistograms::read(int64_t start_ms, int64_t end_ms, std::vector<HistogramPoint>& out) const {
+  if (size_ == 0 || last_ms_ < start_ms || first_ms_ > end_ms) return;
+  HS_ASSERT(unpack(view(), start_ms, end_ms, out), "memory is as it was written");
 }
 
 void PackedHistograms::shrink() {

@@ -15,6 +15,13 @@
 
 namespace hs::promql::store {
 
+// What a row of packed_samples has (its column `histograms`).
+enum class PackedRow : uint8_t {
+  samples,
+  samples_beside_others,  // the series has distributions in the slot that only `distributions` tells; maybe no samples
+  histograms,             // native ones
+};
+
 // Thread-safe. As many slots as have samples: a few tens of bytes for two hours.
 class PackedIndex {
  public:

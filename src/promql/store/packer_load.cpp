@@ -18,6 +18,7 @@ struct Rows {
 struct Told {  // by a row of `packed_slots`
   uint64_t generation = 0, packings = 0;
   Rows rows;
+  bool whole = false;  // has what we would pack today
 };
 
 int64_t partition_of(int64_t slot) { return slot / db::partition_s * db::partition_s; }
@@ -50,12 +51,13 @@ struct Packer::Loading {
 };
 
 Status Packer::Loading::read_told() {
-  return each("SELECT slot, generation, samples, distributions, packings FROM packed_slots",
+  return each("SELECT slot, generation, samples, distributions, packings, revision FROM packed_slots",
               [&](const db::ResultBlock& block, size_t i) {
                 const auto number = [&](std::string_view name) { return column(block, name).u64(i); };
                 Told& slot = told[static_cast<int64_t>(number("slot"))];
                 if (number("generation") < slot.generation) return;
                 slot = {number("generation"), number("packings"), {number("samples"), number("distributions")}};
+                slot.whole = slot.rows.distributions == 0 || number("revision") >= packed_revision;
                 last_generation = std::max(last_generation, slot.generation);
               });
 }
@@ -123,7 +125,8 @@ Status Packer::load(const std::stop_token& stop) {
     HS_ASSIGN(const auto slots, loading.slots_of(partition, rows));
     for (const auto& [slot, has] : slots) {
       const Told packed = loading.told[slot];
-      const bool complete = packed.generation != 0 && packed.rows == has && packed.packings == loading.packings[slot];
+      const bool complete =
+          packed.whole && packed.generation != 0 && packed.rows == has && packed.packings == loading.packings[slot];
       index_.loaded({slot, packed.generation}, complete);
     }
   }

@@ -189,11 +189,8 @@ Status PointReader::read(std::span<const Found* const> found, const Window& wind
         HS_TRY(read_distributions(
             points_sql(
                 fmt::format(
-                    "SELECT series_id, ts, flags, kind, cut, count, sum, has, bounds, counts, quantile_values, scale,"
-                    " zero_count, zero_threshold, positive_offset, positive_counts, negative_offset,"
-                    " negative_counts, is_float, float_count, float_zero_count, positive_float_counts,"
-                    " negative_float_counts, reset_hint{} FROM distributions",
-                    also),
+                    "SELECT series_id, ts, flags, kind, cut, has, counts, quantile_values, {}{} FROM distributions",
+                    native_columns, also),
                 window, some),
             into));
     }

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "base/time.h"
+#include "promql/store/native.h"
 
 namespace hs::promql::store {
 namespace {
@@ -17,10 +20,9 @@ constexpr std::string_view samples_sql =
     " WHERE ts >= fromUnixTimestamp64Nano({start:Int64}, 'UTC') AND ts < fromUnixTimestamp64Nano({end:Int64}, 'UTC')"
     " ORDER BY toStartOfHour(ts), series_id, ts";
 constexpr std::string_view distributions_sql =
-    "SELECT series_id, ts, flags, kind, cut, ts_sent, count, sum, bounds, scale, zero_count, zero_threshold,"
-    " positive_offset, positive_counts, negative_offset, negative_counts, is_float, float_count, float_zero_count,"
-    " positive_float_counts, negative_float_counts, reset_hint FROM distributions"
-    " WHERE ts >= fromUnixTimestamp64Nano({start:Int64}, 'UTC') AND ts < fromUnixTimestamp64Nano({end:Int64}, 'UTC')"
+    "SELECT series_id, ts, flags, kind, cut, ts_sent, {} FROM distributions"
+    " WHERE ts >= fromUnixTimestamp64Nano({{start:Int64}}, 'UTC') AND ts < fromUnixTimestamp64Nano({{end:Int64}}, "
+    "'UTC')"
     " ORDER BY toStartOfHour(ts), series_id, ts";
 
 }  // namespace
@@ -45,7 +47,7 @@ Status fill(Recent& recent, db::Client& client, io::Clock& clock, const std::sto
       return {};
     };
     HS_TRY(ask(samples_sql, &Recent::add_samples));
-    HS_TRY(ask(distributions_sql, &Recent::add_distributions));
+    HS_TRY(ask(fmt::format(distributions_sql, native_columns), &Recent::add_distributions));
     if (stop.stop_requested() || !recent.filled(start)) break;
     end = start;
   }

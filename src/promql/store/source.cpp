@@ -128,7 +128,10 @@ Result<Selection> StoreSource::select(const Select& select) const {
   const bool infos = matches_name(select.matchers, target_info_name);
   if (others.empty() && !infos) return out;
   size_t samples = 0;
-  for (const Series& series : out.series) samples += series.floats.size();
+  for (const Series& series : out.series) {
+    samples += series.floats.size();
+    for (const HistogramPoint& point : series.histograms) samples += samples_of(*point.h);
+  }
   Gathering gathering(select, samples);
   PointReader points(reader_, select.matchers, select.interrupt, select.starts);
   HS_TRY(points.read(others, window, gathering));
