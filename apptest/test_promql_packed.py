@@ -65,6 +65,12 @@ def test_answers_do_not_depend_on_packing():
         wait_packed(h)
         assert packed(h)[0] >= 5
         assert answers(h, now) == seen
+        os.kill(h.engine_pid(), signal.SIGSTOP)  # what was asked just now is told without it
+        try:
+            for query in ("late", "rate(counter[2m])", "histogram_count(native)"):
+                assert ask(h, "query", query=query, time=now / 1000, timeout="20s")["result"]
+        finally:
+            os.kill(h.engine_pid(), signal.SIGCONT)
         write(h, rw.series({"__name__": "late_again", "job": "a"}, rw.sample(9, now - 4 * 3_600_000)))
         write(h, rw.series({"__name__": "late", "job": "a"}, rw.sample(2.5, now - 50_000)))
         h.flush()

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 #include <deque>
+#include <map>
 
 #include "promql/histogram_math.h"
 #include "promql/store/packed_histograms.h"
@@ -169,69 +170,122 @@ struct FloatReader::Wanted {
 
 // Rows of packed samples, which come in any order.
 struct FloatReader::Pieces {
-  struct Piece {
-    int64_t t_ms = 0;
-    PackedView view;
-  };
   struct OfSeries {
-    std::vector<Piece> floats, histograms;
+    std::vector<PackedView> floats, histograms;
   };
   std::deque<std::string> kept;  // what the views are of
+  std::vector<std::shared_ptr<const PackedCache::Rows>> cached;
   std::unordered_map<size_t, OfSeries> by_index;
 
-  void take(const db::ResultBlock& block, const Wanted& wanted, Work& work) {
-    const db::ResultColumn &ids = column(block, "series_id"), &times = column(block, "t"),
-                           &samples = column(block, "samples"), &kinds = column(block, "histograms"),
-                           &packed = column(block, "packed");
-    const std::string_view bytes = kept.emplace_back(packed.bytes);
-    for (size_t row = 0; row < block.rows; ++row) {
-      const size_t i = wanted.index.at(ids.u64(row));
-      const auto kind = static_cast<PackedRow>(kinds.u64(row));
-      if (kind == PackedRow::samples_beside_others && has_natives(work.found[i])) work.other[i] = 1;
-      if (work.other[i] != 0) continue;
-      const std::string_view own_bytes = bytes.substr(packed.begin(row), packed.end(row) - packed.begin(row));
-      const Piece piece{times.i64(row), {own_bytes, static_cast<uint32_t>(samples.u64(row)), times.i64(row)}};
-      OfSeries& of = by_index[i];
-      (kind == PackedRow::histograms ? of.histograms : of.floats).push_back(piece);
-    }
+  void add(Work& work, size_t i, PackedRow kind, const PackedView& view) {
+    if (kind == PackedRow::samples_beside_others && has_natives(work.found[i])) work.other[i] = 1;
+    if (work.other[i] != 0) return;
+    OfSeries& of = by_index[i];
+    (kind == PackedRow::histograms ? of.histograms : of.floats).push_back(view);
+  }
+  void add(Work& work, size_t i, std::shared_ptr<const PackedCache::Rows> rows) {
+    for (const PackedCache::Row& row : *rows) add(work, i, row.kind, row.view());
+    cached.push_back(std::move(rows));
   }
   // Appends them in the order of time.
   template <class Point>
-  static Status unpack_all(std::vector<Piece>& pieces, const Window& window, std::vector<Point>& out) {
-    std::sort(pieces.begin(), pieces.end(), [](const Piece& a, const Piece& b) { return a.t_ms < b.t_ms; });
-    for (const Piece& piece : pieces)
-      if (!unpack(piece.view, window.start_ms, window.end_ms, out))
+  static Status unpack_all(std::vector<PackedView>& pieces, const Window& window, std::vector<Point>& out) {
+    std::sort(pieces.begin(), pieces.end(), [](const auto& a, const auto& b) { return a.first_ms < b.first_ms; });
+    for (const PackedView& piece : pieces)
+      if (!unpack(piece, window.start_ms, window.end_ms, out))
         return fail(Code::internal, "packed samples cannot be read");
     return {};
   }
 };
 
+// The series of `some` that the cache does not know whole; the others' rows are in `pieces` then.
+std::vector<const Found*> FloatReader::from_cache(Work& work, const Wanted& wanted, std::span<const Found* const> some,
+                                                  Pieces& pieces) const {
+  std::vector<const Found*> missing;
+  std::vector<std::shared_ptr<const PackedCache::Rows>> rows;
+  for (const Found* one : some) {
+    rows.clear();
+    for (const PackedIndex::Packing& packing : work.packings) {
+      rows.push_back(packed_->cache().find({reader_.tenant, one->id, packing.generation}));
+      if (rows.back() == nullptr) break;
+    }
+    if (rows.back() == nullptr) {
+      missing.push_back(one);
+      continue;
+    }
+    for (auto& of_packing : rows) pieces.add(work, wanted.index.at(one->id), std::move(of_packing));
+  }
+  return missing;
+}
+
+// What was read of some series, all packings of it.
+struct FloatReader::ForCache {
+  std::map<std::pair<uint64_t, uint64_t>, PackedCache::Rows> rows;  // by series and generation
+  size_t bytes = 0;
+  bool wanted = true;
+
+  void take(uint64_t series, uint64_t generation, PackedRow kind, const PackedView& view) {
+    if (!wanted) return;
+    bytes += view.bytes.size() + sizeof(PackedCache::Row);
+    if (bytes > PackedCache::question_max) {
+      wanted = false;
+      rows.clear();
+      return;
+    }
+    rows[{series, generation}].push_back({kind, view.samples, view.first_ms, std::string(view.bytes)});
+  }
+  void put(PackedCache& cache, const std::string& tenant, std::span<const Found* const> series,
+           std::span<const PackedIndex::Packing> packings) {
+    if (!wanted || series.size() * packings.size() > PackedCache::question_max / sizeof(PackedCache::Row)) return;
+    for (const Found* one : series)
+      for (const PackedIndex::Packing& packing : packings)
+        cache.put({tenant, one->id, packing.generation},
+                  std::make_shared<const PackedCache::Rows>(std::move(rows[{one->id, packing.generation}])));
+  }
+};
+
+// Whole packings, of which the window may want a part: few rows of a series more, and no column of their ends.
+Status FloatReader::read_packed(Work& work, const Wanted& wanted, std::span<const Found* const> series,
+                                Pieces& pieces) const {
+  std::vector<uint64_t> generations, ids;
+  for (const PackedIndex::Packing& one : work.packings) generations.push_back(one.generation);
+  for (const Found* one : series) ids.push_back(one->id);
+  Sql sql;
+  sql.add(
+      "SELECT series_id, toUnixTimestamp64Milli(ts) AS t, samples, histograms, packed, generation FROM packed_samples"
+      " PREWHERE series_id IN {ids:Array(UInt64)} AND slot >= toDateTime({first:UInt32}, 'UTC')"
+      " AND slot <= toDateTime({last:UInt32}, 'UTC')"
+      " WHERE generation IN {generations:Array(UInt64)} AND tenant = {tenant:String}");
+  sql.bind("first", std::to_string(work.packings.front().slot)).bind("last", std::to_string(work.packings.back().slot));
+  sql.bind("generations", db::param_list(generations)).bind("ids", db::param_list(ids));
+  size_t held = 0;  // of packed bytes, as samples
+  ForCache read;
+  HS_TRY(reader_.each_block(sql, work.select.interrupt, [&](const db::ResultBlock& block) -> Status {
+    const db::ResultColumn &ids_of = column(block, "series_id"), &times = column(block, "t"),
+                           &samples = column(block, "samples"), &kinds = column(block, "histograms"),
+                           &packed = column(block, "packed"), &of = column(block, "generation");
+    const std::string_view bytes = pieces.kept.emplace_back(packed.bytes);
+    for (size_t row = 0; row < block.rows; ++row) {
+      const auto kind = static_cast<PackedRow>(kinds.u64(row));
+      const PackedView view{bytes.substr(packed.begin(row), packed.end(row) - packed.begin(row)),
+                            static_cast<uint32_t>(samples.u64(row)), times.i64(row)};
+      pieces.add(work, wanted.index.at(ids_of.u64(row)), kind, view);
+      read.take(ids_of.u64(row), of.u64(row), kind, view);
+    }
+    held += bytes.size() / sizeof(FloatPoint);
+    return work.count(bytes.size() / sizeof(FloatPoint));
+  }));
+  work.samples -= held;
+  if (packed_->holds(work.packings)) read.put(packed_->cache(), reader_.tenant, series, work.packings);
+  return {};
+}
+
 Status FloatReader::from_packed(Work& work, const Window& window) const {
   const Wanted wanted(work);
-  std::vector<uint64_t> generations;
-  for (const PackedIndex::Packing& one : work.packings) generations.push_back(one.generation);
   for (size_t at = 0; at < wanted.found.size(); at += ids_per_query) {
-    Sql sql;
-    sql.add(
-        "SELECT series_id, toUnixTimestamp64Milli(ts) AS t, samples, histograms, packed FROM packed_samples"
-        " WHERE slot >= toDateTime({first:UInt32}, 'UTC') AND slot <= toDateTime({last:UInt32}, 'UTC')"
-        " AND generation IN {generations:Array(UInt64)} AND tenant = {tenant:String}"
-        " AND ts <= fromUnixTimestamp64Milli({to:Int64}, 'UTC')"
-        " AND end_ts >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND series_id IN {ids:Array(UInt64)}");
-    std::vector<uint64_t> ids;
-    for (const Found* one : wanted.some(at)) ids.push_back(one->id);
-    sql.bind("first", std::to_string(work.packings.front().slot))
-        .bind("last", std::to_string(work.packings.back().slot));
-    sql.bind("generations", db::param_list(generations)).bind("ids", db::param_list(ids));
-    sql.bind("from", std::to_string(std::max<int64_t>(window.start_ms, 0))).bind("to", std::to_string(window.end_ms));
     Pieces pieces;
-    size_t held = 0;  // of packed bytes, as samples
-    HS_TRY(reader_.each_block(sql, work.select.interrupt, [&](const db::ResultBlock& block) -> Status {
-      pieces.take(block, wanted, work);
-      held += pieces.kept.back().size() / sizeof(FloatPoint);
-      return work.count(pieces.kept.back().size() / sizeof(FloatPoint));
-    }));
-    work.samples -= held;
+    const std::vector<const Found*> missing = from_cache(work, wanted, wanted.some(at), pieces);
+    if (!missing.empty()) HS_TRY(read_packed(work, wanted, missing, pieces));
     for (auto& [i, of] : pieces.by_index) {
       if (work.other[i] != 0) continue;
       Series& series = work.series[i];

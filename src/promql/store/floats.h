@@ -25,11 +25,15 @@ class FloatReader {
   struct Work;
   struct Wanted;
   struct Pieces;
+  struct ForCache;
   Status from_memory(Work& work) const;
   Status natives_from_memory(Work& work, size_t i, int64_t start_ms) const;
   Status take_natives(Work& work, size_t i, size_t first) const;
   Status from_engine(Work& work, const Window& window) const;
   Status from_packed(Work& work, const Window& window) const;
+  std::vector<const Found*> from_cache(Work& work, const Wanted& wanted, std::span<const Found* const> some,
+                                       Pieces& pieces) const;
+  Status read_packed(Work& work, const Wanted& wanted, std::span<const Found* const> series, Pieces& pieces) const;
   Status from_samples(Work& work, const Window& window) const;
   Status note_histograms(Work& work, const Window& window) const;
 

@@ -11,16 +11,10 @@
 #include <span>
 #include <vector>
 
+#include "promql/store/packed_cache.h"
 #include "promql/store/reader.h"
 
 namespace hs::promql::store {
-
-// What a row of packed_samples has (its column `histograms`).
-enum class PackedRow : uint8_t {
-  samples,
-  samples_beside_others,  // the series has distributions in the slot that only `distributions` tells; maybe no samples
-  histograms,             // native ones
-};
 
 // Thread-safe. As many slots as have samples: a few tens of bytes for two hours.
 class PackedIndex {
@@ -62,6 +56,7 @@ class PackedIndex {
     size_t packed = 0, waiting = 0;
   };
   Counts counts() const;
+  PackedCache& cache() const { return cache_; }
 
  private:
   struct Slot {
@@ -72,6 +67,7 @@ class PackedIndex {
   };
   mutable std::mutex mutex_;
   std::map<int64_t, Slot> slots_;
+  mutable PackedCache cache_;
 };
 
 }  // namespace hs::promql::store

@@ -355,7 +355,9 @@ Status Packer::remove(const PackedIndex::Packing& packing, const std::stop_token
 }
 
 Result<bool> Packer::step(int64_t quiet_ms, const std::stop_token& stop) {
-  const auto due = index_.due(clock_.wall() / nanos_per_ms, quiet_ms);
+  const int64_t now_ms = clock_.wall() / nanos_per_ms;
+  index_.cache().age(now_ms);
+  const auto due = index_.due(now_ms, quiet_ms);
   if (!due) return false;
   HS_TRY(pack(*due, stop));
   return true;
