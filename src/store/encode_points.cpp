@@ -53,12 +53,14 @@ int64_t rest_of(double rounded, int64_t exact) {
   return static_cast<int64_t>(static_cast<__int128>(exact) - static_cast<__int128>(rounded));
 }
 
+constexpr size_t headers_bytes = 2048;  // names and types of a block's columns, and a tenant
+
 struct Writer {
   const Cut& cut;
   const Ids& ids;
   const Rows& rows;
   NativeBlock native;
-  Writer(const Cut& c, const Ids& s, const Rows& r) : cut(c), ids(s), rows(r), native(r.size()) {}
+  Writer(const Cut& c, const Ids& s, const Rows& r, size_t bytes) : cut(c), ids(s), rows(r), native(r.size(), bytes) {}
 
   const Points& points(size_t i) const { return cut.batch(rows[i]).points; }
   void identity() {
@@ -70,7 +72,8 @@ struct Writer {
 };
 
 Block write_samples(const Cut& cut, const Ids& ids, const Partition& partition) {
-  Writer w(cut, ids, partition.rows);
+  constexpr size_t row_bytes = 72;  // with every column
+  Writer w(cut, ids, partition.rows, partition.rows.size() * row_bytes + headers_bytes);
   w.identity();
   w.native.fixed<double>("value", "Float64", [&](size_t i) { return w.points(i).value[w.rows[i].row]; });
   fixed_unless_zero<uint8_t>(w.native, "is_int", "UInt8", [&](size_t i) { return w.points(i).is_int[w.rows[i].row]; });
@@ -132,8 +135,21 @@ void write_float_counts(DistributionWriter& w) {
                   [](const Distribution& d) -> auto& { return d.negative.float_counts; });
 }
 
+// Room for their block.
+size_t bytes_of_distributions(const Cut& cut, const Rows& rows) {
+  constexpr size_t row_bytes = 192;  // numbers, and where each array ends
+  size_t values = 0;
+  for (const Row& row : rows) {
+    const Points& points = cut.batch(row).points;
+    const Distribution& d = points.distributions[points.distribution[row.row]];
+    values += d.bounds.size() + d.counts.size() + d.quantile_values.size() + d.positive.counts.size() +
+              d.positive.float_counts.size() + d.negative.counts.size() + d.negative.float_counts.size();
+  }
+  return values * sizeof(uint64_t) + rows.size() * row_bytes + headers_bytes;
+}
+
 Block write_distributions(const Cut& cut, const Ids& ids, const Partition& partition) {
-  DistributionWriter w(cut, ids, partition.rows);
+  DistributionWriter w(cut, ids, partition.rows, bytes_of_distributions(cut, partition.rows));
   w.identity();
   w.native.fixed<uint8_t>("kind", "UInt8", [&](size_t i) { return w.kind(i); });
   w.number<uint64_t>("count", "UInt64", [](const Distribution& d) { return d.count; });
@@ -289,6 +305,10 @@ SeriesRange series_range(std::string_view metric_name) {
 void encode_points(Cut& cut) {
   Ids ids;
   Rows numbers, distributions, all;
+  size_t points_of_all = 0;
+  for (const StoredBatch& stored : cut.batches) points_of_all += stored.batch->points.size();
+  all.reserve(points_of_all);
+  numbers.reserve(points_of_all);
   for (uint32_t b = 0; b < cut.batches.size(); ++b) {
     const StoredBatch& stored = cut.batches[b];
     const Points& points = stored.batch->points;

@@ -87,8 +87,9 @@ std::vector<Partition> by_partition(Rows rows) {
   std::vector<Partition> partitions;
   if (rows.empty()) return partitions;
   const int64_t first = partition_of(rows.front().time.ts);
-  const bool one =
-      std::all_of(rows.begin(), rows.end(), [&](const Row& r) { return partition_of(r.time.ts) == first; });
+  const int64_t begin = first * nanos_per_s;
+  const bool one = std::all_of(rows.begin(), rows.end(),
+                               [&](const Row& r) { return r.time.ts >= begin && r.time.ts - begin < partition_ns; });
   if (one) {  // nearly always
     partitions.push_back({first, std::move(rows)});
     return partitions;
