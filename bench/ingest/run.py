@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""What taking telemetry in costs: Homeostat beside the OpenTelemetry Collector and Prometheus, in one run.
+"""What taking telemetry in costs: Homeostat and its agent beside the OpenTelemetry Collector and Prometheus, in one run.
 
     ./dev bench ingest [--help]
 
 The Collector (OTLP in, thrown away) and Prometheus are built from their Go modules; the load generator makes the same
-bytes for all. For each signal and system, on an empty store, --repeat times in turn:
+bytes for all. The agent keeps on disk and forwards what it takes, compressed, to a Collector that is not counted. For
+each signal and system, on an empty store, --repeat times in turn:
   cost     everything sent as fast as it is taken; CPU of all processes of the system until it is at rest, merges
            included; the resident set's high-water mark; bytes kept on disk
   answers  half that rate, open loop: times count from when a request was due
@@ -23,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 
-from systems import CollectorSystem, HomeostatSystem, PrometheusSystem
+from systems import AgentSystem, CollectorSystem, HomeostatSystem, PrometheusSystem
 
 # signal: what an item is called, the generator's name, how often its data set is sent (about a million items or more)
 SIGNALS = {"spans": ("spans", "traces", 7), "logs": ("log records", "logs", 5),
@@ -129,7 +130,7 @@ def table(results):
             others = [f"{other}: {row['cpu'] / theirs['cpu']:.2f}" for other, theirs in systems.items()
                       if label.startswith("Homeostat") and not other.startswith("Homeostat")]
             cpu = f"{row['cpu']:.2f}"
-            if label.startswith("Homeostat"):
+            if "cpu_engine" in row:
                 cpu += f" (around the engine {row['cpu'] - row['cpu_engine']:.2f}, engine {row['cpu_engine']:.2f})"
             gone = "all" if label == "Collector" else "-" if "lost" not in row else f"{100 * row['lost']:.2g} %"
             if row.get("doubled"):
@@ -154,7 +155,7 @@ def arguments():
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1, help="of the number of items; 1 is about a million or more")
     parser.add_argument("--only", default=",".join(SIGNALS), help="signals, with commas between: " + ", ".join(SIGNALS))
-    parser.add_argument("--systems", default="Homeostat,Collector,Prometheus")
+    parser.add_argument("--systems", default="Homeostat,Homeostat agent,Collector,Prometheus")
     parser.add_argument("--cpu-only", action="store_true", help="neither answer times nor kill -9")
     parser.add_argument("--tail-sampling", action="store_true",
                         help="also with it, for spans: a tenth of the ordinary traces is stored")
@@ -186,8 +187,11 @@ def main():
     args = arguments()
     HomeostatSystem.settings = dict(s.split("=", 1) for s in args.set)
     wanted = args.systems.split(",")
-    makers = [m for m in (Maker(HomeostatSystem), Maker(CollectorSystem, args.collector),
-                          Maker(PrometheusSystem, args.prometheus)) if m.label in wanted]
+    makers = [m for m in (Maker(HomeostatSystem), Maker(AgentSystem, args.collector),
+                          Maker(CollectorSystem, args.collector), Maker(PrometheusSystem, args.prometheus))
+              if m.label in wanted]
+    if unknown := set(wanted) - {m.label for m in makers}:
+        sys.exit(f"--systems: {', '.join(unknown)} is none of them")
     if args.tail_sampling and "Homeostat" in wanted:
         makers.insert(1, Maker(HomeostatSystem).sampling())
     with tempfile.TemporaryDirectory(prefix="homeostat-bench-") as scratch:

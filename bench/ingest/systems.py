@@ -18,6 +18,7 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "apptest"))
+from agent_process import Agent  # noqa: E402
 from engine_process import Engine, Refused  # noqa: E402
 from harness import Homeostat, free_ports, wait_for  # noqa: E402
 
@@ -196,19 +197,52 @@ class CollectorSystem(Program):
     keeps = False
 
     def start(self):
-        self.grpc, http = free_ports(2)
+        self.grpc, self.http = free_ports(2)
         pipeline = {"receivers": ["otlp"], "exporters": ["nop"]}
         config = {"receivers": {"otlp": {"protocols": {
                       "grpc": {"endpoint": f"127.0.0.1:{self.grpc}", "max_recv_msg_size_mib": 64},
-                      "http": {"endpoint": f"127.0.0.1:{http}"}}}},
+                      "http": {"endpoint": f"127.0.0.1:{self.http}"}}}},
                   "exporters": {"nop": {}},
                   "service": {"telemetry": {"metrics": {"level": "none"}},
                               "pipelines": {"traces": pipeline, "logs": pipeline, "metrics": pipeline}}}
         (self.directory / "config.yaml").write_text(json.dumps(config))
-        self.run(["--config", f"file:{self.directory}/config.yaml"], f"http://127.0.0.1:{http}/v1/traces")
+        self.run(["--config", f"file:{self.directory}/config.yaml"], f"http://127.0.0.1:{self.http}/v1/traces")
 
     def target(self, _kind):
         return ["-target", f"127.0.0.1:{self.grpc}"]
+
+
+class AgentSystem(System):
+    """`homeostat agent` before a Collector that throws everything away, whose CPU is not counted."""
+    name = "Homeostat agent"
+    signals = ("spans", "logs", "points")
+    keeps = False
+
+    def __init__(self, collector):
+        super().__init__()
+        self.receiver, self.agent = CollectorSystem(collector), None
+
+    def start(self):
+        self.receiver.__enter__()
+        self.agent = Agent(f"http://127.0.0.1:{self.receiver.http}", data=self.directory / "queue")
+        self.agent.start()
+
+    def stop(self):
+        if self.agent:
+            self.agent.stop()
+        self.receiver.__exit__()
+
+    def pids(self):
+        return {"agent": self.agent.process.pid}
+
+    def target(self, _kind):
+        return ["-target", f"127.0.0.1:{self.agent.ports['otlp_grpc']}"]
+
+    def finish(self):
+        end = time.monotonic() + PATIENCE_S
+        while (self.agent.status() or {}).get("queue", {}).get("requests") != 0:
+            assert time.monotonic() < end, self.agent.tail()
+            time.sleep(1)
 
 
 class PrometheusSystem(Program):

@@ -38,6 +38,7 @@ measured_homeostat() {
 # Homeostat against a real Prometheus.
 bench_promql() {
   local out="$PWD/build/bench-promql"
+  need_go "bench promql"
   measured_homeostat
   mkdir -p "$out"
   (cd bench/promql && go build -o "$out/writer" ./data)
@@ -64,14 +65,23 @@ load_generator() {
   (cd "$generator" && go build -o "$1/loadgen" .)
 }
 
-# Homeostat beside the Collector and Prometheus, taking the same telemetry.
+# $1: what for. From 1.21 on Go fetches the tool chain that modules name.
+need_go() {
+  local version
+  version=$(go env GOVERSION 2>/dev/null || true)
+  case "$version" in
+    go1.2[1-9]*|go1.[3-9][0-9]*|go[2-9]*) return 0 ;;
+  esac
+  echo "./dev $1: what is measured beside Homeostat is built from Go modules, and there is ${version:-no go} on PATH:" \
+    "install Go 1.21 or newer (https://go.dev/dl; Debian 12's is too old), which fetches the version that they name" >&2
+  return 2
+}
+
+# Homeostat and its agent beside the Collector and Prometheus, taking the same telemetry.
 bench_ingest() {
   local out="$PWD/build/bench-ingest"
   case " $* " in *" --help "*|*" -h "*) python3 bench/ingest/run.py --help; return ;; esac
-  if ! command -v go >/dev/null; then
-    echo "./dev bench ingest: the load generator, the Collector and Prometheus need Go 1.25 or newer (https://go.dev/dl)" >&2
-    return 2
-  fi
+  need_go "bench ingest"
   load_generator "$out"
   say "homeostat"
   measured_homeostat
