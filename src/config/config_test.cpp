@@ -75,6 +75,7 @@ TEST(Config, BadDeclarationsAreRefused) {
             std::string::npos);
   EXPECT_NE(error_of("kpis: [{name: a}, {name: a}]").find("twice"), std::string::npos);
   EXPECT_NE(error_of("objectives: [{operation: a}]").find("needs the field 'service'"), std::string::npos);
+  EXPECT_NE(error_of("objectives: [{service: a, window: 1d}]").find("window must be 7d to 366d"), std::string::npos);
 }
 
 TEST(Config, ReloadRefusesWhatNeedsARestart) {

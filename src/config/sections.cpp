@@ -27,7 +27,9 @@ const std::vector<Field<Objective>>& objective_fields() {
       {"target", "0..1", false, "share of requests that must be good; default 0.99", real(&Objective::target, 0, 1)},
       {"threshold_ms", "ms", false, "latency: good is faster than this; default 500", millis(&Objective::threshold_ms)},
       {"window", "duration", false,
-       "error-budget window, kept with the objective; burn rates look at 5 m to 6 h; default 30d",
+       "the time that the error budget is for, 7d to 366d; default 30d. 2 % of it burnt in an hour page, 10 % in a day "
+       "are "
+       "a ticket",
        duration(&Objective::window_ms)},
   };
   return fields;
@@ -168,6 +170,14 @@ Status check_knob(const Knob& knob) {
   return {};
 }
 
+constexpr int64_t window_ms_min = 7LL * 86'400'000, window_ms_max = 366LL * 86'400'000;
+
+// A shorter budget is burnt by what nobody would be woken for.
+Status check_objective(const Objective& o) {
+  if (o.window_ms >= window_ms_min && o.window_ms <= window_ms_max) return {};
+  return fail(Code::invalid_argument, fmt::format("objective '{}': window must be 7d to 366d", o.name));
+}
+
 constexpr std::string_view names[] = {"objectives", "kpis", "knobs", "probes", "chaos.proxies"};
 
 }  // namespace
@@ -199,6 +209,7 @@ Status read_section(std::string_view key, const YAML::Node& list, Declarations& 
 }
 
 Status check(const Declarations& d) {
+  for (const Objective& objective : d.objectives) HS_TRY(check_objective(objective));
   for (const Knob& knob : d.knobs) HS_TRY(check_knob(knob));
   HS_TRY(check_unique("objectives", d.objectives, [](const Objective& o) { return o.name; }));
   HS_TRY(check_unique("kpis", d.kpis, [](const Kpi& k) { return k.name; }));

@@ -8,11 +8,15 @@ namespace {
 struct Alert {
   const char* severity;
   int64_t long_minutes, short_minutes;
-  double factor;
+  double part;  // of the budget
+  double factor(int64_t budget_minutes) const {
+    return part * static_cast<double>(budget_minutes) / static_cast<double>(long_minutes);
+  }
 };
-// 2 % of the budget in an hour, 5 % in six hours; 10 % in a day, 10 % in three days.
+// Of 30 days: 14.4, 6, 3 and 1 times as fast as lasts.
 constexpr Alert alerts[] = {
-    {"page", 60, 5, 14.4}, {"page", 360, 30, 6}, {"ticket", 1'440, 120, 3}, {"ticket", 4'320, 360, 1}};
+    {"page", 60, 5, 0.02}, {"page", 360, 30, 0.05}, {"ticket", 1'440, 120, 0.1}, {"ticket", 4'320, 360, 0.1}};
+constexpr double factor_min = 1 - 1e-9;  // slower than the budget lasts is no alarm
 
 constexpr int64_t exact_minutes = 360;  // the longest short window
 
@@ -43,14 +47,16 @@ double Burn::rate(int64_t minutes, double allowed) const {
   return n > 0 && allowed > 0 ? bad / n / allowed : 0;
 }
 
-std::string Burn::severity(double allowed) const {
+std::string Burn::severity(double allowed, int64_t budget_minutes) const {
   for (const Alert& a : alerts) {
+    const double factor = a.factor(budget_minutes);
+    if (factor < factor_min) continue;
     double n = 0;
     for (int64_t m = std::max<int64_t>(0, newest_ - a.short_minutes + 1); m <= newest_ && !ring_.empty(); ++m) {
       const Minute& at = ring_[static_cast<size_t>(m % minutes_max)];
       if (at.minute == m) n += at.n;
     }
-    if (n >= requests_needed && rate(a.long_minutes, allowed) > a.factor && rate(a.short_minutes, allowed) > a.factor)
+    if (n >= requests_needed && rate(a.long_minutes, allowed) > factor && rate(a.short_minutes, allowed) > factor)
       return a.severity;
   }
   return "";

@@ -1,12 +1,14 @@
 #pragma once
 // Multi-window, multi-burn-rate alerts of one objective: they rank and page, they do not detect (a total outage at
-// 99.9 % takes 52 s). Source: the Google SRE workbook's table for a 30-day budget.
+// 99.9 % takes 52 s). Source: the Google SRE workbook's table, whose rates are for a budget of 30 days.
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
 namespace hs::loop {
+
+inline constexpr int64_t budget_minutes_usual = 30 * 24 * 60;
 
 class Burn {
  public:
@@ -15,8 +17,9 @@ class Burn {
   void add(int64_t second, double bad, double n);
   // The rate at which the error budget (the share `allowed`) is used up over the last `minutes`; 1 lasts the period.
   double rate(int64_t minutes, double allowed) const;
-  // "page", "ticket" or "".
-  std::string severity(double allowed) const;
+  // "page", "ticket" or "", for a budget of so many minutes: 2 % of it within an hour or 5 % within six page; 10 %
+  // within a day or three are a ticket.
+  std::string severity(double allowed, int64_t budget_minutes = budget_minutes_usual) const;
   double bad() const { return bad_; }  // since the start
   double n() const { return n_; }
 

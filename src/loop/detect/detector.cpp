@@ -109,7 +109,7 @@ std::vector<Detector::Burning> Detector::burning() const {
   each_watch(*this, [&](const Watch& w, const std::string&) {
     if (w.learned() || w.is_rate() || w.measured == Measured::probe) return;
     all.push_back({w.objective, w.burn.rate(5, w.bad_allowed), w.burn.rate(60, w.bad_allowed),
-                   w.burn.rate(360, w.bad_allowed), w.burn.severity(w.bad_allowed), w.burn.bad(), w.burn.n()});
+                   w.burn.rate(360, w.bad_allowed), w.page(), w.burn.bad(), w.burn.n()});
   });
   return all;
 }
@@ -136,7 +136,7 @@ void Detector::accept(const std::string& symptom, UnixNanos since) {
 void Detector::declare(const config::Declarations& declarations) {
   const auto same = [](const config::Objective& a, const config::Objective& b) {
     return a.name == b.name && a.service == b.service && a.operation == b.operation && a.kind == b.kind &&
-           a.target == b.target && a.threshold_ms == b.threshold_ms;
+           a.target == b.target && a.threshold_ms == b.threshold_ms && a.window_ms == b.window_ms;
   };
   const auto same_kpi = [](const config::Kpi& a, const config::Kpi& b) {
     return a.name == b.name && a.target == b.target;
@@ -185,6 +185,9 @@ std::vector<Watch> Detector::watches_for(const OperationKey& key, Track& track) 
       watches.push_back(make(Measured::errors, 0, o.name, allowed));
     else if (const auto limit = take_limit(track, static_cast<double>(o.threshold_ms)))
       watches.push_back(make(Measured::slow, *limit, o.name, allowed));
+    else
+      continue;
+    watches.back().budget_minutes = o.window_ms / 60'000;
   }
   return watches;
 }
@@ -243,7 +246,7 @@ void Detector::judge_share(const Place& place, Track& track, Watch& watch) {
   const int64_t settled = this->settled(place, track);
   if (!watch.learned() && track.fresh.n > 0) watch.burn.add(now_, bad_of(watch, track.fresh), track.fresh.n);
   if (watch.symptom) {
-    watch.symptom->page = watch.learned() ? "" : watch.burn.severity(watch.bad_allowed);
+    watch.symptom->page = watch.page();
     return follow(track, watch, settled);
   }
   const auto norm = norm_of(watch, track);

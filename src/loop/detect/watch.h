@@ -35,6 +35,8 @@ struct Watch {
   double cluster = 0;
 
   Burn burn;  // of declared objectives
+  int64_t budget_minutes = budget_minutes_usual;
+  std::string page() const { return learned() ? "" : burn.severity(bad_allowed, budget_minutes); }
 
   std::optional<Symptom> symptom;
   bool accepted = false;  // told to be over though the measure is not back: nothing more is said until it is
