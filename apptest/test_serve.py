@@ -1,4 +1,5 @@
 """`homeostat serve` as an operator sees it: start, health, access, reload, stop."""
+import fcntl
 import http.client
 import os
 import signal
@@ -84,6 +85,29 @@ def test_reload_is_whole_or_nothing(tmp_path):
         h.process.send_signal(signal.SIGHUP)
         wait_for("it", lambda: "configuration applied" in h.tail())
         assert h.get("/healthz")[0] == 200
+
+
+def test_a_reload_whose_knobs_cannot_be_written_applies_nothing(tmp_path):
+    """The state file of knobs is locked by somebody else: neither the knobs nor anything else changes."""
+    knob = "knobs: [{key: k, type: integer, base: %d, min: 0, max: 9, services: [s]}]\n"
+    objectives = "objectives: [{name: %s, service: s}]\n"
+    config = tmp_path / "c.yaml"
+    config.write_text(knob % 1 + objectives % "old")
+    with Homeostat(config=config) as h:
+        def now():
+            return (h.get("/v1/knobs")[1]["knobs"][0]["base"],
+                    [o["name"] for o in h.get("/v1/objectives")[1]["objectives"]])
+        wait_for("the knob", lambda: now() == (1, ["old"]))
+        config.write_text(knob % 2 + objectives % "new")
+        with open(h.data / "values" / "write.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            h.process.send_signal(signal.SIGHUP)
+            wait_for("the refusal", lambda: "configuration not applied" in h.tail())
+            assert "write.lock" in h.tail()
+        assert now() == (1, ["old"])
+        h.process.send_signal(signal.SIGHUP)
+        wait_for("it", lambda: "configuration applied" in h.tail())
+        wait_for("both", lambda: now() == (2, ["new"]))
 
 
 def test_stop_is_clean_and_values_stays(server):

@@ -122,8 +122,6 @@ bool LoopThread::configure(std::shared_ptr<const config::Snapshot> config) {
       const std::lock_guard lock(stream_mutex_);
       stream_.declare(config->declarations);
     }
-    if (const auto dropped = outside_.actuator.declare(config->declarations.knobs); !dropped)
-      log::error("the knobs' declarations could not be applied", {{"why", dropped.error().message}});
     handle(loop::ConfigChanged{outside_.clock.wall(), config->declarations});
     if (const auto state = outside_.actuator.state()) note_revision(state->revision);
   });

@@ -59,6 +59,7 @@ class LoopThread {
   bool injected(loop::InjectedFault fault);
   // What adds the alerts that fire to each frame; {}: nobody any more. Called on the loop's thread.
   void alerts_from(std::function<void(stream::Frame&)> fill);
+  // The knobs are declared to the actuator already. Any thread; false when too many wait: nothing is applied.
   bool configure(std::shared_ptr<const config::Snapshot> config);
 
  private:

@@ -388,7 +388,11 @@ Status Server::reload() {
   HS_TRY(check_values(next->settings));
   const std::vector<std::string> tokens = next->settings.list("security.ingest_tokens");
   HS_TRY(security::Credentials().replace(tokens));  // what is refused is refused before anything is applied
-  if (!loop_->configure(next)) return fail(Code::unavailable, "the loop is busy; send SIGHUP again");
+  HS_TRY(declare_knobs(*next));
+  if (!loop_->configure(next)) {
+    HS_TRY(declare_knobs(*config_.load()));
+    return fail(Code::unavailable, "the loop is busy; send SIGHUP again");
+  }
   HS_TRY(senders_->replace(tokens));
   config_.store(next);
   certificates_.apply(std::move(certificates));

@@ -65,6 +65,7 @@ class Server {
   Status open_rules();
   bool rules_ready();
   void open_ledger();
+  Status declare_knobs(const config::Snapshot& config);
   Status open_loop();
   struct Mode {
     std::string_view name;  // acting | watching | stopped

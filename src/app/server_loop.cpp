@@ -53,12 +53,17 @@ void Server::open_ledger() {
   log::error("nothing is changed until the ledger is good again and serve is restarted", {{"why", ledger_problem_}});
 }
 
+Status Server::declare_knobs(const config::Snapshot& config) {
+  HS_ASSIGN(const std::vector<std::string> dropped, actuator_->declare(config.declarations.knobs));
+  for (const std::string& note : dropped) log::warn("a knob's value was dropped", {{"why", note}});
+  return {};
+}
+
 Status Server::open_loop() {
   open_ledger();
   const int64_t floor = ledger_ == nullptr ? 0 : ledger_->newest(revision_given_out).value_or(0);
   actuator_ = std::make_unique<values::Actuator>(data() + "/values", clock_, random_, floor);
-  HS_ASSIGN(const std::vector<std::string> dropped, actuator_->declare(config_.load()->declarations.knobs));
-  for (const std::string& note : dropped) log::warn("a knob's value was dropped", {{"why", note}});
+  HS_TRY(declare_knobs(*config_.load()));
   HS_TRY(io::make_directories(data() + "/loop"));
   metrics::add_collector([this](std::vector<metrics::Sample>& out) {
     const std::lock_guard lock(samples_mutex_);
