@@ -9,7 +9,8 @@ from openfeature.hook import Hook, HookContext
 from openfeature.telemetry import create_evaluation_event
 
 from harness import Homeostat, free_ports, wait_for
-from small_app import CONFIG, attributes
+from scripted_app import attributes
+from small_app import CONFIG
 
 
 class Telling(Hook):

@@ -1,5 +1,6 @@
 """A knob that is decided for an instance: one of three instances has a new value first."""
 from harness import Homeostat, wait_for
+from loop_view import changes
 from small_app import CONFIG, SmallApp
 
 # What is owed is owed by `pay` itself: its instances can be told apart by how they fare.
@@ -14,26 +15,21 @@ class ThreeInstances(SmallApp):
         super().__init__(*arguments, **more)
         self.had = []  # (instance, value, variant), as `values` answered
 
-    def context(self, user):
-        return {"service.name": "pay", "service.instance.id": self.pay}
+    def instance_of(self, route):
+        return f"pay-{self.random.randrange(3) + 1}"
 
-    def request(self, connection):
-        self.pay = f"pay-{self.random.randrange(3) + 1}"
-        super().request(connection)
+    def context(self, route, _user, instance):
+        return {"service.name": route.service, "service.instance.id": instance}
 
-    def evaluate(self, connection, user):
-        value, variant, revision = super().evaluate(connection, user)
+    def evaluate(self, connection, route, user, instance):
+        value, variant, revision = super().evaluate(connection, route, user, instance)
         with self.lock:
-            self.had.append((self.pay, value, variant))
+            self.had.append((instance, value, variant))
         return value, variant, revision
 
     def with_candidate(self, value):
         with self.lock:
             return {instance for instance, had, variant in self.had if had == value and variant == "candidate"}
-
-
-def changes(h):
-    return h.get("/v1/changes")[1]["changes"]
 
 
 def started(tmp_path):

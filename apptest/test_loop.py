@@ -5,11 +5,8 @@ import subprocess
 import time
 
 from harness import Homeostat, binary, wait_for
+from loop_view import changes, entries, incidents, restored
 from small_app import CONFIG, SmallApp
-
-
-def changes(h):
-    return h.get("/v1/changes")[1]["changes"]
 
 
 def test_a_failing_provider_is_replaced_and_the_record_holds(tmp_path):
@@ -17,17 +14,17 @@ def test_a_failing_provider_is_replaced_and_the_record_holds(tmp_path):
     config.write_text(CONFIG)
     with Homeostat(config=config) as h, SmallApp(h) as app:
         app.wait_exported(500)  # healthy: nothing may be changed
-        assert changes(h) == [] and h.get("/v1/incidents")[1]["incidents"] == []
+        assert changes(h) == [] and incidents(h) == []
         app.error_share["primary"] = 0.6
-        wait_for("an incident", lambda: h.get("/v1/incidents")[1]["incidents"])
-        wait_for("a promoted change", lambda: any(c["state"] == "promoted" for c in changes(h)))
-        promoted = next(c for c in changes(h) if c["state"] == "promoted")
+        wait_for("an incident", lambda: incidents(h))
+        wait_for("a promoted change", lambda: changes(h, state="promoted"))
+        promoted = changes(h, state="promoted")[0]
         assert promoted["knob"] == "pay.provider" and promoted["to"] == "backup"
         assert promoted["verdict"]["kind"] == "PASS" and promoted["verdict"]["evidence"] == "concurrent_control"
         # The 5 % who keep the old value, as a control, still meet the fault: 3 % bad are to be expected.
         wait_for("good service", lambda: app.good_share(300) > 0.93)
-        wait_for("a restored incident", lambda: any(i["restored"] for i in h.get("/v1/incidents")[1]["incidents"]))
-        incident = h.get("/v1/incidents")[1]["incidents"][0]
+        wait_for("a restored incident", lambda: restored(h))
+        incident = incidents(h)[0]
         assert incident["causes"][0]["service"] == "pay", incident["causes"][:3]
         h.stop()
         verified = subprocess.run([binary(), "ledger", "verify", "--data", str(h.data)], capture_output=True, text=True)
@@ -76,7 +73,7 @@ def told_in_order(text, *parts):
 class Forger(SmallApp):
     """Perfect fake traces of both services, all failing, under one credential; it evaluates nothing."""
 
-    def evaluate(self, connection, user):
+    def evaluate(self, *_):
         return "primary", "base", "1"
 
 
@@ -88,10 +85,10 @@ def test_a_forger_with_one_credential_changes_nothing(tmp_path):
         app.wait_exported(400)
         with Forger(h, rate_per_s=40, seed=2, tokens=fake) as forger:
             forger.error_share["primary"] = 1.0
-            wait_for("an incident", lambda: h.get("/v1/incidents")[1]["incidents"])
+            wait_for("an incident", lambda: incidents(h))
             forger.wait_exported(600)  # a quarter of a minute of lies, at the rate of the truth
             assert changes(h) == [], changes(h)
-            decisions = [e for e in h.get("/v1/ledger?limit=500")[1]["entries"] if e["kind"] == "decision"]
+            decisions = entries(h, "decision")
             assert any("did nothing" in e["words"] and e["incident"] for e in decisions), decisions
             assert forger.export_failures == 0 and app.export_failures == 0
             assert app.good_share(200) == 1.0

@@ -6,20 +6,11 @@ import time
 import pytest
 
 from harness import Homeostat, binary, wait_for
+from loop_view import changes, incidents, restored
+from scripted_app import HEALTHY_REQUESTS
 from small_app import CONFIG, SmallApp
 
-HEALTHY_REQUESTS = 500
 LEASE_S = 10  # loop.lease
-
-
-def incidents(h):
-    status, body = h.get("/v1/incidents")
-    return body["incidents"] if status == 200 else []
-
-
-def changes(h):
-    status, body = h.get("/v1/changes")
-    return body["changes"] if status == 200 else []
 
 
 def broken_until(h, app, state):
@@ -28,8 +19,8 @@ def broken_until(h, app, state):
     if state == "candidate":
         app.mute_at = "candidate"  # without data there is no verdict: it stays a candidate until the kill
     app.error_share["primary"] = 0.6
-    wait_for(f"a change that is {state}", lambda: any(c["state"] == state for c in changes(h)))
-    change = next(c["id"] for c in changes(h) if c["state"] == state)
+    wait_for(f"a change that is {state}", lambda: changes(h, state=state))
+    change = changes(h, state=state)[0]["id"]
     incident = incidents(h)[0]["id"]
     wait_for("the saved state", lambda: state_of_entry(h, change) == state)  # it is written behind the loop's back
     h.kill("serve")
@@ -38,7 +29,7 @@ def broken_until(h, app, state):
 
 
 def ends_well(h, incident):
-    wait_for("a restored incident", lambda: incidents(h) and incidents(h)[0]["restored"])
+    wait_for("a restored incident", lambda: restored(h))
     assert [i["id"] for i in incidents(h)] == [incident], "the same incident, counted once"
     assert h.get("/v1/kpis")[1]["natural"]["time_to_detect"]["n"] == 1
     h.stop()
@@ -66,11 +57,11 @@ def test_a_kill_while_a_candidate_is_tried(config):
         incident, candidate = broken_until(h, app, "candidate")
         # The last renewal was before the kill. Whoever asks after the lease's end gets the base, however late it is.
         assert app.values_since(time.monotonic() + LEASE_S) == {"primary"}, "a candidate outlived its lease"
-        assert "backup" in {value for _, _, value, _ in app.outcomes}, "it was in force before"
+        assert "backup" in {o.value for o in app.outcomes}, "it was in force before"
         h.start()
         wait_for("the loop", lambda: incidents(h))
         wait_for("the old candidate's end", lambda: state_of(h, candidate) == "reverted")
-        wait_for("a promoted change", lambda: any(c["state"] == "promoted" for c in changes(h)))
+        wait_for("a promoted change", lambda: changes(h, state="promoted"))
         assert "left from before a restart" in ends_well(h, incident)
 
 
