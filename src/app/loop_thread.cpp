@@ -70,11 +70,13 @@ bool LoopThread::order(loop::Operator word) {
 
 bool LoopThread::reset(std::string knob, std::string who, std::string why) {
   return jobs_.try_push([this, knob = std::move(knob), who = std::move(who), why = std::move(why)] {
-    const auto state = outside_.actuator.state();
-    if (!state) return;
-    for (const values::KnobState& one : state->knobs)
+    const auto before = outside_.actuator.state();
+    handle(
+        loop::Operator{.at = outside_.clock.wall(), .order = loop::Order::reset, .knob = knob, .who = who, .why = why});
+    if (!before) return;
+    for (const values::KnobState& one : before->knobs)  // also what the loop knows nothing of
       if (knob.empty() || one.key == knob) reset_one(one, who, why);
-    tell_what_is_in_force();
+    if (const auto state = outside_.actuator.state()) note_revision(state->revision);
   });
 }
 

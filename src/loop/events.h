@@ -30,11 +30,11 @@ struct ConfigChanged {
   UnixNanos at = 0;
   config::Declarations declarations;
 };
-enum class Order : uint8_t { stop, resume, freeze, thaw, forbid, allow };
+enum class Order : uint8_t { stop, resume, freeze, thaw, forbid, allow, reset };
 struct Operator {  // a human's word, always stronger than the loop's
   UnixNanos at = 0;
   Order order = Order::stop;
-  std::string knob;  // forbid, allow: which; freeze and thaw: "" = all
+  std::string knob;  // forbid, allow: which; freeze, thaw and reset: "" = all
   std::string who, why;
 };
 struct Tick {  // time passes without a frame: leases are renewed, waits end

@@ -127,13 +127,30 @@ void Control::on(const Operator& word, Actions& out) {
   out.push_back(
       record("operator", {{"order", name_of(word.order)}, {"knob", word.knob}, {"who", word.who}, {"why", word.why}}));
   if (word.order == Order::stop) revert_all("stopped by " + word.who, true, out);
-  if (word.order != Order::forbid) return;
-  for (auto& trial : trials_) {
-    if (trial.knob().key != word.knob) continue;
-    Verdict v{.change = trial.change().id, .kind = VerdictKind::inconclusive, .why = "the operator forbids the knob"};
-    conclude(trial, v, out);
+  if (word.order == Order::forbid) end_trials(word.knob, "the operator forbids the knob", out);
+  if (word.order == Order::reset) reset(word, out);
+}
+
+void Control::end_trials(const std::string& knob, const std::string& why, Actions& out) {
+  const auto meant = [&](const Trial& t) { return knob.empty() || t.knob().key == knob; };
+  for (auto& trial : trials_)
+    if (meant(trial))
+      conclude(trial, {.change = trial.change().id, .kind = VerdictKind::inconclusive, .why = why}, out);
+  std::erase_if(trials_, meant);
+}
+
+void Control::reset(const Operator& word, Actions& out) {
+  const std::string why = fmt::format("reset by {}{}{}", word.who, word.why.empty() ? "" : ": ", word.why);
+  const auto meant = [&](const Hold& h) { return word.knob.empty() || h.knob().key == word.knob; };
+  end_trials(word.knob, why, out);
+  for (Hold& hold : holds_) {
+    if (!meant(hold)) continue;
+    add(out, hold.yield_place(view()));
+    add(out, {Revert{hold.change().id, hold.knob().key, why}});
   }
-  std::erase_if(trials_, [&](const Trial& t) { return t.knob().key == word.knob; });
+  drop_holds(meant);
+  for (const config::Knob& knob : declarations_.knobs)
+    if (word.knob.empty() || knob.key == word.knob) settled_[knob.key] = knob.base;
 }
 
 void Control::revert_all(const std::string& why, bool promoted_too, Actions& out) {

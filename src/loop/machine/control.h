@@ -100,6 +100,8 @@ class Control {
   void add(Actions& out, Actions&& more);
   void renew(Actions& out);
   void revert_all(const std::string& why, bool promoted_too, Actions& out);
+  void end_trials(const std::string& knob, const std::string& why, Actions& out);  // knob "": all
+  void reset(const Operator& word, Actions& out);
   void step_trials(const stream::Frame& frame, Actions& out);
   void conclude(Trial& trial, Verdict verdict, Actions& out);
   void drop_holds(const std::function<bool(const Hold&)>& which);

@@ -29,6 +29,8 @@ void Permits::order(const Operator& word) {
     case Order::allow:
       forbidden_.erase(word.knob);
       break;
+    case Order::reset:  // what is in force ends; what may be done stays as it was
+      break;
   }
 }
 

@@ -130,7 +130,7 @@ std::string verdict_words(const json& what) {
 }  // namespace
 
 std::string_view name_of(Order order) {
-  constexpr std::string_view names[] = {"stop", "resume", "freeze", "thaw", "forbid", "allow"};
+  constexpr std::string_view names[] = {"stop", "resume", "freeze", "thaw", "forbid", "allow", "reset"};
   HS_ASSERT(static_cast<size_t>(order) < std::size(names), "an order without a name");
   return names[static_cast<size_t>(order)];
 }
