@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "loop/places.h"
+
 namespace hs::loop {
 namespace {
 
@@ -17,8 +19,11 @@ constexpr int64_t forget_s = 5;      // how often the past is dropped
 }  // namespace
 
 void FailingUsers::add(const stream::Frame& frame, int64_t now) {
-  for (const stream::Outcome& outcome : frame.outcomes)
-    if (!outcome.by_instance && (outcome.error || outcome.second % sampled_s == 0)) add(outcome);
+  Places<Users*> places;
+  for (const stream::Outcome& o : frame.outcomes) {
+    if (o.by_instance || (!o.error && o.second % sampled_s != 0)) continue;
+    if (Users* users = places.of(o, [&] { return users_of(o); })) add(*users, o);
+  }
   if (now % forget_s != 0) return;
   for (auto& [where, users] : operations_) {
     for (auto& [unit, user] : users.failing)
@@ -29,14 +34,14 @@ void FailingUsers::add(const stream::Frame& frame, int64_t now) {
   std::erase_if(operations_, [](const auto& o) { return o.second.failing.empty() && o.second.served.empty(); });
 }
 
-void FailingUsers::add(const stream::Outcome& o) {
-  auto found = operations_.find(
-      std::tuple<std::string_view, std::string_view, std::string_view>(o.service, o.knob, o.operation));
-  if (found == operations_.end()) {
-    if (operations_.size() >= failing_operations_max) return;
-    found = operations_.emplace(Key{o.service, o.knob, o.operation}, Users()).first;
-  }
-  Users& users = found->second;
+FailingUsers::Users* FailingUsers::users_of(const stream::Outcome& o) {
+  Key key{o.service, o.knob, o.operation};
+  if (const auto found = operations_.find(key); found != operations_.end()) return &found->second;
+  if (operations_.size() >= failing_operations_max) return nullptr;
+  return &operations_.emplace(std::move(key), Users()).first->second;
+}
+
+void FailingUsers::add(Users& users, const stream::Outcome& o) {
   users.newest = std::max(users.newest, o.second);
   if (!o.error) {
     if (users.served.size() < served_max || users.served.contains(o.unit))

@@ -46,10 +46,11 @@ class FailingUsers {
     int64_t newest = 0;                  // second
   };
   using Key = std::tuple<std::string, std::string, std::string>;  // service, knob, operation
-  void add(const stream::Outcome& outcome);
+  Users* users_of(const stream::Outcome& outcome);                // null: no room for another operation
+  static void add(Users& users, const stream::Outcome& outcome);
   static Share share_of(const std::vector<const Users*>& operations, int64_t from);
 
-  std::map<Key, Users, std::less<>> operations_;
+  std::map<Key, Users> operations_;
 };
 
 }  // namespace hs::loop

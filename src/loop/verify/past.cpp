@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "loop/places.h"
+
 namespace hs::loop {
 namespace {
 
@@ -24,13 +26,18 @@ double bad_of(const Slot& slot, const Bad& bad) {
   return std::min(slot.count, std::max(slow, failed));
 }
 
-// When something was last seen. At the bound nothing new is taken in, but what is known stays known.
+// What is kept under a key. At the bound nothing new is taken in (null), but what is known stays known.
+template <class Map>
+auto* kept(Map& map, typename Map::key_type key, size_t max = history_series_max) {
+  const auto known = map.find(key);
+  if (known != map.end()) return &known->second;
+  return map.size() < max ? &map.emplace(std::move(key), typename Map::mapped_type()).first->second : nullptr;
+}
+
+// When something was last seen.
 template <class Seen>
 void note(Seen& seen, typename Seen::key_type key, int64_t second) {
-  if (auto known = seen.find(key); known != seen.end())
-    known->second = second;
-  else if (seen.size() < history_series_max)
-    seen.emplace(std::move(key), second);
+  if (int64_t* last = kept(seen, std::move(key))) *last = second;
 }
 
 }  // namespace
@@ -87,17 +94,28 @@ void Past::add_evaluations(const stream::Frame& frame) {
     slot_of(evaluations_[served.knob], last_second_).served += static_cast<double>(since);
   }
   for (auto& [knob, keys] : keys_of_) keys.named *= keys_fade, keys.unnamed *= keys_fade;
+  struct Place {
+    int64_t* read = nullptr;
+    Keys* keys = nullptr;
+    std::optional<int64_t*> entered;
+    std::optional<Evaluation*> asked, consumed;
+  };
+  Places<Place> places;
   for (const auto& o : frame.outcomes) {
-    note(readers_, {o.knob, o.service, o.operation}, o.second);
-    if (o.entry) note(entries_, {o.service, o.operation}, o.second);
-    if (keys_of_.size() < history_series_max || keys_of_.contains(o.knob))
-      ++(o.by_instance ? keys_of_[o.knob].unnamed : keys_of_[o.knob].named);
+    Place& at = places.of(o, [&] {
+      return Place{.read = kept(readers_, {o.knob, o.service, o.operation}), .keys = kept(keys_of_, o.knob)};
+    });
+    if (at.read != nullptr) *at.read = o.second;
+    if (o.entry && !at.entered) at.entered = kept(entries_, {o.service, o.operation});
+    if (o.entry && *at.entered != nullptr) **at.entered = o.second;
+    if (at.keys != nullptr) ++(o.by_instance ? at.keys->unnamed : at.keys->named);
     if (!(o.entry || o.message) || o.second <= last_second_ - history_s || o.second > last_second_ + history_s)
       continue;
-    const std::tuple consumer{o.service, o.operation, o.knob};
-    if (evaluations_.size() >= history_series_max && !evaluations_.contains(o.knob)) continue;
-    if (o.message && consumed_.size() >= consumers_max && !consumed_.contains(consumer)) continue;
-    Evaluated& slot = slot_of(o.message ? consumed_[consumer] : evaluations_[o.knob], o.second);
+    std::optional<Evaluation*>& ring = o.message ? at.consumed : at.asked;
+    if (!ring)
+      ring = o.message ? kept(consumed_, {o.service, o.operation, o.knob}, consumers_max) : kept(evaluations_, o.knob);
+    if (*ring == nullptr) continue;
+    Evaluated& slot = slot_of(**ring, o.second);
     slot.count += 1, slot.errors += o.error;
     if (!o.error) slot.good_ms.add(o.duration_ms);
   }
