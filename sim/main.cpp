@@ -31,6 +31,7 @@ docs/simulator.md and replayed byte for byte. The same arguments give the same o
   --mutants          try every mutant on a few fixed incidents: exit code 1 if one is not noticed
   --export-s S       each instance sends its telemetry every S seconds
   --kept P           a share of the traces is recorded (head sampling, and nothing says so)
+  --jobs N           runs at once (default: one); the output does not depend on it
   --verbose          tell every decision, with the truth about it
 
 The table: `detected` of those incidents that users felt, and how many seconds after the injection; `repaired` of those
@@ -53,6 +54,7 @@ bool parse(int count, char** words, hs::sim::Options& options, bool& mutants) {
       {"--from", [&](auto* v) { options.from = std::strtoull(v, nullptr, 10); }},
       {"--kind", [&](auto* v) { options.kinds.emplace_back(v), healthy_only = false; }},
       {"--mutant", [&](auto* v) { options.mutant = v; }},
+      {"--jobs", [&](auto* v) { options.jobs = std::max(1U, static_cast<unsigned>(std::strtoul(v, nullptr, 10))); }},
       {"--export-s", [&](auto* v) { options.export_s = std::strtod(v, nullptr); }},
       {"--kept", [&](auto* v) { options.kept = std::strtod(v, nullptr); }},
       {"--healthy-hours", [&](auto* v) { options.healthy_hours = std::strtod(v, nullptr); }},

@@ -1,6 +1,11 @@
 #include "sim/suite.h"
 
 #include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <future>
+#include <thread>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -85,15 +90,40 @@ Scenario scenario_of(const Options& options, uint64_t seed) {
   return s;
 }
 
+// Runs, each a function of its number, on `jobs` threads; `take` is given what they return in order, on this one.
+template <class Of, class Take>
+void in_order(uint64_t runs, unsigned jobs, const Of& of, const Take& take) {
+  std::vector<std::promise<decltype(of(0))>> done(runs);
+  std::atomic<uint64_t> next = 0;
+  const auto work = [&] {
+    for (uint64_t i = next++; i < runs; i = next++) done[i].set_value(of(i));
+  };
+  std::vector<std::jthread> threads;
+  for (unsigned i = 0; i < jobs; ++i) threads.emplace_back(work);
+  for (uint64_t i = 0; i < runs; ++i) take(i, done[i].get_future().get());
+}
+
+void add_incidents(Summary& sum, const Options& options) {
+  const auto one = [&](uint64_t i) { return run(scenario_of(options, options.from + i), options.verbose); };
+  in_order(options.seeds, options.jobs, one, [&](uint64_t i, const Judgement& j) {
+    if (options.verbose) tell(j, options.from + i);
+    add(sum, j, options.from + i);
+  });
+}
+
 void add_healthy(Summary& sum, const Options& options) {
-  for (double left = options.healthy_hours, i = 0; left > 0; left -= 1, ++i) {
-    uint64_t seed = options.from + static_cast<uint64_t>(i);
-    Healthy h = run_healthy(scenario_of(options, seed), std::min(1.0, left), options.verbose);
+  const double hours = options.healthy_hours;
+  const auto one = [&](uint64_t i) {
+    return run_healthy(scenario_of(options, options.from + i), std::min(1.0, hours - static_cast<double>(i)),
+                       options.verbose);
+  };
+  in_order(static_cast<uint64_t>(std::ceil(hours)), options.jobs, one, [&](uint64_t i, const Healthy& h) {
+    const uint64_t seed = options.from + i;
     sum.healthy.system_hours += h.system_hours, sum.healthy.service_hours += h.service_hours;
     sum.healthy.changes += h.changes, sum.healthy.incidents += h.incidents;
     for (const auto& v : h.violations) sum.violations.push_back(fmt::format("seed {} (healthy) {}", seed, v));
     if (options.verbose && h.incidents > 0) fmt::print("--- seed {} healthy\n{}\n", seed, fmt::join(h.story, "\n"));
-  }
+  });
 }
 
 std::string text_of(const Healthy& h) {
@@ -133,12 +163,7 @@ std::string row_of(const std::string& kind, const Tally& t) {
 
 Summary run_suite(const Options& options) {
   Summary sum;
-  for (uint64_t i = 0; i < options.seeds; ++i) {
-    Scenario s = scenario_of(options, options.from + i);
-    Judgement j = run(s, options.verbose);
-    if (options.verbose) tell(j, s.seed);
-    add(sum, j, s.seed);
-  }
+  add_incidents(sum, options);
   judge_many(sum);
   add_healthy(sum, options);
   return sum;

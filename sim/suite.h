@@ -17,6 +17,7 @@ struct Options {
   double healthy_hours = 0;
   bool expectations = true, renamed = false, verbose = false;
   double export_s = 0, kept = 1;  // telemetry, see Weather; export_s 0: 1 or 2
+  unsigned jobs = 1;              // runs at once: the output is the same
 };
 
 struct Tally {  // of one kind
