@@ -40,6 +40,10 @@ struct Cause {         // a ranked hypothesis
   std::vector<std::string> links;  // paths of our own API that show it
 };
 
+// Where a cause is, coarser than its entity: of an operation its service. Which of the two leads may change with every
+// second of data; whoever remembers a cause remembers the place.
+std::string place_of(const Cause& cause);
+
 enum class IncidentState : uint8_t { detected, explained, acting, verified, restored, closed };
 
 struct Incident {

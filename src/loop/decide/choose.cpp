@@ -32,6 +32,7 @@ constexpr double other_dependency = 0.3, well_dependency = 0.1;
 constexpr double unknown_cost = 0.3;   // to try on everybody what nobody said anything about: after canaries as near
 constexpr double unknown_near = 0.35;  // and only that near the cause
 constexpr double rest_cost = 0.5;      // no expectation names the suffering operation, only the service
+constexpr double named_gain = 0.5;          // an expectation names the very operation that is at fault
 constexpr double explored_share_max = 0.4;  // of the instances: of two, one is half of everybody
 constexpr double worth_trying = -2.2;       // about one in ten: below, a change costs more than it can bring
 constexpr size_t causes_considered = 4;
@@ -83,6 +84,7 @@ double gain_of(const Situation& s, const Option& option, const Expectation& e) {
   bool about = suffers(*s.incident, e.service, e.operation);
   bool near = about || suffers(*s.incident, e.service, "") || cause.service == e.service ||
               is_called(e.service, cause.peer) || on_the_way(s, e.service);
+  bool named = !cause.operation.empty() && cause.service == e.service && cause.operation == e.operation;
   bool load = e.measure == config::Measure::load;
   bool measure = name_of(e.measure) == s.goal->measure || s.goal->measure == "kpi" || (load && is_overload(cause));
   // Answers that do not come are failures and slowness that nobody tells of, and not too much of anything.
@@ -91,15 +93,24 @@ double gain_of(const Situation& s, const Option& option, const Expectation& e) {
   bool breaks = same && !e.improves && e.measure == config::Measure::errors;
   if (!near || (!measure && !breaks && !load)) return 0;
   double gain = same ? (e.improves ? expected_gain : expected_harm) : (e.improves ? opposite_gain : 0);
-  if (gain > 0 && !about && !(load && measure)) gain -= rest_cost;
+  if (gain > 0 && !about && !named && !(load && measure)) gain -= rest_cost;
+  if (gain > 0 && named) gain += named_gain;
   return gain > 0 && !measure ? gain / 2 : gain;
+}
+
+// How many of the first causes to look at: an operation and its service are one place.
+size_t considered(const Incident& incident) {
+  size_t places = 0, i = 0;
+  for (; i < incident.causes.size() && places < causes_considered; ++i)
+    places += place_of(incident.causes[i]) == incident.causes[i].entity;
+  return i;
 }
 
 // A knob about one dependency says little when another one is at fault, and less when its own is as well as ever.
 double relevance(const Situation& s, const Knob& knob) {
   if (knob.dependency.empty()) return 1;
   double sum = 0, all = 0;
-  for (size_t i = 0; i < std::min(s.incident->causes.size(), causes_considered); ++i) {
+  for (size_t i = 0; i < considered(*s.incident); ++i) {
     const Cause& c = s.incident->causes[i];
     bool about = is_called(knob.dependency, c.peer) || knob.dependency == c.service;
     bool other = !about && (!c.peer.empty() || !contains(knob.services, c.service));
@@ -152,7 +163,7 @@ double learned(const Situation& s, Option& option) {
 double nearest(const Situation& s, Option& option) {
   double best = 0, sum = 0;
   const Cause* which = nullptr;
-  size_t count = std::min(s.incident->causes.size(), causes_considered);
+  size_t count = considered(*s.incident);
   for (size_t i = 0; i < count; ++i) {
     const Cause& cause = s.incident->causes[i];
     if (cause.probability < cause_probability_min) continue;
@@ -292,7 +303,7 @@ Choice choose(const Situation& s) {
   std::vector<std::string> unread;
   for (const Knob& knob : s.declarations->knobs) {
     double best = 0;
-    for (size_t i = 0; i < std::min(s.incident->causes.size(), causes_considered); ++i)
+    for (size_t i = 0; i < considered(*s.incident); ++i)
       best = std::max(best, closeness(knob, s.incident->causes[i], *s.incident, *s.history));
     if (best <= 0) continue;
     if (!comes_to(*s.goal, *s.declarations, *s.history, knob)) {

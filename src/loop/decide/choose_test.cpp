@@ -106,6 +106,21 @@ TEST_F(Fixture, believes_what_is_declared_of_a_service_between_the_symptom_and_t
   EXPECT_EQ(best(), "a enabled") << "nothing is promised of those who suffer";
 }
 
+// Both knobs are of the ill service; the one that is declared for the ill operation is tried first.
+TEST_F(Fixture, prefers_what_is_declared_for_the_operation_at_fault) {
+  incident.causes = {{.entity = "operation:pay/charge", .kind = "errors", .probability = 0.7, .service = "pay"},
+                     {.entity = "service:pay", .kind = "errors", .probability = 0.2, .service = "pay"}};
+  incident.causes[0].operation = "charge";
+  declarations.knobs = {flag("refunds", "pay"), flag("the charges", "pay"), flag("undeclared", "pay")};
+  declarations.knobs[0].expect = {{.service = "pay", .operation = "refund", .when = "enabled"}};
+  declarations.knobs[1].expect = {{.service = "pay", .operation = "charge", .when = "enabled"}};
+  EXPECT_EQ(best(), "the charges enabled");
+  const double led = run().ranked[0].log_odds;
+  incident.causes = {{.entity = "service:pay", .kind = "errors", .probability = 0.9, .service = "pay"}};
+  EXPECT_GT(led, run().ranked[0].log_odds);
+  EXPECT_EQ(run().ranked.size(), 3U) << "an operation leads to the knobs that its service leads to";
+}
+
 TEST_F(Fixture, avoids_what_is_declared_to_harm) {
   declarations.knobs = {flag("strict", "shop", "pay")};
   declarations.knobs[0].expect = {{.service = "shop", .when = "enabled", .improves = false}};

@@ -71,7 +71,6 @@ class Walk {
   bool look(const OperationKey& at, Now& now) const;
   bool is_silent(const OperationKey& at) const;
   bool is_slower(const OperationKey& at) const;
-  bool is_silent(const Track& track, const std::string& service) const;
   bool answers_others(const OperationKey& at) const;
   Weighted callee_operations(const std::string& callee, const std::map<std::string, double>& known) const;
   bool calls_fail(const OperationKey& callee) const;
@@ -97,14 +96,7 @@ bool Walk::look(const OperationKey& at, Now& now) const {
 
 bool Walk::is_silent(const OperationKey& at) const {
   Now now;
-  return look(at, now) && is_silent(*now.track, at.service);
-}
-
-bool Walk::is_silent(const Track& track, const std::string& service) const {
-  const int64_t until = history_.settled(service, to_) + 1;  // nearly complete will do for a share of 30 %
-  const int64_t since = std::min(until, std::max(from_, until - 4));
-  const double rate = track.ring.sum(since, until).n / static_cast<double>(until - since + 1);
-  return track.usual.rate() > 0.3 && rate < silent_share * track.usual.rate();
+  return look(at, now) && loop::is_silent(history_, *now.track, at.service, from_, to_);
 }
 
 // Whether another operation of the same service goes on: then it is not the service that stands still.
@@ -329,7 +321,7 @@ void Walk::waiting(const OperationKey& at, double weight, int depth) {
     const auto edge = history_.edges.find({at.service, key.callee});
     if (history_.operations.contains({key.callee, ""})) {
       if (is_silent({key.callee, key.callee_operation})) services.insert({key.callee, key.callee_operation});
-    } else if (edge != history_.edges.end() && is_silent(edge->second, at.service)) {
+    } else if (edge != history_.edges.end() && loop::is_silent(history_, edge->second, at.service, from_, to_)) {
       peers.insert(key.callee);
     }
   }
@@ -377,6 +369,13 @@ void Walk::edge(const Symptom& s) {
 }
 
 }  // namespace
+
+bool is_silent(const History& history, const Track& track, const std::string& service, int64_t from, int64_t to) {
+  const int64_t until = history.settled(service, to) + 1;  // nearly complete will do for a share of 30 %
+  const int64_t since = std::min(until, std::max(from, until - 4));
+  const double rate = track.ring.sum(since, until).n / static_cast<double>(until - since + 1);
+  return track.usual.rate() > 0.3 && rate < silent_share * track.usual.rate();
+}
 
 Origin Blame::first() const {
   const auto most =

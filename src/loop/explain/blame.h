@@ -38,6 +38,9 @@ struct Blame {
 
 Blame blame(const History& history, const Symptom& symptom, int64_t now);
 
+// An operation of a service, or its calls over an edge, that is hardly answered any more.
+bool is_silent(const History& history, const Track& track, const std::string& service, int64_t from, int64_t to);
+
 // Calls of one operation to one callee, over all of the callee's operations, per request of the caller.
 struct Outgoing {
   std::string callee;

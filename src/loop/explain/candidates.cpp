@@ -8,6 +8,7 @@
 #include "base/http_message.h"
 
 #include "loop/explain/explain.h"
+#include "loop/explain/parts.h"
 
 namespace hs::loop {
 namespace {
@@ -24,9 +25,13 @@ constexpr double retries_odds = 2;         // a caller asks more often per reque
 constexpr double attack_odds = 5;          // two independent signals made the symptom already
 constexpr double attackers_part = 0.4;     // of a surge of requests: what is denied, the rest may be limited or fail
 constexpr double background = 1e-3;        // of every entity that is known: never certain that it is not that one
-constexpr double instance_part = 0.8;      // of the excess
+constexpr double operation_part = 0.8;     // of the service's own, when only one of its operations is ill
+constexpr double silent_odds = 4;          // one instance of several does not answer; of what its callers see
 constexpr double load_factor = 1.5;
 constexpr double more_calls_factor = 1.5;
+
+std::string entity_of(const OperationKey& key) { return "operation:" + key.service + "/" + key.operation; }
+std::string entity_of(const InstanceKey& key) { return "instance:" + key.service + "/" + key.instance; }
 
 class Ranking {
  public:
@@ -44,6 +49,7 @@ class Ranking {
  private:
   void consider(const Origin& origin, double share);
   void service_itself(const Origin& origin, double share);
+  void tell_own(Cause& cause, const Origin& origin, const std::string& operation, double share);
   void peer_or_edge(const Origin& origin, double share);
   void changes(const std::string& service, double share);
   void load(const Origin& origin, double share);
@@ -53,8 +59,14 @@ class Ranking {
   void everything_else();
   Cause& cause(const std::string& entity, const std::string& kind, double score, const std::string& service,
                const std::string& peer = "");
+  Cause& cause_of(const OperationKey& key, const std::string& kind, double score);
+  Cause& cause_of(const InstanceKey& key, const std::string& kind, double score);
+  template <class Key>
+  void suspect(const Key& key, double score) {  // of nothing in particular
+    if (!found_.contains(entity_of(key))) cause_of(key, "slow", score);
+  }
   void say(Cause& cause, std::string sentence) const;
-  std::string instance_at_fault(const std::string& service, Starts starts) const;
+  void instance_is_silent(const Origin& origin, double share);
   std::vector<std::string> callers_of_peer(const std::string& peer, bool only_departed) const;
   bool is_attackers(const std::string& entry) const;
   double load_ratio(const std::string& service) const;
@@ -104,6 +116,18 @@ Cause& Ranking::cause(const std::string& entity, const std::string& kind, double
   return c;
 }
 
+Cause& Ranking::cause_of(const OperationKey& key, const std::string& kind, double score) {
+  Cause& c = cause(entity_of(key), kind, score, key.service);
+  c.operation = key.operation;
+  return c;
+}
+
+Cause& Ranking::cause_of(const InstanceKey& key, const std::string& kind, double score) {
+  Cause& c = cause(entity_of(key), kind, score, key.service);
+  c.instance = key.instance;
+  return c;
+}
+
 void Ranking::say(Cause& c, std::string sentence) const {
   if (c.evidence.size() < 6) c.evidence.push_back(std::move(sentence));
 }
@@ -116,54 +140,55 @@ double Ranking::load_ratio(const std::string& service) const {
   return rate / std::max(0.1, found->second.usual.rate());
 }
 
-// The instance that carries nearly all of the service's excess though others take their part of the requests; "": none.
-std::string Ranking::instance_at_fault(const std::string& service, Starts starts) const {
-  double total = 0, most = 0, requests = 0, its_requests = 0;
-  std::string name;
-  int serving = 0;
-  for (auto at = history_.instances.lower_bound({service, ""}); at != history_.instances.end(); ++at) {
-    if (at->first.service != service) break;
-    const Sums now = at->second.ring.sum(from_, to_);
-    const Sums& usual = at->second.usual.sums;
-    const bool slow = starts == Starts::own_time;
-    const double each = slow ? now.per_request(now.self_ms) - usual.per_request(usual.self_ms)
-                             : now.per_request(now.own_errors) - usual.per_request(usual.own_errors);
-    const double excess = std::max(0.0, each) * now.n;
-    requests += now.n;
-    total += excess;
-    serving += now.n > 0;
-    if (excess > most) most = excess, name = at->first.instance, its_requests = now.n;
+// A service by its own doing; or one of its operations, or instances, and then the service right behind it.
+void Ranking::service_itself(const Origin& o, double share) {
+  const std::string operation = operation_at_fault(history_, o.service, o.starts, {from_, to_});
+  const bool saturated = o.starts == Starts::own_time && load_ratio(o.service) > load_factor;
+  const double left = operation.empty() ? share : share * (1 - operation_part);
+  Cause& whole = cause("service:" + o.service, kind_of(o.starts), left, o.service);
+  if (saturated) whole.kind = "saturated";
+  tell_own(whole, o, "", share);
+  if (!operation.empty()) {
+    Cause& one = cause_of(OperationKey{o.service, operation}, kind_of(o.starts), share * operation_part);
+    if (saturated) one.kind = "saturated";
+    tell_own(one, o, operation, share);
+    say(one, fmt::format("the other operations of {} are well", o.service));
   }
-  const bool one =
-      serving >= 2 && most >= instance_part * total && its_requests <= 0.75 * requests && its_requests >= 3;
-  return one ? name : "";
+  if (o.starts == Starts::silence) return;
+  const std::string instance = instance_at_fault(history_, o.service, o.starts, {from_, to_});
+  if (instance.empty()) return;
+  Cause& one = cause_of(InstanceKey{o.service, instance}, kind_of(o.starts), share * instance_odds);
+  say(one, fmt::format("nearly all of it is on instance {} of {}", instance, o.service));
 }
 
-void Ranking::service_itself(const Origin& o, double share) {
-  const auto found = history_.operations.find({o.service, ""});
-  Cause& c = cause("service:" + o.service, kind_of(o.starts), share, o.service);
+// What an operation ("": the whole service) does by itself that it does not usually do.
+void Ranking::tell_own(Cause& c, const Origin& o, const std::string& operation, double share) {
+  const auto found = history_.operations.find({o.service, operation});
   if (found == history_.operations.end()) return;
   const Sums now = found->second.ring.sum(from_, to_);
   const Sums& usual = found->second.usual.sums;
   const int percent = static_cast<int>(share * 100);
+  const std::string who = operation.empty() ? o.service : o.service + " " + operation;
   if (o.starts == Starts::own_time)
     say(c,
         fmt::format("{} % of the excess is {}'s own time: {:.1f} ms a request instead of {:.1f}, its calls not counted",
-                    percent, o.service, now.per_request(now.self_ms), usual.per_request(usual.self_ms)));
+                    percent, who, now.per_request(now.self_ms), usual.per_request(usual.self_ms)));
   if (o.starts == Starts::own_errors)
     say(c,
         fmt::format(
             "{} % of the excess are errors of {} without a failed call: {:.1f} % of its requests instead of {:.1f} %",
-            percent, o.service, 100 * now.per_request(now.own_errors), 100 * usual.per_request(usual.own_errors)));
+            percent, who, 100 * now.per_request(now.own_errors), 100 * usual.per_request(usual.own_errors)));
   if (o.starts == Starts::silence)
-    say(c, fmt::format("{} is called and does not answer: {:.1f} answers a second instead of {:.1f}", o.service,
+    say(c, fmt::format("{} is called and does not answer: {:.1f} answers a second instead of {:.1f}", who,
                        now.n / static_cast<double>(to_ - from_ + 1), found->second.usual.rate()));
-  if (o.starts == Starts::own_time && load_ratio(o.service) > load_factor) c.kind = "saturated";
-  const std::string instance = o.starts == Starts::silence ? "" : instance_at_fault(o.service, o.starts);
+}
+
+// Calls that fail or wait on the way to a service of which one instance does not answer: they went there.
+void Ranking::instance_is_silent(const Origin& o, double share) {
+  const std::string instance = silent_instance(history_, o.peer, {from_, to_});
   if (instance.empty()) return;
-  Cause& one = cause("instance:" + o.service + "/" + instance, kind_of(o.starts), share * instance_odds, o.service);
-  one.instance = instance;
-  say(one, fmt::format("nearly all of it is on instance {} of {}", instance, o.service));
+  Cause& c = cause_of(InstanceKey{o.peer, instance}, "down", share * silent_odds);
+  say(c, fmt::format("instance {} of {} answers no more, and others of it do", instance, o.peer));
 }
 
 // Callers whose calls to a peer without spans have departed (or all of them).
@@ -199,6 +224,7 @@ void Ranking::peer_or_edge(const Origin& o, double share) {
     say(c, sentence + (o.starts == Starts::edge_time ? "; the callee's answers do not explain it"
                                                      : "; the callee knows nothing of it"));
     cause("service:" + o.peer, kind, share * 0.25, o.peer);
+    instance_is_silent(o, share);
     return;
   }
   const size_t all = callers_of_peer(o.peer, false).size(), departed = callers_of_peer(o.peer, true).size();
@@ -318,9 +344,10 @@ void Ranking::consider(const Origin& o, double share) {
 // Everything else that is known stays a candidate, with next to no probability.
 void Ranking::everything_else() {
   for (const auto& [key, track] : history_.operations) {
-    const std::string entity =
-        key.operation.empty() ? "service:" + key.service : "operation:" + key.service + "/" + key.operation;
-    if (!found_.contains(entity)) cause(entity, "slow", background * (key.operation.empty() ? 1 : 0.3), key.service);
+    if (!key.operation.empty())
+      suspect(key, background * 0.3);
+    else if (!found_.contains("service:" + key.service))
+      cause("service:" + key.service, "slow", background, key.service);
   }
   for (const auto& [key, track] : history_.edges) {
     const std::string entity = "edge:" + key.service + "->" + key.peer;
@@ -329,8 +356,7 @@ void Ranking::everything_else() {
     if (!traced && !found_.contains("peer:" + key.peer)) cause("peer:" + key.peer, "slow", background, "", key.peer);
   }
   for (const auto& [key, track] : history_.instances) {
-    const std::string entity = "instance:" + key.service + "/" + key.instance;
-    if (!found_.contains(entity)) cause(entity, "slow", background * 0.2, key.service).instance = key.instance;
+    suspect(key, background * 0.2);
   }
 }
 

@@ -34,7 +34,7 @@ struct Suspect {
   std::string locus;
 };
 
-constexpr double sure_share = 0.6;     // probability of a cause that stands by itself
+constexpr double sure_share = 0.6;     // probability of a place that stands by itself
 constexpr double second_share = 0.25;  // a symptom that is split joins a place that others point to by that much
 
 // A symptom whose largest part is not most of it follows another place that clearer symptoms point to.
@@ -71,6 +71,14 @@ Gathered together(const std::vector<const Suspect*>& members) {
   return gathered;
 }
 
+// What the first cause and its kin at the same place have together.
+double first_share(const std::vector<Cause>& causes) {
+  double sum = 0;
+  for (const Cause& c : causes)
+    if (place_of(c) == place_of(causes.front())) sum += c.probability;
+  return sum;
+}
+
 }  // namespace
 
 std::vector<Explanation> explain(const Detector& detector, const std::vector<const Symptom*>& active,
@@ -92,17 +100,17 @@ std::vector<Explanation> explain(const Detector& detector, const std::vector<con
   std::vector<Group> unsure;
   for (const auto& [locus, members] : groups) {
     Group group = ranked(members);
-    std::vector<const Suspect*>& same = by_cause[group.causes.front().entity];
-    if (group.causes.front().probability < sure_share && same.empty()) unsure.push_back(group);
+    std::vector<const Suspect*>& same = by_cause[place_of(group.causes.front())];
+    if (first_share(group.causes) < sure_share && same.empty()) unsure.push_back(group);
     same.insert(same.end(), members.begin(), members.end());
   }
   // One that is not sure of itself joins another, surer one that it has among its own suspects.
   for (const Group& group : unsure) {
-    const std::string own = group.causes.front().entity;
+    const std::string own = place_of(group.causes.front());
     if (by_cause[own].size() != group.members.size()) continue;
     for (size_t i = 1; i < group.causes.size() && group.causes[i].probability >= second_share; ++i) {
-      const auto other = by_cause.find(group.causes[i].entity);
-      if (other == by_cause.end()) continue;
+      const auto other = by_cause.find(place_of(group.causes[i]));
+      if (other == by_cause.end() || other->first == own) continue;
       other->second.insert(other->second.end(), group.members.begin(), group.members.end());
       by_cause.erase(own);
       break;

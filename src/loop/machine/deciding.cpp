@@ -51,11 +51,11 @@ void Control::Case::note(Tried what, const Policy& policy, UnixNanos now) {
 
 void Control::Case::follow(const Incident& incident, UnixNanos now) {
   if (incident.causes.empty()) return;
-  const std::string first = incident.causes[0].entity + " " + incident.causes[0].kind;
+  const std::string place = place_of(incident.causes[0]), first = place + " " + incident.causes[0].kind;
   if (explained != first) explained = first, explained_since = now;
   const bool again = incident.reopened != reopened;
-  if (again && cause != incident.causes[0].entity) tried.clear(), failed = 0, given_up = corroborated = false;
-  if (again || cause.empty()) cause = incident.causes[0].entity;
+  if (again && cause != place) tried.clear(), failed = 0, given_up = corroborated = false;
+  if (again || cause.empty()) cause = place;
   reopened = incident.reopened;
 }
 
@@ -235,7 +235,7 @@ std::string Control::refusal(const Incident& incident, const config::Knob& knob,
   const std::pair step{knob.key, direction_of(knob, settled(knob), to)};
   const auto& broken = case_of(incident.id).broken;
   if (std::find(broken.begin(), broken.end(), step) != broken.end()) return "it did not keep what it promised";
-  std::string cause = incident.causes.empty() ? "" : incident.causes[0].entity;
+  std::string cause = incident.causes.empty() ? "" : place_of(incident.causes[0]);
   if (std::string why = permits_.refusal(knob.key, text + (ramp ? " ramp" : ""), cause, now_); !why.empty()) return why;
   for (const auto& hold : holds_)
     if (hold.knob().key == knob.key && hold.change().incident == incident.id && to == hold.change().from)
@@ -330,7 +330,7 @@ void Control::begin(const Incident& incident, const Goal& goal, const Choice& ch
   change.from = best.from, change.to = best.move.to, change.reason = why;
   Trial trial(*best.knob, change, goal, best.ramp, policy_);
   trial.first_on(best.instances);
-  if (!incident.causes.empty()) trial.set_cause(incident.causes[0].entity, incident.causes[0].kind);
+  if (!incident.causes.empty()) trial.set_cause(place_of(incident.causes[0]), incident.causes[0].kind);
   permits_.began(now_);
   notes_.push_back({Note::Kind::acted, incident.id, change.id});
   auto first = trial.begin(view());

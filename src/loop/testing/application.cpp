@@ -9,9 +9,9 @@ namespace hs::loop::testing {
 namespace {
 
 const std::array<const char*, disturbances> disturbance_names{
-    "service_errors", "service_slow", "service_hangs", "service_down", "instance_errors",
-    "instance_slow",  "peer_slow",    "peer_errors",   "edge_slow",    "pool_exhausted",
-    "bad_deploy",     "cache_lost",   "retry_storm",   "overload",     "attack"};
+    "service_errors", "service_slow", "service_hangs", "service_down",     "instance_errors", "instance_slow",
+    "peer_slow",      "peer_errors",  "edge_slow",     "pool_exhausted",   "bad_deploy",      "cache_lost",
+    "retry_storm",    "overload",     "attack",        "operation_errors", "operation_slow",  "instance_hangs"};
 
 constexpr double network_ms = 0.4;
 
@@ -103,7 +103,8 @@ void Application::build_steps() {
 // Expected requests of each service per entry request, by following the graph.
 void Application::estimate_visits() {
   visits_.assign(services_.size(), 0);
-  std::vector<std::vector<double>> per(services_.size());
+  std::vector<std::vector<double>>& per = operation_visits_;
+  per.assign(services_.size(), {});
   for (size_t i = 0; i < services_.size(); ++i) per[i].assign(services_[i].operations.size(), 0);
   for (const auto& [s, o] : entries_)
     per[static_cast<size_t>(s)][static_cast<size_t>(o)] += 1.0 / static_cast<double>(entries_.size());
@@ -129,17 +130,20 @@ double Application::queueing(const Service& s) const {
   return 1 / (1 - busy * busy * busy);
 }
 
-double Application::self_ms(const Service& s, int index, const Operation& o, int instance, double at_ms) {
+double Application::self_ms(const Service& s, int index, int operation, int instance, double at_ms) {
+  const Operation& o = s.operations[static_cast<size_t>(operation)];
   double ms = dice_.lognormal(o.self_ms, o.sigma) * queueing(s);
   if (const Fault* f = active(Disturbance::service_slow, index, at_ms)) ms = ms * 3 * f->strength + 15;
   if (const Fault* f = active(Disturbance::bad_deploy, index, at_ms); f != nullptr && f->strength < 1) ms = ms * 4 + 20;
   if (const Fault* f = active(Disturbance::instance_slow, index, at_ms); f != nullptr && f->instance == instance)
     ms = ms * 4 * f->strength + 30;
+  if (const Fault* f = active(Disturbance::operation_slow, index, at_ms); f != nullptr && f->operation == operation)
+    ms = ms * 3 * f->strength + 25;
   if (const Fault* f = active(Disturbance::pool_exhausted, index, at_ms)) ms += dice_.exponential(60 * f->strength);
   return ms;
 }
 
-bool Application::fails_itself(int index, int instance, double at_ms) {
+bool Application::fails_itself(int index, int operation, int instance, double at_ms) {
   if (dice_.chance(options_.error_rate)) return true;
   if (const Fault* f = active(Disturbance::service_errors, index, at_ms); f && dice_.chance(0.3 * f->strength))
     return true;
@@ -148,6 +152,8 @@ bool Application::fails_itself(int index, int instance, double at_ms) {
   if (const Fault* f = active(Disturbance::retry_storm, index, at_ms); f && dice_.chance(0.35)) return true;
   const Fault* f = active(Disturbance::instance_errors, index, at_ms);
   if (f != nullptr && f->instance == instance && dice_.chance(0.6)) return true;
+  f = active(Disturbance::operation_errors, index, at_ms);
+  if (f != nullptr && f->operation == operation && dice_.chance(0.3 * f->strength)) return true;
   const Service& s = services_[static_cast<size_t>(index)];
   return s.load > s.capacity * 1.05 && dice_.chance(1 - s.capacity / s.load);
 }
@@ -224,6 +230,8 @@ Application::Answer Application::serve(const Request& request, int service, int 
   const int instance = dice_.below(s.instances);
   if (active(Disturbance::service_down, service, at_ms)) return {at_ms + 0.3, true, true};
   if (active(Disturbance::service_hangs, service, at_ms)) return {at_ms + 1e7, true, false};
+  if (const Fault* f = active(Disturbance::instance_hangs, service, at_ms); f != nullptr && f->instance == instance)
+    return {at_ms + 1e7, true, false};
   Spanned span;
   span.service = service;
   span.instance = instance;
@@ -233,9 +241,9 @@ Application::Answer Application::serve(const Request& request, int service, int 
   span.start_ms = at_ms;
   span.name = op.name;
   span.subject = request.subject;
-  const double work = self_ms(s, service, op, instance, at_ms);
+  const double work = self_ms(s, service, operation, instance, at_ms);
   double now = at_ms + work * 0.6;
-  bool failed = fails_itself(service, instance, at_ms);
+  bool failed = fails_itself(service, operation, instance, at_ms);
   bool denied = service == login_ && (request.attacker ? dice_.chance(0.97) : dice_.chance(0.03));
   bool missed = false;
   for (const Step& step : op.steps) {

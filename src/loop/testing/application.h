@@ -22,22 +22,26 @@ enum class Disturbance : uint8_t {
   instance_slow,
   peer_slow,  // something without spans of its own: a database, a cache, a third party
   peer_errors,
-  edge_slow,       // the network between two services
-  pool_exhausted,  // requests queue inside a service before they call
-  bad_deploy,      // a new version that fails or is slow, announced in resource attributes
-  cache_lost,      // a cheap call misses and a dear one is made far more often
-  retry_storm,     // a callee fails now and then, and a caller starts to repeat many times
-  overload,        // more requests than a service can bear
-  attack,          // log-ins that are denied, from many addresses
+  edge_slow,         // the network between two services
+  pool_exhausted,    // requests queue inside a service before they call
+  bad_deploy,        // a new version that fails or is slow, announced in resource attributes
+  cache_lost,        // a cheap call misses and a dear one is made far more often
+  retry_storm,       // a callee fails now and then, and a caller starts to repeat many times
+  overload,          // more requests than a service can bear
+  attack,            // log-ins that are denied, from many addresses
+  operation_errors,  // one operation of several fails
+  operation_slow,
+  instance_hangs,  // one instance of several takes requests and never answers
 };
-inline constexpr int disturbances = 15;
+inline constexpr int disturbances = 18;
 std::string name_of(Disturbance d);
 
 struct Fault {
   Disturbance kind = Disturbance::service_errors;
-  int service = 0;   // index
-  int peer = -1;     // peer_*: index of the callee; edge_*: the callee service
-  int instance = 0;  // instance_*
+  int service = 0;    // index
+  int peer = -1;      // peer_*: index of the callee; edge_*: the callee service
+  int instance = 0;   // instance_*
+  int operation = 0;  // operation_*
   double from_s = 0, to_s = 1e9;
   double strength = 1;
 };
@@ -132,12 +136,13 @@ class Application {
   Answer call(const Request& request, int service, int instance, const Step& step, double at_ms, uint64_t parent);
   Answer reach(const Request& request, int service, const Step& step, double at_ms, uint64_t span);
   const Fault* active(Disturbance kind, int service, double at_ms) const;
-  double self_ms(const Service& s, int index, const Operation& o, int instance, double at_ms);
-  bool fails_itself(int index, int instance, double at_ms);
+  double self_ms(const Service& s, int index, int operation, int instance, double at_ms);
+  bool fails_itself(int index, int operation, int instance, double at_ms);
   double queueing(const Service& s) const;
   void estimate_visits();
   model::Batch to_batch(int service, int instance, const std::vector<Spanned>& spans);
   int busy_service(bool inner, bool with_peer, bool with_instances);
+  bool draw_operation(Case& c);
   std::string word();
   std::string address_of(int service) const;
 
@@ -148,6 +153,7 @@ class Application {
   std::vector<std::pair<int, int>> entries_;  // (service, operation)
   std::vector<Fault> faults_;
   std::vector<double> visits_;
+  std::vector<std::vector<double>> operation_visits_;       // by service, operation
   std::vector<std::vector<std::vector<Spanned>>> pending_;  // by service, instance
   std::vector<std::pair<double, std::string>> denials_;     // log lines of the log-in service: (time, body)
   int login_ = 0, login_operation_ = 0;

@@ -1,6 +1,7 @@
 // Batches out of spans, and faults with their right answers.
 
 #include <algorithm>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -59,14 +60,38 @@ int Application::busy_service(bool inner, bool with_peer, bool with_instances) {
   return -1;
 }
 
+// One operation of several that are all asked enough to be told apart.
+bool Application::draw_operation(Case& c) {
+  constexpr double busy = 0.12;
+  std::vector<std::pair<int, int>> found;
+  for (size_t i = 0; i < services_.size(); ++i) {
+    const std::vector<double>& visits = operation_visits_[i];
+    if (std::count_if(visits.begin(), visits.end(), [](double v) { return v >= busy; }) < 2) continue;
+    for (size_t o = 0; o < visits.size(); ++o)
+      if (visits[o] >= busy) found.emplace_back(static_cast<int>(i), static_cast<int>(o));
+  }
+  if (found.empty()) return false;
+  std::tie(c.fault.service, c.fault.operation) =
+      found[static_cast<size_t>(dice_.below(static_cast<int>(found.size())))];
+  const Service& service = services_[static_cast<size_t>(c.fault.service)];
+  c.truth = {
+      fmt::format("operation:{}/{}", service.name, service.operations[static_cast<size_t>(c.fault.operation)].name)};
+  return true;
+}
+
 Application::Case Application::draw(Disturbance kind, double from_s) {
   Case c;
   c.fault.kind = kind;
   c.fault.from_s = from_s;
-  const bool instances = kind == Disturbance::instance_errors || kind == Disturbance::instance_slow;
+  if (kind == Disturbance::operation_errors || kind == Disturbance::operation_slow) {
+    c.visible = draw_operation(c);
+    return c;
+  }
+  const bool instances =
+      kind == Disturbance::instance_errors || kind == Disturbance::instance_slow || kind == Disturbance::instance_hangs;
   const bool inner = kind == Disturbance::service_hangs || kind == Disturbance::service_down ||
                      kind == Disturbance::retry_storm || kind == Disturbance::overload ||
-                     kind == Disturbance::edge_slow;
+                     kind == Disturbance::edge_slow || kind == Disturbance::instance_hangs;
   const int s =
       kind == Disturbance::attack ? login_ : busy_service(inner, kind == Disturbance::pool_exhausted, instances);
   c.visible = s >= 0;
