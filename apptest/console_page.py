@@ -65,9 +65,11 @@ class _Words(html.parser.HTMLParser):
 
     def __init__(self, element_id):
         super().__init__()
-        self.element_id, self.depth, self.found = element_id, 0, []
+        self.element_id, self.depth, self.found, self.hrefs = element_id, 0, [], []
 
     def handle_starttag(self, tag, attributes):
+        if self.depth and tag == "a":
+            self.hrefs.append(dict(attributes).get("href"))
         if tag not in self.VOID and (self.depth or ("id", self.element_id) in attributes):
             self.depth += 1
 
@@ -86,3 +88,10 @@ def words(page, element_id):
     reader.feed(page)
     assert reader.found or f'id="{element_id}"' in page, f"no element {element_id}"
     return " ".join(" ".join(reader.found).split())
+
+
+def hrefs(page, element_id):
+    """Where the links inside the element of this id lead, in their order."""
+    reader = _Words(element_id)
+    reader.feed(page)
+    return reader.hrefs

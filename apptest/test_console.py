@@ -4,11 +4,14 @@ import time
 
 import pytest
 
-from console_page import CHROMIUM, StandIn, dom, words
-from harness import Homeostat
+from console_page import CHROMIUM, StandIn, dom, hrefs, words
+from harness import Homeostat, wait_for
+from ill_operation import CONFIG as ILL_CONFIG
+from ill_operation import SETTINGS, IllOperation
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; Debian's package is chromium")
 
+TRACE = "0af7651916cd43dd8448eb211c80319c"
 AT = "2026-01-02T03:04:05.678Z"
 EVIL = [
     "<img src=x onerror=\"document.title='broken in'\">",
@@ -30,7 +33,11 @@ def answers(name="payment", other="checkout"):
         "started": AT, "detected": AT, "explained": AT, "acted": None,
         "verified": None, "restored": None, "security": False, "injected": False, "changes": ["chg-1-1"],
         "decision": f"decided for {other}", "symptoms": [{"evidence": f"{name} fails in 31 % of requests"}],
-        "causes": [{"entity": f"service:{name}", "kind": "errors", "probability": 0.83, "evidence": [f"because of {other}"]},
+        "causes": [{"entity": f"service:{name}", "kind": "errors", "probability": 0.83, "evidence": [{
+            "says": f"because of {other}", "links": [
+                {"kind": "trace", "what": TRACE, "url": f"/v1/traces/{TRACE}"},
+                {"kind": "series", "what": f'up{{a="{other}"}}', "url": "/api/v1/query_range?query=up&start=1&end=2&step=1"},
+                {"kind": "logs", "what": "", "url": f"javascript:{other}"}, {"kind": name, "what": other, "url": other}]}]},
                    {"entity": f"service:{other}", "kind": "slow", "probability": 0.17, "evidence": []}]}
     change = {
         "id": "chg-1-1", "revision": 41, "incident": "inc-1-1", "knob": f"{name}.provider", "from": "north", "to": other,
@@ -70,8 +77,10 @@ def test_it_shows_what_the_api_says():
         assert part in tiles, tiles
     incidents = words(page, "incidents")
     for part in ("payment · errors", "inc-1-1", "payment fails in 31 % of requests", "83 %", "service:payment",
-                 "because of checkout", "17 %", "service:checkout", "decided for checkout"):
+                 "because of checkout", "trace 0af76519", "series", "17 %", "service:checkout", "decided for checkout"):
         assert part in incidents, incidents
+    assert hrefs(page, "incidents") == ["/v1/incidents/inc-1-1", f"/v1/traces/{TRACE}",
+                                        "/api/v1/query_range?query=up&start=1&end=2&step=1"]
     changes = words(page, "changes")
     for part in ("payment.provider", "north → checkout", "running", "revision 41 · 20 % of the units",
                  "1.2 % bad of 61 units", "31 % bad of 238 units", "lease 8 s", "reason checkout"):
@@ -94,6 +103,7 @@ def test_hostile_names_are_inert(number):
     assert asked <= set(answers()) | {"/"}, "the page fetched something that it was told to by a name"
     assert "<title>Homeostat</title>" in page
     body = page[page.index("<body>"):]
+    assert all(href.startswith(("/v1/", "/api/v1/")) for href in hrefs(page, "incidents"))
     assert "<img" not in body and "<h1>FAKE" not in body and body.count("<script>") == 1
     plain = " ".join(name.replace("\0", "\ufffd").split())
     for section in ("incidents", "changes", "objectives", "knobs", "kpis", "ledger"):
@@ -129,3 +139,43 @@ def test_the_real_page_against_the_real_api(tmp_path):
         assert "<title>Homeostat</title>" in page and "<img" not in page[page.index("<body>"):]
         knobs = homeostat.get("/v1/knobs")[1]["knobs"]
         assert "None declared" in words(page, "knobs") or knobs
+
+
+def test_a_real_incident_is_shown_as_the_api_tells_it(tmp_path):
+    """An explained incident with its links, a change that was tried, and the KPIs afterwards."""
+    config = tmp_path / "config.yaml"
+    config.write_text(ILL_CONFIG)
+    with Homeostat(config=config, settings=SETTINGS) as h, IllOperation(h, rate_per_s=14) as app:
+        app.wait_exported(500)
+        app.error_share.update(primary=0.5, backup=0.5)
+
+        wait_for("a change", lambda: h.get("/v1/changes")[1]["changes"])
+        incident, change = h.get("/v1/incidents")[1]["incidents"][0], h.get("/v1/changes")[1]["changes"][-1]
+        page = dom(h.url("http", "/"))
+        shown = words(page, "incidents")
+        cause = incident["causes"][0]
+        for part in (incident["id"], cause["entity"], cause["kind"], f"{incident['service']} · {incident['kind']}"):
+            assert part in shown, (part, shown)
+        links = hrefs(page, "incidents")
+        for link in cause["evidence"][0]["links"]:
+            if link["kind"] in ("trace", "logs") and link["what"]:
+                continue  # one of many requests: it may be another by now
+            assert link["url"].split("&start=")[0] in {url.split("&start=")[0] for url in links}, (link, links)
+        for url in links:
+            assert h.get(url)[0] == 200, url
+        shown = words(page, "changes")
+        assert f"{change['knob']} {change['from']} → {change['to']}" in shown and change["id"] in shown, shown
+        app.error_share.update(primary=0, backup=0)
+        wait_for("a restored incident", lambda: all(i["restored"] for i in h.get("/v1/incidents")[1]["incidents"]))
+        kpis = h.get("/v1/kpis")[1]["natural"]
+        page = dom(h.url("http", "/"))
+        for name in ("time_to_detect", "time_to_restore"):
+            assert f"n {kpis[name]['n']}" in words(page, "kpis")
+            assert seconds(kpis[name]["p50"]) in words(page, "kpis"), (kpis[name], words(page, "kpis"))
+            assert f"{seconds(kpis[name]['p50'])} median of {kpis[name]['n']}" in words(page, "tiles")
+        assert "Nothing is wrong." in words(page, "incidents")
+
+
+def seconds(value):
+    """As the page words a time below 100 s."""
+    return f"{value:.1f} s" if value < 10 else f"{value:.0f} s"

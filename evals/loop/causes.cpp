@@ -68,7 +68,7 @@ void one(uint64_t seed, Disturbance kind, Tally& tally, bool verbose) {
         for (const auto& e : why) {
           for (size_t i = 0; i < std::min<size_t>(3, e.causes.size()); ++i)
             fmt::print("    {:.2f} {} ({}) {}\n", e.causes[i].probability, e.causes[i].entity, e.causes[i].kind,
-                       e.causes[i].evidence.empty() ? "" : e.causes[i].evidence[0]);
+                       e.causes[i].evidence.empty() ? "" : e.causes[i].evidence[0].says);
           for (const loop::Symptom* x : detector.active())
             if (std::find(e.symptoms.begin(), e.symptoms.end(), x->id) != e.symptoms.end())
               fmt::print("      - {}\n", x->evidence);

@@ -29,6 +29,17 @@ struct Symptom {   // a measured departure of an objective or of a learned basel
   std::string evidence;               // one sentence for people, made of our own words and printable() names
 };
 
+struct Link {        // where to see it: a path of our own API with its query
+  std::string kind;  // trace | spans | logs | series
+  std::string what;  // of one trace its id, of a series the PromQL query
+  std::string url;
+};
+
+struct Clue {        // a piece of a cause's evidence
+  std::string says;  // one sentence for people, made of our own words and printable() names
+  std::vector<Link> links;
+};
+
 struct Cause {         // a ranked hypothesis
   std::string entity;  // "service:payment", "operation:payment/Charge", "instance:payment/7", "edge:checkout->payment",
                        // "peer:redis", "change:deploy payment", "load:frontend"
@@ -36,8 +47,7 @@ struct Cause {         // a ranked hypothesis
   double probability = 0;
   std::string service, operation, instance, peer;
   std::string change;  // RecentChange::detail, for changes (a knob's key, a version)
-  std::vector<std::string> evidence;
-  std::vector<std::string> links;  // paths of our own API that show it
+  std::vector<Clue> evidence;
 };
 
 // Where a cause is, coarser than its entity: of an operation its service. Which of the two leads may change with every

@@ -18,6 +18,15 @@ inline constexpr size_t outcomes_per_tick_max = 20'000;  // beyond: whole units 
 inline constexpr size_t calls_per_tick_max = 5'000;  // beyond: left out, counted
 inline constexpr size_t alerts_per_tick_max = 200;   // more than anybody reads; beyond: left out, the youngest first
 
+// A request to look at: one that failed, or one that took far longer than usual in its place. For people and links;
+// nothing is decided by it.
+struct Example {
+  std::string trace;    // its id, 32 hexadecimal digits
+  bool failed = false;  // an error, or denied; else it is a slow one
+  bool marked = false;  // its span has the status "error", not only a code or an exception
+  double duration_ms = 0;
+};
+
 // Requests of one (service, operation, instance) by span kind in one second of event time.
 struct Cell {
   int64_t second = 0;  // Unix second of the span's end
@@ -35,6 +44,7 @@ struct Cell {
   uint32_t spans = 0;                  // how many spans were seen: what the weighted count rests on
   uint32_t subjects = 0;               // distinct client addresses or users among them, estimated; 0: none named
   Sketch duration_ms;                  // relative error <= 1 %
+  std::vector<Example> examples;       // at most one that failed and one that was slow
 };
 
 // Calls from one operation to one callee, as seen inside the caller's finished server or consumer spans. A callee that
@@ -85,6 +95,7 @@ struct LogCell {  // log records of one service in one second, by severity and t
   std::string credential;  // who sent them
   double count = 0;
   uint64_t subjects = 0;  // distinct client addresses or users among them, estimated; 0: none named
+  std::string trace;      // of one of them that is a warning or worse: its trace's id; "": none names one
 };
 
 struct KpiPoint {

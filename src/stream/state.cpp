@@ -14,10 +14,15 @@ constexpr size_t overflow_series_max = 256;  // of "other", by credential and ki
 constexpr int64_t unit_block_s = 5;  // the unit of analysis where no user is named (DESIGN: sequential verdicts)
 constexpr size_t value_bytes_max = 256;
 constexpr size_t log_cells_per_tick_max = 20'000;
-constexpr uint8_t failed_status = 2;   // OTLP Status.code ERROR
-constexpr uint8_t warn_severity = 13;  // OTLP SeverityNumber WARN: addresses in quieter lines are not looked for
+constexpr uint8_t failed_status = 2;     // OTLP Status.code ERROR
+constexpr double slow_factor = 2;        // of the mean: from it on a span is an example of a slow one
+constexpr double slow_after = 20;        // spans; a mean of fewer tells nothing
+constexpr double typical_memory = 1000;  // spans that the mean is of: an incident's first minute stands out
+constexpr uint8_t warn_severity = 13;    // OTLP SeverityNumber WARN: addresses in quieter lines are not looked for
 
 uint64_t trace_hash(const model::TraceId& id) { return hash64({reinterpret_cast<const char*>(id.data()), id.size()}); }
+
+std::string hex_of(const model::TraceId& id) { return to_hex({reinterpret_cast<const char*>(id.data()), id.size()}); }
 
 int64_t number_of(std::string_view text) {
   int64_t value = 0;
@@ -118,6 +123,7 @@ SeriesId Stream::State::series_of(const Series& s) {
   if (series.size() >= limits.series_max + overflow_series_max) return no_series;
   series.push_back(s);
   parents.emplace_back();
+  typical.emplace_back();
   return series_ids.at(key) = static_cast<SeriesId>(series.size() - 1);
 }
 
@@ -151,6 +157,22 @@ Growing* Stream::State::count(const Arrived& span, SeriesId id) {
     at->subjects[0].add(hash64(span.facts.subject));
   }
   return at;
+}
+
+// The first that failed and the slowest far above the mean of its series stand for the others of their second.
+void Stream::State::exemplify(Growing& at, const model::Batch& batch, size_t row, const Arrived& span) {
+  Typical& usual = typical[at.series];
+  const bool failed = span.ending.error || span.ending.denied;
+  const bool slow = usual.n >= slow_after && span.duration_ms > slow_factor * usual.mean_ms;
+  usual.n = std::min(usual.n + 1, typical_memory);
+  usual.mean_ms += (span.duration_ms - usual.mean_ms) / usual.n;
+  const model::TraceId& id = batch.spans.trace_id[row];
+  if ((!failed && !slow) || id == model::TraceId{}) return;
+  std::vector<Example>& examples = at.cell.examples;
+  auto known = std::find_if(examples.begin(), examples.end(), [&](const Example& e) { return e.failed == failed; });
+  if (known != examples.end() && (failed || known->duration_ms >= span.duration_ms)) return;
+  if (known == examples.end()) known = examples.insert(examples.end(), Example{});
+  *known = {hex_of(id), failed, batch.spans.status[row] == failed_status, span.duration_ms};
 }
 
 void Stream::State::add_spans(const model::Batch& batch) {
@@ -193,6 +215,7 @@ void Stream::State::add_answer(const model::Batch& batch, size_t row, const Arri
   if (id != no_series) outcomes.add(span.trace, answered);
   Growing* at = count(span, id);
   if (at == nullptr) return;
+  exemplify(*at, batch, row, span);
   if (span.ending.error && !inside.failed) at->cell.own_errors += span.weight;
   at->cell.waiting_ms += inside.waiting_ms * span.weight;
   at->cell.self_ms += std::max(0.0, span.duration_ms - inside.waiting_ms) * span.weight;
@@ -215,7 +238,10 @@ void Stream::State::add_call(const model::Batch& batch, size_t row, const Arrive
   SpanIn in = span_in(span, id);
   in.learned = learned;
   joins.add_call(in);
-  if (Growing* at = count(span, id)) at->cell.self_ms += span.duration_ms * span.weight;
+  if (Growing* at = count(span, id)) {
+    at->cell.self_ms += span.duration_ms * span.weight;
+    exemplify(*at, batch, row, span);
+  }
 }
 
 void Stream::State::evaluated(uint64_t trace, const Facts& facts, NameId service, NameId instance, int64_t second) {
@@ -353,6 +379,8 @@ void Stream::State::add_log(const model::Batch& batch, size_t row) {
   std::string_view subject = facts.subject;
   if (subject.empty() && all.severity[row] >= warn_severity) subject = address_in(all.body[row].substr(0, 512));
   if (!subject.empty()) to.subjects.add(hash64(subject));
+  if (to.cell.trace.empty() && all.severity[row] >= warn_severity && all.trace_id[row] != model::TraceId{})
+    to.cell.trace = hex_of(all.trace_id[row]);
 }
 
 void Stream::State::add_points(const model::Batch& batch) {

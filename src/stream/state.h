@@ -82,6 +82,7 @@ struct Stream::State {
   SeriesId series_of(const Series& series);
   Growing* cell_of(SeriesId series, int64_t second);
   Growing* count(const Arrived& span, SeriesId series);
+  void exemplify(Growing& at, const model::Batch& batch, size_t row, const Arrived& span);
   void settle_joins();
   void add_out(const CallOut& out);
   void correct(const Correction& correction);
@@ -109,6 +110,11 @@ struct Stream::State {
     double named = 0, orphaned = 0;
   };
   std::vector<Parents> parents;  // by SeriesId
+
+  struct Typical {  // duration of one series' spans: what a slow one is told by
+    double mean_ms = 0, n = 0;
+  };
+  std::vector<Typical> typical;  // by SeriesId
 
   FlatTable<uint32_t> cell_ids;
   std::vector<Growing> cells;

@@ -466,6 +466,40 @@ TEST(Stream, a_template_shows_which_words_have_varied) {
   EXPECT_EQ(patterns("name=bob is =1 @home =", 5), Patterns{"name=<*> is =<*> <*> ="});
 }
 
+TEST(Stream, a_failed_and_a_slow_request_are_examples_of_their_second) {
+  Stream stream;
+  Builder healthy("pay"), ill("pay");
+  for (uint8_t i = 1; i < 40; ++i) healthy.span({.trace = i, .id = i, .duration_ms = 10});
+  stream.add(healthy.batch(), at(1), "a");
+  EXPECT_TRUE(cell(stream.tick(at(1)), "pay", 2)->examples.empty()) << "nothing failed, and nothing was slow";
+  ill.span({.trace = 0xa1, .id = 1, .duration_ms = 12, .attributes = {{"http.response.status_code", "503"}}});
+  ill.span({.trace = 0xa2, .id = 2, .duration_ms = 11, .status = 2});
+  ill.span({.trace = 0xa3, .id = 3, .duration_ms = 30});
+  ill.span({.trace = 0xa4, .id = 4, .duration_ms = 40});
+  ill.span({.trace = 0, .id = 5, .duration_ms = 50});
+  stream.add(ill.batch(), at(1), "a");
+  const Frame frame = stream.tick(at(2));
+  const std::vector<Example>& examples = cell(frame, "pay", 2)->examples;
+  ASSERT_EQ(examples.size(), 2U) << "one of each kind, however many there were";
+  EXPECT_EQ(examples[0].trace, "a1" + std::string(30, '0'));
+  EXPECT_TRUE(examples[0].failed);
+  EXPECT_FALSE(examples[0].marked) << "by its code alone";
+  EXPECT_EQ(examples[1].trace, "a4" + std::string(30, '0'));
+  EXPECT_FALSE(examples[1].failed);
+  EXPECT_EQ(examples[1].duration_ms, 40);
+}
+
+TEST(Stream, a_warning_names_its_trace) {
+  Stream stream;
+  Builder b("pay");
+  b.log("all is well", 9, {}, 0, 0xa1)
+      .log("the bank is gone", 17, {}, 0, 0xa2)
+      .log("the bank is gone", 17, {}, 0, 0xa3);
+  stream.add(b.batch(), at(1), "a");
+  for (const LogCell& log : stream.tick(at(1)).logs)
+    EXPECT_EQ(log.trace, log.severity == 17 ? "a2" + std::string(30, '0') : "");
+}
+
 TEST(Stream, kpis_count_what_was_declared) {
   Stream stream;
   config::Declarations d;

@@ -61,7 +61,7 @@ class Builder {
     x.events.ends.push_back(static_cast<uint32_t>(x.events.name.size()));
     return *this;
   }
-  Builder& log(std::string body, uint8_t severity, Attributes attributes = {}, int64_t at_ms = 0) {
+  Builder& log(std::string body, uint8_t severity, Attributes attributes = {}, int64_t at_ms = 0, uint8_t trace = 0) {
     model::Logs& x = batch_.logs;
     batch_.signal = model::Signal::logs;
     x.resource.push_back(0);
@@ -69,7 +69,7 @@ class Builder {
     x.observed_time.push_back(0);
     x.severity.push_back(severity);
     x.body.push_back(batch_.arena.copy(body));
-    x.trace_id.push_back({});
+    x.trace_id.push_back({trace});
     x.span_id.push_back(0);
     put(x.attributes, attributes);
     return *this;

@@ -147,6 +147,7 @@ void Stream::State::forget_everything() {
   series_ids.clear();
   series.clear();
   parents.clear();
+  typical.clear();
   credential_id = no_name;
 }
 

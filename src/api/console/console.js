@@ -109,12 +109,21 @@ function timeline(incident) {
     step, h('b', '', incident[step] ? `+${after(incident.started, incident[step])}` : '–'))));
 }
 
+// Where to see it. Only paths of our own API become links, whatever a name made of the rest.
+function clue_links(clue) {
+  const labels = { trace: (l) => `trace ${String(l.what).slice(0, 8)}`, spans: () => 'spans',
+    logs: (l) => l.what ? `logs of trace ${String(l.what).slice(0, 8)}` : 'logs', series: () => 'series' };
+  const own = list(clue.links).filter((l) => Object.hasOwn(labels, l.kind) && /^\/(v1|api\/v1)\//.test(l.url));
+  return own.length ? h('div', 'links small', own.map((l) =>
+    Object.assign(link(labels[l.kind](l), l.url), { title: l.kind === 'series' ? l.what : '' }))) : '';
+}
+
 function cause_row(cause, with_evidence) {
   const row = h('div', 'cause', h('span', 'share', percent(Math.round(cause.probability * 100) / 100)),
     h('span', '', text(cause.entity, 'mono'), ' ', text(cause.kind, 'muted')), bar(cause.probability));
   const evidence = list(cause.evidence);
   if (with_evidence && evidence.length)
-    row.append(h('ul', 'evidence', evidence.slice(0, 6).map((line) => h('li', '', text(line)))));
+    row.append(h('ul', 'evidence', evidence.slice(0, 6).map((clue) => h('li', '', text(clue.says), clue_links(clue)))));
   return row;
 }
 

@@ -8,6 +8,8 @@ namespace {
 
 // Slower than usual by a factor that is worth an alarm, and by more than a busy machine's jitter.
 constexpr double middle_factor = 2, middle_more_ms = 20;
+constexpr uint8_t warn_severity = 13;  // OTLP SeverityNumber WARN
+constexpr int64_t log_trace_s = 30;    // a warning's trace is shown for so long before it makes room for a newer one
 constexpr double tail_factor = 1.6, tail_more_ms = 40;
 
 }  // namespace
@@ -57,6 +59,7 @@ void History::add(const stream::Frame& frame, int64_t now) {
   for (auto& [key, track] : instances) track.forget_fresh();
   for (const stream::Cell& cell : frame.cells) add_cell(cell, now);
   for (const stream::Call& call : frame.calls) add_call(call, now);
+  for (const stream::LogCell& cell : frame.logs) add_log(cell, now);
   arrivals_.add(frame);
   for (auto& [key, track] : operations)
     if (key.operation.empty() && track.fresh.n > 0) track.lag_s = static_cast<double>(arrivals_.delay_s(key.service));
@@ -64,6 +67,7 @@ void History::add(const stream::Frame& frame, int64_t now) {
 
 void History::add_cell(const stream::Cell& cell, int64_t now) {
   if (cell.second <= now - remembered_s || cell.second > now + 10) return;
+  if (!cell.examples.empty()) add_examples(cell, now);
   if (cell.kind == 3 || cell.kind == 4) {
     if (Track* edge = room(edges, {cell.service, cell.peer}, now)) add_to(*edge, cell);
     return;
@@ -71,6 +75,28 @@ void History::add_cell(const stream::Cell& cell, int64_t now) {
   if (Track* own = room(operations, {cell.service, cell.operation}, now)) add_to(*own, cell);
   if (Track* whole = room(operations, {cell.service, ""}, now)) add_to(*whole, cell);
   if (Track* one = room(instances, {cell.service, cell.instance}, now)) add_to(*one, cell);
+}
+
+void History::add_examples(const stream::Cell& cell, int64_t now) {
+  Examples* of = room(examples, {cell.service, cell.peer}, now);
+  if (of == nullptr) return;
+  for (const stream::Example& example : cell.examples) {
+    std::deque<Examples::One>& kept = example.failed ? of->failed : of->slow;
+    kept.push_back({cell.second, cell.service, cell.operation, cell.instance, cell.kind, example});
+    if (kept.size() > Examples::kept) kept.pop_front();
+  }
+  of->last_second = std::max(of->last_second, cell.second);
+}
+
+void History::add_log(const stream::LogCell& cell, int64_t now) {
+  if (cell.second <= now - remembered_s || cell.second > now + 10) return;
+  LogTrack* of = room(logs, cell.service, now);
+  if (of == nullptr) return;
+  const bool warning = cell.severity >= warn_severity;
+  of->ring.at(cell.second).add({cell.count, warning ? cell.count : 0});
+  of->last_second = std::max(of->last_second, cell.second);
+  if (!cell.trace.empty() && cell.second >= of->trace_second + log_trace_s)
+    of->trace = cell.trace, of->trace_second = cell.second;
 }
 
 void History::add_to(Track& track, const stream::Cell& cell) {

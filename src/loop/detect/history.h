@@ -142,6 +142,29 @@ struct CallTrack {
   int64_t first_second = 0, last_second = 0, next_block = 0;
 };
 
+// Requests to look at, of a service's answers or of its calls to one peer.
+struct Examples {
+  static constexpr size_t kept = 32;  // of each kind: a few of each operation, and the newest
+  struct One {
+    int64_t second = 0;
+    std::string service, operation, instance;  // of the cell: operation of a call is the client span's name
+    uint8_t kind = 2;                          // OTLP span kind
+    stream::Example request;
+  };
+  std::deque<One> failed, slow;  // the oldest first
+  int64_t last_second = 0;
+};
+
+struct LogSums {               // of a service
+  double n = 0, warnings = 0;  // warnings and worse
+  void add(const LogSums& other) { n += other.n, warnings += other.warnings; }
+};
+struct LogTrack {
+  Ring<LogSums> ring;
+  std::string trace;  // of a warning that names one, not long before the newest
+  int64_t trace_second = 0, last_second = 0;
+};
+
 inline constexpr int64_t block_s = 10;
 inline constexpr int64_t learn_after_s = 30;  // a departure that starts now is noticed before it is learned
 
@@ -174,12 +197,17 @@ class History {
   std::map<EdgeKey, Track> edges;
   std::map<InstanceKey, Track> instances;
   std::map<CallKey, CallTrack> calls;
-  uint64_t refused = 0;  // tracks that found no room
+  // What links to telemetry are made of. Not saved: after a restart they come anew.
+  std::map<EdgeKey, Examples> examples;  // peer "": the service's own answers
+  std::map<std::string, LogTrack> logs;  // by service
+  uint64_t refused = 0;                  // tracks that found no room
 
  private:
   Arrivals arrivals_;
   void add_cell(const stream::Cell& cell, int64_t now);
   void add_call(const stream::Call& call, int64_t now);
+  void add_examples(const stream::Cell& cell, int64_t now);
+  void add_log(const stream::LogCell& cell, int64_t now);
   void add_to(Track& track, const stream::Cell& cell);
   static void learn(CallTrack& track, int64_t now, bool troubled);
   static void learn_block(Track& track, int64_t block, const stream::Sketch& ms);

@@ -5,9 +5,8 @@
 
 #include <fmt/format.h>
 
-#include "base/http_message.h"
-
 #include "loop/explain/explain.h"
+#include "loop/explain/links.h"
 #include "loop/explain/parts.h"
 
 namespace hs::loop {
@@ -28,6 +27,7 @@ constexpr double background = 1e-3;        // of every entity that is known: nev
 constexpr double operation_part = 0.8;     // of the service's own, when only one of its operations is ill
 constexpr double silent_odds = 4;          // one instance of several does not answer; of what its callers see
 constexpr double load_factor = 1.5;
+constexpr size_t clues_max = 6;  // of one cause
 constexpr double more_calls_factor = 1.5;
 
 std::string entity_of(const OperationKey& key) { return "operation:" + key.service + "/" + key.operation; }
@@ -37,21 +37,28 @@ class Ranking {
  public:
   Ranking(const Detector& detector, const Gathered& gathered, const std::vector<stream::RecentChange>& recent,
           int64_t now)
-      : history_(detector.history()), gathered_(gathered), recent_(recent), to_(now) {
+      : history_(detector.history()),
+        gathered_(gathered),
+        recent_(recent),
+        onset_(onset(gathered, now)),
+        from_(std::max(onset_, now - excess_window_s)),
+        to_(now),
+        links_(history_, gathered.symptoms, {onset_, now}) {
     for (const Symptom* s : detector.active())
       if (s->kind == SymptomKind::security) attacked_ = s->service;
-    onset_ = now;
-    for (const Symptom* s : gathered.symptoms) onset_ = std::min(onset_, s->started / nanos_per_s);
-    from_ = std::max(onset_, now - excess_window_s);
   }
   std::vector<Cause> causes();
 
  private:
+  static int64_t onset(const Gathered& gathered, int64_t now) {
+    for (const Symptom* s : gathered.symptoms) now = std::min(now, s->started / nanos_per_s);
+    return now;
+  }
   void consider(const Origin& origin, double share);
   void service_itself(const Origin& origin, double share);
   void tell_own(Cause& cause, const Origin& origin, const std::string& operation, double share);
   void peer_or_edge(const Origin& origin, double share);
-  void changes(const std::string& service, double share);
+  void changes(const Origin& origin, const std::string& service, double share);
   void load(const Origin& origin, double share);
   void callers(const Origin& origin, double share);
   void more_calls(const Origin& origin, double share);
@@ -65,18 +72,18 @@ class Ranking {
   void suspect(const Key& key, double score) {  // of nothing in particular
     if (!found_.contains(entity_of(key))) cause_of(key, "slow", score);
   }
-  void say(Cause& cause, std::string sentence) const;
+  void say(Cause& cause, std::string sentence, const About& about) const;
   void instance_is_silent(const Origin& origin, double share);
   std::vector<std::string> callers_of_peer(const std::string& peer, bool only_departed) const;
   bool is_attackers(const std::string& entry) const;
   double load_ratio(const std::string& service) const;
-  std::string link(const std::string& service) const;
 
   const History& history_;
   const Gathered& gathered_;
   const std::vector<stream::RecentChange>& recent_;
+  const int64_t onset_, from_, to_;
+  const Links links_;
   std::string attacked_;  // the service that an attack is going on at; "": none
-  int64_t onset_ = 0, from_ = 0, to_ = 0;
   std::map<std::string, std::pair<double, Cause>> found_;
 };
 
@@ -97,11 +104,6 @@ std::string kind_of(Starts starts) {
   }
 }
 
-std::string Ranking::link(const std::string& service) const {
-  return fmt::format("/v1/spans?service={}&start={}&end={}", http::url_encode(service), (onset_ - 5) * nanos_per_s,
-                     to_ * nanos_per_s);
-}
-
 Cause& Ranking::cause(const std::string& entity, const std::string& kind, double score, const std::string& service,
                       const std::string& peer) {
   auto& [sum, c] = found_[entity];
@@ -109,7 +111,6 @@ Cause& Ranking::cause(const std::string& entity, const std::string& kind, double
     c.entity = entity;
     c.service = service;
     c.peer = peer;
-    if (!service.empty()) c.links.push_back(link(service));
   }
   if (score >= sum || c.kind.empty()) c.kind = kind;
   sum += score;
@@ -128,8 +129,8 @@ Cause& Ranking::cause_of(const InstanceKey& key, const std::string& kind, double
   return c;
 }
 
-void Ranking::say(Cause& c, std::string sentence) const {
-  if (c.evidence.size() < 6) c.evidence.push_back(std::move(sentence));
+void Ranking::say(Cause& c, std::string sentence, const About& about) const {
+  if (c.evidence.size() < clues_max) c.evidence.push_back({std::move(sentence), links_.of(about)});
 }
 
 double Ranking::load_ratio(const std::string& service) const {
@@ -152,13 +153,13 @@ void Ranking::service_itself(const Origin& o, double share) {
     Cause& one = cause_of(OperationKey{o.service, operation}, kind_of(o.starts), share * operation_part);
     if (saturated) one.kind = "saturated";
     tell_own(one, o, operation, share);
-    say(one, fmt::format("the other operations of {} are well", o.service));
   }
   if (o.starts == Starts::silence) return;
   const std::string instance = instance_at_fault(history_, o.service, o.starts, {from_, to_});
   if (instance.empty()) return;
   Cause& one = cause_of(InstanceKey{o.service, instance}, kind_of(o.starts), share * instance_odds);
-  say(one, fmt::format("nearly all of it is on instance {} of {}", instance, o.service));
+  say(one, fmt::format("nearly all of it is on instance {} of {}", instance, o.service),
+      {o.starts, o.service, "", instance});
 }
 
 // What an operation ("": the whole service) does by itself that it does not usually do.
@@ -169,18 +170,26 @@ void Ranking::tell_own(Cause& c, const Origin& o, const std::string& operation, 
   const Sums& usual = found->second.usual.sums;
   const int percent = static_cast<int>(share * 100);
   const std::string who = operation.empty() ? o.service : o.service + " " + operation;
+  const std::string others = operation.empty() ? "" : "; its other operations are well";
+  const About about{o.starts, o.service, operation};
   if (o.starts == Starts::own_time)
     say(c,
-        fmt::format("{} % of the excess is {}'s own time: {:.1f} ms a request instead of {:.1f}, its calls not counted",
-                    percent, who, now.per_request(now.self_ms), usual.per_request(usual.self_ms)));
+        fmt::format(
+            "{} % of the excess is {}'s own time: {:.1f} ms a request instead of {:.1f}, its calls not counted{}",
+            percent, who, now.per_request(now.self_ms), usual.per_request(usual.self_ms), others),
+        about);
   if (o.starts == Starts::own_errors)
     say(c,
         fmt::format(
-            "{} % of the excess are errors of {} without a failed call: {:.1f} % of its requests instead of {:.1f} %",
-            percent, who, 100 * now.per_request(now.own_errors), 100 * usual.per_request(usual.own_errors)));
+            "{} % of the excess are errors of {} without a failed call: {:.1f} % of its requests instead of {:.1f} %{}",
+            percent, who, 100 * now.per_request(now.own_errors), 100 * usual.per_request(usual.own_errors), others),
+        about);
   if (o.starts == Starts::silence)
-    say(c, fmt::format("{} is called and does not answer: {:.1f} answers a second instead of {:.1f}", who,
-                       now.n / static_cast<double>(to_ - from_ + 1), found->second.usual.rate()));
+    say(c,
+        fmt::format("{} is called and does not answer: {:.1f} answers a second instead of {:.1f}{}", who,
+                    now.n / static_cast<double>(to_ - from_ + 1), found->second.usual.rate(),
+                    operation.empty() ? "" : "; its other operations answer"),
+        about);
 }
 
 // Calls that fail or wait on the way to a service of which one instance does not answer: they went there.
@@ -188,7 +197,8 @@ void Ranking::instance_is_silent(const Origin& o, double share) {
   const std::string instance = silent_instance(history_, o.peer, {from_, to_});
   if (instance.empty()) return;
   Cause& c = cause_of(InstanceKey{o.peer, instance}, "down", share * silent_odds);
-  say(c, fmt::format("instance {} of {} answers no more, and others of it do", instance, o.peer));
+  say(c, fmt::format("instance {} of {} answers no more, and others of it do", instance, o.peer),
+      {Starts::silence, o.peer, "", instance});
 }
 
 // Callers whose calls to a peer without spans have departed (or all of them).
@@ -219,10 +229,13 @@ void Ranking::peer_or_edge(const Origin& o, double share) {
                            100 * now.per_request(now.errors), 100 * usual.per_request(usual.errors));
   }
   const std::string name = "edge:" + o.service + "->" + o.peer;
+  const About about{o.starts, o.service, "", "", o.peer};
   if (!peer) {
     Cause& c = cause(name, kind, share, o.service, o.peer);
-    say(c, sentence + (o.starts == Starts::edge_time ? "; the callee's answers do not explain it"
-                                                     : "; the callee knows nothing of it"));
+    say(c,
+        sentence + (o.starts == Starts::edge_time ? "; the callee's answers do not explain it"
+                                                  : "; the callee knows nothing of it"),
+        about);
     cause("service:" + o.peer, kind, share * 0.25, o.peer);
     instance_is_silent(o, share);
     return;
@@ -233,19 +246,18 @@ void Ranking::peer_or_edge(const Origin& o, double share) {
                          : departed >= 2 ? 0.9 * static_cast<double>(departed) / static_cast<double>(all)
                                          : 0.15;
   Cause& whole = cause("peer:" + o.peer, kind, share * of_peer, "", o.peer);
-  say(whole, sentence);
-  if (all > 1) say(whole, fmt::format("{} of its {} callers see it", departed, all));
-  say(cause(name, kind, share * (1 - of_peer), o.service, o.peer), sentence);
+  say(whole, all > 1 ? fmt::format("{}; {} of its {} callers see it", sentence, departed, all) : sentence, about);
+  say(cause(name, kind, share * (1 - of_peer), o.service, o.peer), sentence, about);
 }
 
 void Ranking::more_calls(const Origin& o, double share) {
-  Cause& c = cause("service:" + o.service, "load", share * 0.7, o.service, o.peer);
-  say(c, fmt::format("{} calls {} more often for each request than usual", o.service, o.peer));
-  Cause& edge = cause("edge:" + o.service + "->" + o.peer, "retries", share * 0.5, o.service, o.peer);
-  say(edge, fmt::format("{} calls {} more often for each request than usual", o.service, o.peer));
+  const std::string sentence = fmt::format("{} calls {} more often for each request than usual", o.service, o.peer);
+  const About about{Starts::more_calls, o.service, "", "", o.peer};
+  say(cause("service:" + o.service, "load", share * 0.7, o.service, o.peer), sentence, about);
+  say(cause("edge:" + o.service + "->" + o.peer, "retries", share * 0.5, o.service, o.peer), sentence, about);
 }
 
-void Ranking::changes(const std::string& service, double share) {
+void Ranking::changes(const Origin& o, const std::string& service, double share) {
   for (const stream::RecentChange& change : recent_) {
     if (change.service != service || change.second > onset_ + 3 || onset_ - change.second > change_reach_s) continue;
     const double gap = static_cast<double>(std::max<int64_t>(0, onset_ - change.second));
@@ -253,7 +265,8 @@ void Ranking::changes(const std::string& service, double share) {
     const std::string what = change.kind == "knob" ? change.kind + " " + change.detail : change.kind + " " + service;
     Cause& c = cause("change:" + what, "change", share * odds, service);
     c.change = change.detail;
-    say(c, fmt::format("{} of {} ({}) {:.0f} s before it began", change.kind, service, change.detail, gap));
+    say(c, fmt::format("{} of {} ({}) {:.0f} s before it began", change.kind, service, change.detail, gap),
+        {kind_of(o.starts) == "slow" ? Starts::own_time : Starts::own_errors, service});
   }
 }
 
@@ -274,12 +287,15 @@ void Ranking::load(const Origin& o, double share) {
   const double ratio = load_ratio(entry);
   if (is_attackers(entry)) {
     Cause& attack = cause("attack:" + attacked_, "security", share * load_odds, attacked_);
-    say(attack, fmt::format("what {} receives beyond its usual requests is what {} denies", entry, attacked_));
+    say(attack, fmt::format("what {} receives beyond its usual requests is what {} denies", entry, attacked_),
+        {Starts::denied, attacked_});
     return;
   }
   Cause& c = cause("load:" + entry, "load", share * load_odds * std::min(2.0, ratio / load_factor), entry);
-  say(c, fmt::format("{} receives {:.1f} times its usual requests, and {} gets {:.1f} times", entry, ratio, o.service,
-                     load_ratio(o.service)));
+  say(c,
+      fmt::format("{} receives {:.1f} times its usual requests, and {} gets {:.1f} times", entry, ratio, o.service,
+                  load_ratio(o.service)),
+      {Starts::more_calls, entry});
 }
 
 // Is the surge at an entry made of the requests that an attacked service denies?
@@ -302,8 +318,10 @@ void Ranking::callers(const Origin& o, double share) {
       if (load_ratio(key.service) > load_factor) continue;
       Cause& c = cause("edge:" + key.service + "->" + o.service, "retries",
                        share * retries_odds * (1 - out.usual_n / out.n), key.service, o.service);
-      say(c, fmt::format("{} {} calls {} {:.1f} times a request instead of {:.1f}", key.service, key.operation,
-                         o.service, out.n, out.usual_n));
+      say(c,
+          fmt::format("{} {} calls {} {:.1f} times a request instead of {:.1f}", key.service, key.operation, o.service,
+                      out.n, out.usual_n),
+          {Starts::more_calls, key.service, "", "", o.service});
     }
   }
 }
@@ -314,7 +332,8 @@ void Ranking::attack(const std::string& service) {
   for (const auto& [origin, share] : gathered_.blame)
     if (origin.service == service || load_ratio(origin.service) >= load_factor) explained += share;
   Cause& c = cause("attack:" + service, "security", attack_odds * explained, service);
-  say(c, fmt::format("requests to {} are denied, from many addresses at once, and its log says so, too", service));
+  say(c, fmt::format("requests to {} are denied, from many addresses at once, and its log says so, too", service),
+      {Starts::denied, service});
 }
 
 void Ranking::consider(const Origin& o, double share) {
@@ -330,15 +349,15 @@ void Ranking::consider(const Origin& o, double share) {
     case Starts::peer_errors:
     case Starts::peer_time:
       peer_or_edge(o, share);
-      changes(o.service, share * change_of_caller);
-      changes(o.peer, share * 0.5);
+      changes(o, o.service, share * change_of_caller);
+      changes(o, o.peer, share * 0.5);
       return;
     default:
       service_itself(o, share);
       load(o, share);
       callers(o, share);
   }
-  changes(o.service, share);
+  changes(o, o.service, share);
 }
 
 // Everything else that is known stays a candidate, with next to no probability.

@@ -66,7 +66,7 @@ TEST(Parts, an_operation_that_fails_alone_is_named_and_its_service_follows) {
   EXPECT_EQ(causes[0].kind, "errors");
   EXPECT_EQ(causes[1].entity, "service:shop");
   EXPECT_GT(causes[0].probability + causes[1].probability, 0.95);
-  EXPECT_NE(causes[0].evidence.at(0).find("shop buy"), std::string::npos) << causes[0].evidence[0];
+  EXPECT_NE(causes[0].evidence.at(0).says.find("shop buy"), std::string::npos) << causes[0].evidence[0].says;
 }
 
 TEST(Parts, an_operation_that_is_slow_alone_is_named) {

@@ -49,6 +49,16 @@ Symptom symptom_from(const json& from) {
   return s;
 }
 
+// Of an older state file a clue is its sentence alone.
+Clue clue_from(const json& from) {
+  Clue c;
+  c.says = from.is_string() ? from.get<std::string>() : field(from, "says", std::string());
+  for (const json& link : list(from, "links"))
+    c.links.push_back(
+        {field(link, "kind", std::string()), field(link, "what", std::string()), field(link, "url", std::string())});
+  return c;
+}
+
 Cause cause_from(const json& from) {
   Cause c;
   c.entity = field(from, "entity", std::string());
@@ -59,8 +69,7 @@ Cause cause_from(const json& from) {
   c.instance = field(from, "instance", std::string());
   c.peer = field(from, "peer", std::string());
   c.change = field(from, "change", std::string());
-  c.evidence = texts_from(from, "evidence");
-  c.links = texts_from(from, "links");
+  for (const json& clue : list(from, "evidence")) c.evidence.push_back(clue_from(clue));
   return c;
 }
 
@@ -99,10 +108,15 @@ json to_json(const Symptom& s) {
 }
 
 json to_json(const Cause& c) {
+  json evidence = json::array();
+  for (const Clue& clue : c.evidence) {
+    json links = json::array();
+    for (const Link& link : clue.links) links.push_back({{"kind", link.kind}, {"what", link.what}, {"url", link.url}});
+    evidence.push_back({{"says", clue.says}, {"links", std::move(links)}});
+  }
   return {{"entity", c.entity},   {"kind", c.kind},           {"probability", c.probability},
           {"service", c.service}, {"operation", c.operation}, {"instance", c.instance},
-          {"peer", c.peer},       {"change", c.change},       {"evidence", c.evidence},
-          {"links", c.links}};
+          {"peer", c.peer},       {"change", c.change},       {"evidence", std::move(evidence)}};
 }
 
 json summary(const Incident& i) {

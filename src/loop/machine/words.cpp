@@ -51,8 +51,7 @@ std::string explained(const json& is, std::string_view how) {
     if (told > 1) continue;
     size_t said = 0;
     for (const json& because : list(cause, "evidence"))
-      if (because.is_string() && said++ < evidence_told)
-        out += (said == 1 ? ", because " : ", ") + because.get<std::string>();
+      if (said++ < evidence_told) out += (said == 1 ? ", because " : ", ") + text(because, "says");
   }
   return out;
 }

@@ -68,7 +68,7 @@ TEST(Words, AnIncidentIsToldFromItsStart) {
                    {"causes", json::array({{{"entity", "service:pay"},
                                             {"kind", "errors"},
                                             {"probability", 0.9},
-                                            {"evidence", json::array({"its own spans fail"})}}})}};
+                                            {"evidence", json::array({{{"says", "its own spans fail"}}})}}})}};
   EXPECT_EQ(words_of("incident", {{"news", "opened"}, {"is", is}}),
             "detected 2.5 s after its start at 2026-01-02T03:04:05Z: front fails");
   EXPECT_EQ(words_of("incident", {{"news", "explained"}, {"is", is}}),

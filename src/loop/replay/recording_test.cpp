@@ -28,7 +28,9 @@ stream::Frame frame() {
   cell.peer = "db", cell.credential = "c", cell.count = 0.1 + 0.2,
   cell.self_ms = std::numeric_limits<double>::denorm_min();
   for (int i = 0; i < 50; ++i) cell.duration_ms.add(0.1 * i, 1.0 / 3);
+  cell.examples = {{.trace = "0af7651916cd43dd8448eb211c80319c", .failed = true, .duration_ms = 31.5}};
   f.cells = {cell, {}};
+  f.logs = {{.second = 7, .service = "pay", .severity = 17, .count = 2, .trace = "0af7651916cd43dd8448eb211c80319c"}};
   f.outcomes = {{.second = 7, .trace = UINT64_MAX, .unit = 1, .knob = "k", .revision = -5, .error = true}};
   f.kpis = {{.second = 1, .name = "orders", .numerator = 3}};
   f.changes = {{.second = 2, .service = "pay", .kind = "deploy", .detail = "v2"}};
@@ -49,6 +51,9 @@ TEST(Recording, AFrameComesBackToTheLastBit) {
   EXPECT_EQ(back.cells[0].self_ms, f.cells[0].self_ms);
   EXPECT_EQ(back.cells[0].duration_ms.count(), f.cells[0].duration_ms.count());
   EXPECT_EQ(back.cells[0].duration_ms.quantile(0.9), f.cells[0].duration_ms.quantile(0.9));
+  EXPECT_EQ(back.cells[0].examples.at(0).trace, f.cells[0].examples[0].trace);
+  EXPECT_TRUE(back.cells[0].examples[0].failed);
+  EXPECT_EQ(back.logs.at(0).trace, f.logs[0].trace);
   EXPECT_EQ(back.outcomes[0].trace, UINT64_MAX);
   EXPECT_EQ(back.outcomes[0].revision, -5);
   EXPECT_TRUE(back.outcomes[0].error);
