@@ -41,6 +41,13 @@ std::string detected(const json& is) {
   return out;
 }
 
+// A request to begin with.
+std::string example(const json& clue) {
+  for (const json& link : list(clue, "links"))
+    if (text(link, "kind") == "trace") return fmt::format(" (see {})", text(link, "url"));
+  return "";
+}
+
 std::string explained(const json& is, std::string_view how) {
   std::string out(how);
   size_t told = 0;
@@ -51,7 +58,7 @@ std::string explained(const json& is, std::string_view how) {
     if (told > 1) continue;
     size_t said = 0;
     for (const json& because : list(cause, "evidence"))
-      if (said++ < evidence_told) out += (said == 1 ? ", because " : ", ") + text(because, "says");
+      if (said++ < evidence_told) out += (said == 1 ? ", because " : ", ") + text(because, "says") + example(because);
   }
   return out;
 }

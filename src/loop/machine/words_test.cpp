@@ -61,18 +61,21 @@ TEST(Words, AVerdictShowsItsEvidence) {
 }
 
 TEST(Words, AnIncidentIsToldFromItsStart) {
-  const json is = {{"started", "2026-01-02T03:04:05Z"},
-                   {"started_ns", 1'000'000'000},
-                   {"detected_ns", 3'500'000'000},
-                   {"symptoms", json::array({{{"evidence", "front fails"}}})},
-                   {"causes", json::array({{{"entity", "service:pay"},
-                                            {"kind", "errors"},
-                                            {"probability", 0.9},
-                                            {"evidence", json::array({{{"says", "its own spans fail"}}})}}})}};
+  const json links =
+      json::array({{{"kind", "spans"}, {"url", "/v1/spans"}}, {{"kind", "trace"}, {"url", "/v1/traces/a1"}}});
+  const json is = {
+      {"started", "2026-01-02T03:04:05Z"},
+      {"started_ns", 1'000'000'000},
+      {"detected_ns", 3'500'000'000},
+      {"symptoms", json::array({{{"evidence", "front fails"}}})},
+      {"causes", json::array({{{"entity", "service:pay"},
+                               {"kind", "errors"},
+                               {"probability", 0.9},
+                               {"evidence", json::array({{{"says", "its own spans fail"}, {"links", links}}})}}})}};
   EXPECT_EQ(words_of("incident", {{"news", "opened"}, {"is", is}}),
             "detected 2.5 s after its start at 2026-01-02T03:04:05Z: front fails");
   EXPECT_EQ(words_of("incident", {{"news", "explained"}, {"is", is}}),
-            "explained: service:pay (errors, 90 %), because its own spans fail");
+            "explained: service:pay (errors, 90 %), because its own spans fail (see /v1/traces/a1)");
   EXPECT_EQ(words_of("incident", {{"news", "merged"}, {"into", "inc-1-1"}}), "turned out to be part of inc-1-1");
 }
 
