@@ -5,9 +5,7 @@ import time
 import pytest
 
 from console_page import CHROMIUM, StandIn, dom, hrefs, words
-from harness import Homeostat, wait_for
-from ill_operation import CONFIG as ILL_CONFIG
-from ill_operation import SETTINGS, IllOperation
+from harness import Homeostat
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; Debian's package is chromium")
 
@@ -139,43 +137,3 @@ def test_the_real_page_against_the_real_api(tmp_path):
         assert "<title>Homeostat</title>" in page and "<img" not in page[page.index("<body>"):]
         knobs = homeostat.get("/v1/knobs")[1]["knobs"]
         assert "None declared" in words(page, "knobs") or knobs
-
-
-def test_a_real_incident_is_shown_as_the_api_tells_it(tmp_path):
-    """An explained incident with its links, a change that was tried, and the KPIs afterwards."""
-    config = tmp_path / "config.yaml"
-    config.write_text(ILL_CONFIG)
-    with Homeostat(config=config, settings=SETTINGS) as h, IllOperation(h, rate_per_s=14) as app:
-        app.wait_exported(500)
-        app.error_share.update(primary=0.5, backup=0.5)
-
-        wait_for("a change", lambda: h.get("/v1/changes")[1]["changes"])
-        incident, change = h.get("/v1/incidents")[1]["incidents"][0], h.get("/v1/changes")[1]["changes"][-1]
-        page = dom(h.url("http", "/"))
-        shown = words(page, "incidents")
-        cause = incident["causes"][0]
-        for part in (incident["id"], cause["entity"], cause["kind"], f"{incident['service']} · {incident['kind']}"):
-            assert part in shown, (part, shown)
-        links = hrefs(page, "incidents")
-        for link in cause["evidence"][0]["links"]:
-            if link["kind"] in ("trace", "logs") and link["what"]:
-                continue  # one of many requests: it may be another by now
-            assert link["url"].split("&start=")[0] in {url.split("&start=")[0] for url in links}, (link, links)
-        for url in links:
-            assert h.get(url)[0] == 200, url
-        shown = words(page, "changes")
-        assert f"{change['knob']} {change['from']} → {change['to']}" in shown and change["id"] in shown, shown
-        app.error_share.update(primary=0, backup=0)
-        wait_for("a restored incident", lambda: all(i["restored"] for i in h.get("/v1/incidents")[1]["incidents"]))
-        kpis = h.get("/v1/kpis")[1]["natural"]
-        page = dom(h.url("http", "/"))
-        for name in ("time_to_detect", "time_to_restore"):
-            assert f"n {kpis[name]['n']}" in words(page, "kpis")
-            assert seconds(kpis[name]["p50"]) in words(page, "kpis"), (kpis[name], words(page, "kpis"))
-            assert f"{seconds(kpis[name]['p50'])} median of {kpis[name]['n']}" in words(page, "tiles")
-        assert "Nothing is wrong." in words(page, "incidents")
-
-
-def seconds(value):
-    """As the page words a time below 100 s."""
-    return f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
