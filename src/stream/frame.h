@@ -39,6 +39,8 @@ struct Cell {
   double own_errors = 0;               // server/consumer: errors of spans inside which no call failed
   double denied = 0;                   // answered 401 or 403 (gRPC 7, 16): not errors of the server, a sign of abuse
   double limited = 0;                  // answered 429 (gRPC 8)
+  double regular = 0;                  // of those who were well served there before (regulars.h) ...
+  double regular_limited = 0;          // ... and turned away now
   double self_ms = 0, waiting_ms = 0;  // sums: own work against time inside client spans. A correction for a call
                                        // that arrived after its caller moves time from self to waiting
   uint32_t spans = 0;                  // how many spans were seen: what the weighted count rests on
@@ -81,6 +83,7 @@ struct Outcome {
   bool entry = false;                        // the span has no traced parent: the request as its sender saw it
   bool message = false;                      // of a consumer: nobody waits for it
   bool error = false, denied = false, limited = false;  // as in Cell
+  bool regular = false;                                 // of one who was well served there before
   UnixNanos started = 0;  // of the span: requests begun before a change prove nothing about it
   double duration_ms = 0;
   double weight = 1;

@@ -25,7 +25,7 @@ struct Answered {  // a server or consumer span ended
   int64_t second = 0;
   UnixNanos started = 0;
   double duration_ms = 0, weight = 1;
-  bool root = false, error = false, denied = false, limited = false;
+  bool root = false, error = false, denied = false, limited = false, regular = false;
 };
 struct Joined {
   uint64_t trace = 0;

@@ -212,10 +212,15 @@ void Stream::State::add_answer(const model::Batch& batch, size_t row, const Arri
   answered.error = span.ending.error;
   answered.denied = span.ending.denied;
   answered.limited = span.ending.limited;
+  const uint64_t place = mix(span.service, operation);
+  const std::string_view subject = span.facts.subject;
+  answered.regular = !subject.empty() && regulars.see(place, hash64(subject), span.ending, received);
   if (id != no_series) outcomes.add(span.trace, answered);
   Growing* at = count(span, id);
   if (at == nullptr) return;
   exemplify(*at, batch, row, span);
+  if (answered.regular) at->cell.regular += span.weight;
+  if (answered.regular && span.ending.limited) at->cell.regular_limited += span.weight;
   if (span.ending.error && !inside.failed) at->cell.own_errors += span.weight;
   at->cell.waiting_ms += inside.waiting_ms * span.weight;
   at->cell.self_ms += std::max(0.0, span.duration_ms - inside.waiting_ms) * span.weight;

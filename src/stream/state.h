@@ -16,6 +16,7 @@
 #include "stream/names.h"
 #include "stream/outcomes.h"
 #include "stream/peers.h"
+#include "stream/regulars.h"
 #include "stream/stream.h"
 #include "stream/subjects.h"
 #include "stream/templates.h"
@@ -101,6 +102,7 @@ struct Stream::State {
   Joins joins;
   Outcomes outcomes;
   Peers peers;
+  Regulars regulars;
   Templates templates;
   Changes changes;
 

@@ -105,6 +105,7 @@ void Stream::State::tick_outcomes(Frame& frame) {
     o.error = j.answered.error;
     o.denied = j.answered.denied;
     o.limited = j.answered.limited;
+    o.regular = j.answered.regular;
     o.started = j.answered.started;
     o.duration_ms = j.answered.duration_ms;
     o.weight = j.answered.weight;
@@ -143,6 +144,7 @@ void Stream::State::forget_everything() {
   joins.clear();
   outcomes.clear();
   peers.clear();
+  regulars.clear();
   templates.clear();
   series_ids.clear();
   series.clear();

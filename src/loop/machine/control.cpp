@@ -284,6 +284,7 @@ void Control::conclude(Trial& trial, Verdict verdict, Actions& out) {
     holds_.emplace_back(trial.knob(), everywhere(change), trial.goal(), verdict, held_back, policy_, now_);
     const std::string& kind = trial.cause_kind();
     holds_.back().set_cause_kind(kind);
+    holds_.back().set_guards(trial.guards());
     if (kind == "load" || kind == "saturated") holds_.back().wait_for_calm(trial.usual_per_s());
     notes_.push_back({Note::Kind::verified, change.incident, change.id});
     return;

@@ -29,6 +29,8 @@ constexpr double well_min = 0.02;
 constexpr int64_t useless_s = 10, useless_after_ms = 15'000;
 constexpr int64_t looked_away_ms = 5'000;  // between two frames: a restart, or a process that was stopped
 constexpr double useless_n_min = 30, useless_ratio = 0.7;
+constexpr int64_t guard_settle_s = 4;  // requests of the time before end, KPIs follow
+constexpr int64_t guarded_s = 60;
 constexpr double crowd_factor = 1.5;
 constexpr double owed_share = 0.4;      // of what an objective allows: more may not fail to those who are held back
 constexpr double hold_back_min = 0.01;  // fewer tell nothing within an hour
@@ -141,16 +143,29 @@ Hold::Out Hold::on_frame(const stream::Frame& frame, const View& view, bool may_
   bool stuck = phase_ == Phase::asked && view.now - probe_since_ > policy_.receipt_ms * nanos_per_ms;
   if (stuck) return end_probe(view, "the actuator did not answer", false);
   bool watched = phase_ == Phase::quiet || phase_ == Phase::held_back;
-  if (watched && benefit_gone(view)) {
-    Out out = phase_ == Phase::held_back ? end_probe(view, "over", false) : Out{};
-    out.actions.push_back(Revert{change_.id, knob_.key, "it does not help any more"});
-    return {std::move(out.actions), End::useless, "the objective is as bad as before"};
-  }
+  if (watched && benefit_gone(view))
+    return take_back(view, End::useless, "it does not help any more", "the objective is as bad as before");
+  if (watched && may_probe)
+    if (const auto why = broken_since(view)) return take_back(view, End::harmful, *why, *why);
   if (phase_ == Phase::held_back) return watch_held_back(frame, view);
   if (phase_ == Phase::releasing) return isolated_ ? watch_release(frame, view) : watch_shared_release(view);
   if (phase_ == Phase::quiet && may_probe && view.now >= next_probe_ && !(is_crowded(view) && !isolated_))
     return start_probe(view, isolated_ ? held_back_share(view) : 1);
   return {};
+}
+
+Hold::Out Hold::take_back(const View& view, End end, std::string reason, std::string why) {
+  Out out = phase_ == Phase::held_back ? end_probe(view, "over", false) : Out{};
+  out.actions.push_back(Revert{change_.id, knob_.key, std::move(reason)});
+  return {std::move(out.actions), end, std::move(why)};
+}
+
+// An objective or a KPI that was well when the change began and is broken now that it is in force for everybody. Later
+// than guarded_s it is somebody else's doing.
+std::optional<std::string> Hold::broken_since(const View& view) const {
+  const int64_t from = since_ / nanos_per_s + guard_settle_s, to = view.history->last_second();
+  if (to <= from || to - from > guarded_s + guards_.delay_s()) return std::nullopt;
+  return guards_.harm(goal_, *view.history, view.of(goal_), {.from = from, .to = to, .repaired = true});
 }
 
 // Log odds that those with the old value are as well as if there were no fault, against as ill as in the trial.
@@ -191,9 +206,7 @@ Hold::Out Hold::watch_held_back(const stream::Frame& frame, const View& view) {
   if (looks_->due(c.bad_effective) && c.log_e_better >= looks_->threshold(c.bad_effective)) {
     std::string why =
         fmt::format("those held back fare better: {} bad against {}", percent(c.treated_rate), percent(c.control_rate));
-    Out out = end_probe(view, "over", false);
-    out.actions.push_back(Revert{change_.id, knob_.key, why});
-    return {std::move(out.actions), End::harmful, why};
+    return take_back(view, End::harmful, why, why);
   }
   double gone = gone_log_odds();
   bool old = view.now - epoch_since_ > epoch_of_ms() * nanos_per_ms;
@@ -206,11 +219,9 @@ Hold::Out Hold::watch_held_back(const stream::Frame& frame, const View& view) {
       return ask_share(view, share, "hold-back: fewer units again, the fault is still there");
   bool ill_again = c.control_units >= 30 && c.control_rate > useless_ratio * verdict_.control && c.log_e_worse < -1 &&
                    c.treated_units >= gone_units_min;
-  if (ill_again) {
-    Out out = end_probe(view, "over", false);
-    out.actions.push_back(Revert{change_.id, knob_.key, "it does not help any more"});
-    return {std::move(out.actions), End::useless, "those with the change fare as badly as those without"};
-  }
+  if (ill_again)
+    return take_back(view, End::useless, "it does not help any more",
+                     "those with the change fare as badly as those without");
   if (gone <= still_there_log_odds || old) new_epoch(view.now);
   return {};
 }
@@ -228,9 +239,7 @@ Hold::Out Hold::watch_release(const stream::Frame& frame, const View& view) {
 }
 
 std::vector<Block> Hold::lately(const View& view, int64_t from, int64_t to) const {
-  static const Latest none;
-  auto found = view.latest->find(goal_.series);
-  return blocks_of(goal_, *view.history, found == view.latest->end() ? none : found->second, from, to);
+  return blocks_of(goal_, *view.history, view.of(goal_), from, to);
 }
 
 Hold::Out Hold::watch_shared_release(const View& view) {
@@ -263,17 +272,12 @@ bool Hold::benefit_gone(const View& view) const {
 }
 
 nlohmann::json Hold::snapshot() const {
-  return {{"change", to_json(change_)},
-          {"goal", to_json(goal_)},
-          {"verdict", to_json(verdict_)},
-          {"isolated", isolated_},
-          {"promoted", promoted_},
-          {"since", since_},
-          {"next_probe", next_probe_},
-          {"wait_ms", wait_ms_},
-          {"cause_kind", cause_kind_},
-          {"usual_per_s", usual_per_s_},
-          {"probe", phase_ == Phase::quiet ? "" : probe_.id}};
+  return {{"change", to_json(change_)},   {"goal", to_json(goal_)},
+          {"verdict", to_json(verdict_)}, {"isolated", isolated_},
+          {"promoted", promoted_},        {"since", since_},
+          {"next_probe", next_probe_},    {"wait_ms", wait_ms_},
+          {"cause_kind", cause_kind_},    {"usual_per_s", usual_per_s_},
+          {"guards", guards_.snapshot()}, {"probe", phase_ == Phase::quiet ? "" : probe_.id}};
 }
 
 Result<Hold> Hold::restore(const nlohmann::json& from, const config::Declarations& declarations, const Policy& policy) {
@@ -288,6 +292,7 @@ Result<Hold> Hold::restore(const nlohmann::json& from, const config::Declaration
     hold.wait_ms_ = field(from, "wait_ms", policy.hold_ms);
     hold.cause_kind_ = field(from, "cause_kind", std::string());
     hold.usual_per_s_ = field(from, "usual_per_s", 0.0);
+    hold.guards_ = StateGuards::restore(field(from, "guards", nlohmann::json::object()), declarations);
     return hold;
   }
   return fail(Code::not_found, fmt::format("knob {} is not declared any more", change.knob));

@@ -38,6 +38,7 @@ class Hold {
   void wait_for_calm(double usual_per_s) { usual_per_s_ = usual_per_s; }
   void set_cause_kind(std::string kind) { cause_kind_ = std::move(kind); }  // what was repaired, for what is learned
   const std::string& cause_kind() const { return cause_kind_; }
+  void set_guards(StateGuards guards) { guards_ = std::move(guards); }  // of the trial
   // Ends the probe, because another change wants its place.
   std::vector<Action> yield_place(const View& view);
 
@@ -70,6 +71,8 @@ class Hold {
   Out watch_release(const stream::Frame& frame, const View& view);
   Out watch_shared_release(const View& view);
   Out release(const View& view, std::string why);
+  Out take_back(const View& view, End end, std::string reason, std::string why);
+  std::optional<std::string> broken_since(const View& view) const;
   void new_epoch(UnixNanos at);
   double gone_log_odds() const;
   bool benefit_gone(const View& view) const;
@@ -90,6 +93,7 @@ class Hold {
   int64_t wait_ms_;
   double usual_per_s_ = 0;
   std::string cause_kind_;
+  StateGuards guards_;
   std::optional<Arms> arms_;  // treated: those who have the old value again
   std::optional<Looks> looks_;
 };

@@ -20,6 +20,12 @@ constexpr uint64_t claims_min = 20;  // requests before "who reports the candida
 
 }  // namespace
 
+const Latest& View::of(const Goal& goal) const {
+  static const Latest none;
+  auto found = latest->find(goal.series);
+  return found == latest->end() ? none : found->second;
+}
+
 Trial::Trial(config::Knob knob, Change change, Goal goal, bool ramp, const Policy& policy)
     : knob_(std::move(knob)), change_(std::move(change)), goal_(std::move(goal)), policy_(policy), isolated_(!ramp) {
   policy_.ramp.first_look = policy.sabotage.first_look;
@@ -56,8 +62,9 @@ Trial::Out Trial::begin(const View& view) {
   wait_for_telemetry(*view.history);
   int64_t onset = goal_.started / nanos_per_s;
   for (const auto& b : blocks_of(goal_, *view.history, {}, onset - usual_s, onset)) usual_per_s_ += b.n / usual_s;
+  guards_ = StateGuards(goal_, view.now, *view.history, view.of(goal_), *view.declarations);
   const bool one_first = !plan_.treated.empty();
-  if (!isolated_) ramp_.emplace(goal_, policy_.ramp, view.now, *view.history, *view.declarations);
+  if (!isolated_) ramp_.emplace(goal_, policy_.ramp, view.now, *view.history, view.of(goal_), *view.declarations);
   if (one_first) change_.instance = plan_.treated;
   if (one_first) return ask(view, plan_.share(), Phase::asked);
   if (isolated_) return ask(view, exposure_for(view), Phase::asked);
@@ -87,16 +94,19 @@ Canary Trial::make_canary(const Receipt& receipt, const View& view) const {
   setup.swapped = policy_.sabotage.swapped_arms;
   int64_t onset = goal_.started / nanos_per_s;
   SpeedLimits speed(*view.history, *view.declarations, onset - 90, onset - 3);
-  setup.bad = [goal = goal_, speed = std::move(speed)](const stream::Outcome& o, Aspect m) {
+  const bool attack = goal_.measure == "security";  // then it is mostly the attacker who is turned away
+  setup.bad = [goal = goal_, attack, speed = std::move(speed)](const stream::Outcome& o, Aspect m) {
     if (m == objective) return goal.judge(o);
     if (!o.entry) return -1;
-    bool failed = o.error || o.limited;
+    bool failed = o.error || (o.limited && (!attack || o.regular));
     if (m == errors_guard) return failed ? 1 : 0;
     // What fails at once is not fast: an answer that comes late at last is no harm beside it.
     double limit = speed.ms(o.service, o.operation);
     return limit <= 0 ? -1 : failed || o.duration_ms > limit ? 1 : 0;
   };
-  return Canary(std::move(setup), limits(), goal_.healthy, carried_);
+  Canary canary(std::move(setup), limits(), goal_.healthy, carried_);
+  canary.guard(*view.declarations, attack);
+  return canary;
 }
 
 CanaryLimits Trial::limits() const {
@@ -180,9 +190,17 @@ bool Trial::is_over(const View& view) const {
   return all.n >= well_again_n_min && all.share() <= goal_.healthy * (1 - change_.exposure);
 }
 
+// KPIs have no arms: they are compared with what they were when the change began.
+std::optional<Verdict> Trial::guarded(std::optional<Verdict> judged, const View& view) const {
+  if (judged && judged->kind != VerdictKind::pass) return judged;
+  const int64_t from = canary_->arms().setup().start / nanos_per_s + 1;
+  auto why = guards_.kpi_harm(goal_, *view.history, view.of(goal_), {from, view.history->last_second()});
+  return why ? canary_->fail(std::move(*why)) : judged;
+}
+
 Trial::Out Trial::step_canary(const stream::Frame& frame, const View& view) {
   canary_->add(frame);
-  auto judged = canary_->judge(view.now);
+  auto judged = guarded(canary_->judge(view.now), view);
   if (!judged && is_over(view)) {
     judged = verdict(VerdictKind::inconclusive, "the requests are well again, also those that do not read the knob");
     judged->evidence = Evidence::restored_only;
@@ -204,7 +222,7 @@ Trial::Out Trial::step_canary(const stream::Frame& frame, const View& view) {
 
 Trial::Out Trial::step_veto(const stream::Frame& frame, const View& view) {
   canary_->add(frame);
-  auto v = canary_->judge(view.now);
+  auto v = guarded(canary_->judge(view.now), view);
   if (v && (v->kind == VerdictKind::fail || v->kind == VerdictKind::mismatch)) {
     v->change = change_.id;
     return {{}, v};
@@ -255,9 +273,7 @@ Trial::Out Trial::step_full(const stream::Frame& frame, const View& view) {
     if (!adopted_ && claims_->claims().treated > 0) adopted_ = true, listen(view.now);
     if (auto v = unread(view)) return {{}, v};
   }
-  static const Latest none;
-  auto found = view.latest->find(goal_.series);
-  auto step = ramp_->step(*view.history, found == view.latest->end() ? none : found->second, view.now);
+  auto step = ramp_->step(*view.history, view.of(goal_), view.now);
   if (step.verdict) {
     step.verdict->change = change_.id;
     return {{}, step.verdict};

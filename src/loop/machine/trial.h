@@ -11,6 +11,7 @@
 #include "loop/machine/policy.h"
 #include "loop/verify/canary.h"
 #include "loop/verify/goal.h"
+#include "loop/verify/guards.h"
 #include "loop/verify/instances.h"
 #include "loop/verify/past.h"
 #include "loop/verify/ramp.h"
@@ -24,6 +25,7 @@ struct View {
   const std::map<std::string, Latest>* latest = nullptr;  // by symptom id
   UnixNanos now = 0;
   std::function<std::string()> new_id;
+  const Latest& of(const Goal& goal) const;  // the goal's measure, where only the detector can compute it
 };
 
 class Trial {
@@ -55,6 +57,7 @@ class Trial {
   void set_cause(std::string entity, std::string kind) { cause_ = std::move(entity), cause_kind_ = std::move(kind); }
   double usual_per_s() const { return usual_per_s_; }  // of the goal's requests, before the incident
   std::optional<Contrast> contrast() const;            // evidence so far; nothing without a control group
+  const StateGuards& guards() const { return guards_; }
 
  private:
   enum class Phase : uint8_t { asked, canary, veto, instance, widening, full, switching_off, off, switching_on };
@@ -64,6 +67,7 @@ class Trial {
   Out ask_again(const View& view, double exposure, Phase phase);  // under a new id: with new arms
   Canary make_canary(const Receipt& receipt, const View& view) const;
   bool is_over(const View& view) const;
+  std::optional<Verdict> guarded(std::optional<Verdict> judged, const View& view) const;
   Out step_canary(const stream::Frame& frame, const View& view);
   Out step_veto(const stream::Frame& frame, const View& view);
   void begin_instance(const Receipt& receipt, const View& view);
@@ -83,6 +87,7 @@ class Trial {
   UnixNanos begun_ = 0, since_ = 0;
   std::string cause_, cause_kind_;
   double usual_per_s_ = 0;
+  StateGuards guards_;
   std::optional<Canary> canary_;
   InstancePlan plan_;
   std::optional<InstanceArms> instances_;

@@ -21,11 +21,11 @@ namespace hs::archive {
 
 HS_FIELDS(stream::Example, trace, failed, marked, duration_ms)
 HS_FIELDS(stream::Cell, second, service, operation, instance, kind, peer, credential, count, errors, own_errors, denied,
-          limited, self_ms, waiting_ms, spans, subjects, duration_ms, examples)
+          limited, regular, regular_limited, self_ms, waiting_ms, spans, subjects, duration_ms, examples)
 HS_FIELDS(stream::Call, second, service, operation, callee, callee_operation, traced, async, count, errors, total_ms,
           offset_ms, joined, joined_ms, callee_ms, answered_errors, callee_errors)
 HS_FIELDS(stream::Outcome, second, trace, unit, knob, by_instance, revision, variant, service, operation, instance,
-          reader, credential, entry, message, error, denied, limited, started, duration_ms, weight)
+          reader, credential, entry, message, error, denied, limited, regular, started, duration_ms, weight)
 HS_FIELDS(stream::LogCell, second, service, instance, severity, template_id, pattern, credential, count, subjects, trace)
 HS_FIELDS(stream::KpiPoint, second, name, numerator, denominator, values)
 HS_FIELDS(stream::ProbeResult, second, name, service, ok, duration_ms)

@@ -14,7 +14,7 @@
 namespace hs::loop::replay {
 
 // First bytes of every part; of another version: refused, not guessed.
-inline constexpr std::string_view magic = "homeostat-recording/5\n";
+inline constexpr std::string_view magic = "homeostat-recording/6\n";
 inline constexpr size_t item_bytes_max = 256UL << 20;  // a frame of 20,000 cells with wide sketches has some 100 MB
 
 // The settings among the loop's numbers; the others are the binary's.

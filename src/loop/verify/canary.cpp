@@ -19,7 +19,9 @@ constexpr double recovered_n_min = 20;
 constexpr double recovered_bad_min = 8;       // to be expected: none of them by chance is 1 in 3,000
 constexpr double settle_slow_ms_max = 4'000;  // slower ones would hold up every verdict
 constexpr int64_t settle_base_ns = 2'500 * nanos_per_ms;
-constexpr size_t complete_min = 12;  // PASS: units whose arm could be checked against the exposure
+constexpr int64_t guards_wait_ns = 8 * nanos_per_s;  // for requests of declared objectives; then the hold watches them
+constexpr double own_alpha_share = 0.5;              // of alpha_fail
+constexpr size_t complete_min = 12;                  // PASS: units whose arm could be checked against the exposure
 constexpr std::string_view measured_names[] = {"objective", "errors", "latency"};
 
 std::string why_no_data(const Claims& claims) {
@@ -40,15 +42,20 @@ Canary::Canary(ArmsSetup setup, CanaryLimits limits, double healthy, double carr
       carried_(carried),
       better_(limits.alpha_pass, first_look(limits.alpha_pass, -std::log1p(-setup.exposure))),
       known_(better_) {
-  double each = limits.alpha_fail / static_cast<double>(measured_count);
+  double each = own_alpha_share * limits.alpha_fail / static_cast<double>(measured_count);
   for (Aspect m : {objective, errors_guard, latency_guard})
     guards_.push_back({m, Looks(each, std::max(3.0, first_look(each, -std::log(setup.exposure))))});
+}
+
+void Canary::guard(const config::Declarations& declarations, bool security) {
+  declared_ = ArmGuards(arms_.setup(), declarations, security, (1 - own_alpha_share) * limits_.alpha_fail);
 }
 
 void Canary::add(const stream::Frame& frame) {
   served_.add(frame.served, frame.tick);
   for (const auto& outcome : frame.outcomes) {
     arms_.add(outcome);
+    declared_.add(outcome);
     last_second_ = std::max(last_second_, outcome.second);
   }
 }
@@ -84,7 +91,7 @@ std::optional<Verdict> Canary::judge(UnixNanos now) {
   if (why) return std::nullopt;
   if (auto v = judge_worse()) return v;
   Contrast c = arms_.contrast(objective);
-  if (auto v = judge_better(c, in)) return v;
+  if (auto v = judge_better(c, in, now)) return v;
   return judge_end(c, now);
 }
 
@@ -98,11 +105,15 @@ std::optional<Verdict> Canary::judge_worse() {
                    fmt::format("{} got worse: {} of the treated against {}", measured_names[guard.measure],
                                percent(c.treated_rate), percent(c.control_rate)));
   }
+  if (auto why = declared_.harm()) return verdict(VerdictKind::fail, std::move(*why));
   return std::nullopt;
 }
 
-bool Canary::guards_quiet() const {
-  return std::all_of(guards_.begin(), guards_.end(),
+bool Canary::guards_quiet(UnixNanos now) const {
+  const int64_t waited_ns = now - arms_.setup().start;
+  const bool waits = waited_ns < guards_wait_ns + (limits_.delay_s - 1) * nanos_per_s;
+  return (!waits || declared_.heard()) && declared_.quiet() &&
+         std::all_of(guards_.begin(), guards_.end(),
                      [&](const Guard& g) { return arms_.contrast(g.measure).log_e_worse < suspicion_log_e; });
 }
 
@@ -115,13 +126,13 @@ void Canary::look(const Contrast& c, const MatchInput& in) {
   if (fisher(known->treated, known->control) >= known_.threshold(known->others())) is_known_ = true;
 }
 
-std::optional<Verdict> Canary::judge_better(const Contrast& c, const MatchInput& in) {
+std::optional<Verdict> Canary::judge_better(const Contrast& c, const MatchInput& in, UnixNanos now) {
   if (limits_.first_look && c.treated_units >= 1 && c.control_units >= 1 && c.control_rate > c.treated_rate)
     return verdict(VerdictKind::pass, "the first look is better");
   look(c, in);
   if (!is_better_) return std::nullopt;
   if (c.treated_units < limits_.units_min || c.treated_rate > limits_.ratio_max * c.control_rate) return std::nullopt;
-  if (!guards_quiet() || !match_quiet(in)) return std::nullopt;
+  if (!guards_quiet(now) || !match_quiet(in)) return std::nullopt;
   return verdict(VerdictKind::pass,
                  fmt::format("bad requests fell from {} of {} units in control to {} of {} treated",
                              percent(c.control_rate), c.control_units, percent(c.treated_rate), c.treated_units));

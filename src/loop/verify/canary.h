@@ -6,13 +6,15 @@
 
 #include "loop/types.h"
 #include "loop/verify/arms.h"
+#include "loop/verify/guards.h"
 #include "loop/verify/match.h"
 
 namespace hs::loop {
 
 struct CanaryLimits {
   double alpha_pass = 0.01;  // chance that a change without effect passes
-  double alpha_fail = 0.05;  // chance that a harmless change fails: costs a repair, not an application
+  double alpha_fail = 0.05;  // chance that a harmless change fails: costs a repair, not an application.
+                             // Half of it is the goal's and the entries', half the declared objectives'
   int64_t max_ms = 45'000;
   int64_t promising_max_ms = 150'000;  // while the treated seem to fare better: sampling, or few requests, take longer
   int64_t no_data_ms = 12'000;         // no treated request for this long: nothing will come
@@ -29,8 +31,11 @@ class Canary {
   // `healthy`: the bad share at which the objective counts as met; a control that is there again has recovered alone.
   // `carried`: evidence of an earlier stage with its own draw of arms.
   Canary(ArmsSetup setup, CanaryLimits limits, double healthy, double carried = 0);
+  // Every declared objective is a guard, too. `security`: see ArmGuards.
+  void guard(const config::Declarations& declarations, bool security);
   void add(const stream::Frame& frame);
   std::optional<Verdict> judge(UnixNanos now);
+  Verdict fail(std::string why) const { return verdict(VerdictKind::fail, std::move(why)); }  // for what it cannot see
 
   // Evidence so far, for a next stage with new arms and for the console.
   Contrast objective_now() const { return arms_.contrast(objective); }
@@ -45,12 +50,12 @@ class Canary {
     Looks looks;
   };
   std::optional<Verdict> judge_worse();
-  std::optional<Verdict> judge_better(const Contrast& contrast, const MatchInput& in);
+  std::optional<Verdict> judge_better(const Contrast& contrast, const MatchInput& in, UnixNanos now);
   void look(const Contrast& contrast, const MatchInput& in);
   std::optional<Verdict> judge_end(const Contrast& contrast, UnixNanos now);
   MatchInput match_input(UnixNanos now) const;
   bool match_quiet(const MatchInput& in) const;
-  bool guards_quiet() const;
+  bool guards_quiet(UnixNanos now) const;
   bool has_recovered(int64_t elapsed_s) const;
   int64_t settle_ns() const;
   Verdict verdict(VerdictKind kind, std::string why) const;
@@ -64,6 +69,7 @@ class Canary {
   Looks better_, known_;
   bool is_better_ = false, is_known_ = false;  // refuted
   std::vector<Guard> guards_;
+  ArmGuards declared_;
   int64_t last_second_ = 0;
 };
 

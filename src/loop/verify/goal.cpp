@@ -162,6 +162,8 @@ int Goal::judge(const stream::Outcome& o) const {
 Goal goal_of(const Incident& incident, const config::Declarations& declarations, const Past& history) {
   Goal goal;
   goal.started = onset(incident);
+  for (const auto& s : incident.symptoms)
+    if (goes_on(s) && !s.objective.empty()) goal.ill.push_back(s.objective);
   auto symptoms = countable_symptoms(incident);
   bool security = incident.security;
   const Symptom* other = nullptr;
@@ -247,9 +249,10 @@ nlohmann::json to_json(const Goal& goal) {
                         {"slow_ms", bad.slow_ms},
                         {"denied", bad.denied},
                         {"limited", bad.limited}});
-  return {{"requests", requests},        {"series", goal.series},   {"midpoint", goal.midpoint},
-          {"bad_above", goal.bad_above}, {"measure", goal.measure}, {"healthy", goal.healthy},
-          {"broken", goal.broken},       {"owed", goal.owed},       {"started", goal.started}};
+  return {
+      {"requests", requests},    {"series", goal.series},   {"midpoint", goal.midpoint}, {"bad_above", goal.bad_above},
+      {"measure", goal.measure}, {"healthy", goal.healthy}, {"broken", goal.broken},     {"owed", goal.owed},
+      {"started", goal.started}, {"ill", goal.ill}};
 }
 
 Result<Goal> goal_from(const nlohmann::json& from) {
@@ -262,6 +265,8 @@ Result<Goal> goal_from(const nlohmann::json& from) {
   goal.bad_above = field(from, "bad_above", true), goal.measure = field(from, "measure", std::string("errors"));
   goal.healthy = field(from, "healthy", 0.01), goal.broken = field(from, "broken", 1.0);
   goal.owed = field(from, "owed", true), goal.started = field(from, "started", int64_t{0});
+  for (const auto& name : list(from, "ill"))
+    if (name.is_string()) goal.ill.push_back(name.get<std::string>());
   return goal;
 }
 

@@ -31,6 +31,7 @@ struct Goal {
   double healthy = 0.01;  // bad share at which it counts as met
   double broken = 1;      // bad share at detection
   UnixNanos started = 0;
+  std::vector<std::string> ill;  // objectives and KPIs that are missed in the incident: no change for it is blamed
 
   const Bad* bad_of(const std::string& service, const std::string& operation) const;
   // -1: not one of the goal's requests; else 0 or 1.

@@ -26,6 +26,12 @@ double bad_of(const Slot& slot, const Bad& bad) {
   return std::min(slot.count, std::max(slow, failed));
 }
 
+template <class Slot>
+Block block_of(const Slot& slot, const Bad& bad) {
+  if (bad.regulars) return {slot.regular, slot.regular_limited};
+  return {slot.count, bad_of(slot, bad)};
+}
+
 // What is kept under a key. At the bound nothing new is taken in (null), but what is known stays known.
 template <class Map>
 auto* kept(Map& map, typename Map::key_type key, size_t max = history_series_max) {
@@ -52,8 +58,12 @@ void Past::add(const stream::Frame& frame) {
     note(calls_, {call.service, call.callee}, call.second);
     note(operation_calls_, {call.service, call.operation, call.callee}, call.second);
   }
-  for (const auto& kpi : frame.kpis)
-    if (kpis_.size() < history_series_max || kpis_.contains(kpi.name)) kpis_[kpi.name][kpi.second] += kpi.numerator;
+  for (const auto& kpi : frame.kpis) {
+    if (kpis_.size() >= history_series_max && !kpis_.contains(kpi.name)) continue;
+    KpiSum& sum = kpis_[kpi.name][kpi.second];
+    sum.told = 1, sum.numerator += kpi.numerator, sum.denominator += kpi.denominator;
+    sum.values.merge(kpi.values);
+  }
   for (const auto& probe : frame.probes) probes_.push_back(probe);
   for (const auto& change : frame.changes) changes_.push_back(change);
   while (changes_.size() > changes_max) changes_.pop_front();
@@ -74,6 +84,7 @@ void Past::add_cell(const stream::Cell& cell) {
   if (slot.second != cell.second) slot = Slot{.second = cell.second};
   slot.count += cell.count, slot.errors += cell.errors, slot.denied += cell.denied;
   slot.limited += cell.limited;
+  slot.regular += cell.regular, slot.regular_limited += cell.regular_limited;
   slot.duration_ms.merge(cell.duration_ms);
   found->second.last = std::max(found->second.last, cell.second);
 }
@@ -175,16 +186,14 @@ void Past::visit(const Scope& scope, int64_t from, int64_t to, Visit visit) cons
 std::vector<Block> Past::blocks(const Scope& scope, const Bad& bad, int64_t from, int64_t to) const {
   from = std::max(from, last_second_ - history_s + 1);
   std::vector<Block> out(static_cast<size_t>(std::max<int64_t>(0, to - from)));
-  visit(scope, from, to, [&](const Slot& slot) {
-    Block& block = out[static_cast<size_t>(slot.second - from)];
-    block.n += slot.count, block.bad += bad_of(slot, bad);
-  });
+  visit(scope, from, to,
+        [&](const Slot& slot) { out[static_cast<size_t>(slot.second - from)] += block_of(slot, bad); });
   return out;
 }
 
 Block Past::total(const Scope& scope, const Bad& bad, int64_t from, int64_t to) const {
   Block sum;
-  visit(scope, from, to, [&](const Slot& slot) { sum.n += slot.count, sum.bad += bad_of(slot, bad); });
+  visit(scope, from, to, [&](const Slot& slot) { sum += block_of(slot, bad); });
   return sum;
 }
 
@@ -217,12 +226,14 @@ stream::Sketch Past::probe_durations(const std::string& service, int64_t from, i
   return sum;
 }
 
-Block Past::kpi(const std::string& name, int64_t from, int64_t to) const {
-  Block sum;
+Past::KpiSum Past::kpi(const std::string& name, int64_t from, int64_t to) const {
+  KpiSum sum;
   auto found = kpis_.find(name);
   if (found == kpis_.end()) return sum;
-  for (auto it = found->second.lower_bound(from); it != found->second.end() && it->first < to; ++it)
-    sum.n += 1, sum.bad += it->second;
+  for (auto it = found->second.lower_bound(from); it != found->second.end() && it->first < to; ++it) {
+    sum.told += 1, sum.numerator += it->second.numerator, sum.denominator += it->second.denominator;
+    sum.values.merge(it->second.values);
+  }
   return sum;
 }
 

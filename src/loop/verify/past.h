@@ -26,8 +26,9 @@ inline constexpr size_t history_series_max = 4'000;  // beyond: new series are n
 struct Bad {
   bool errors = true;
   double slow_ms = 0;
-  bool denied = false;  // answers that refuse the caller (401, 403)
-  bool limited = true;  // answers that turn the caller away (429): customers, unless it is an attack
+  bool denied = false;    // answers that refuse the caller (401, 403)
+  bool limited = true;    // answers that turn the caller away (429): customers, unless it is an attack
+  bool regulars = false;  // counts instead: those who were well served before, and of them who is turned away
 };
 
 // Which requests. Empty and 0 match everything.
@@ -64,8 +65,11 @@ class Past {
   Block probes(const std::string& service, double slow_ms, int64_t from, int64_t to) const;
   stream::Sketch probe_durations(const std::string& service, int64_t from, int64_t to) const;
 
-  // Numerator of a KPI by second (counters and ratios), summed over [from, to); n: seconds with data.
-  Block kpi(const std::string& name, int64_t from, int64_t to) const;
+  struct KpiSum {  // of seconds; `told`: how many of them have data
+    double told = 0, numerator = 0, denominator = 0;
+    stream::Sketch values;
+  };
+  KpiSum kpi(const std::string& name, int64_t from, int64_t to) const;
 
   // Evaluations of a knob: how many we served, and what entry requests that report one say of their fate.
   struct Evaluations {
@@ -102,6 +106,7 @@ class Past {
   struct Slot {
     int64_t second = -1;
     double count = 0, errors = 0, denied = 0, limited = 0;
+    double regular = 0, regular_limited = 0;
     stream::Sketch duration_ms;
   };
   struct Series {
@@ -136,7 +141,7 @@ class Past {
   std::map<std::string, Keys> keys_of_;  // by knob
   FailingUsers users_;
   Arrivals arrivals_;
-  std::map<std::string, std::map<int64_t, double>> kpis_;
+  std::map<std::string, std::map<int64_t, KpiSum>> kpis_;  // by second
   std::deque<stream::ProbeResult> probes_;
   std::deque<stream::RecentChange> changes_;
   int64_t first_second_ = 0, last_second_ = 0;

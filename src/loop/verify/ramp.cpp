@@ -14,13 +14,6 @@ constexpr int64_t before_s_max = 20;  // the incident as it was just before the 
 constexpr int64_t guard_s = 10, guard_s_min = 4;
 constexpr double guard_n_min = 20;
 constexpr double guard_rise_min = 0.05;  // of a share
-constexpr double kpi_fall_max = 0.7;
-constexpr double kpi_events_min = 20;
-constexpr double kpi_z_min = 3.5, kpi_overdispersion = 2;
-constexpr int64_t kpi_lag_s = 4;          // a KPI follows the requests: work in queues, metrics exported now and then
-constexpr int64_t kpi_delay_s_max = 10;   // one that comes later tells of harm when it is done
-constexpr double kpi_seconds_min = 0.5;   // of the seconds have points; rarer ones come in lumps that tell no rate
-constexpr double good_before_min = 0.05;  // of the requests: what is left of them says little
 constexpr int64_t slow_guard_s = 3;
 constexpr double back_log_e = 3;  // switchback: the incident is back
 
@@ -39,8 +32,9 @@ bool is_owed(const std::string& service, const std::string& operation, const Pas
 
 }  // namespace
 
-Ramp::Ramp(Goal goal, RampLimits limits, UnixNanos start, const Past& history, const config::Declarations& declarations)
-    : goal_(std::move(goal)), limits_(limits), start_(start) {
+Ramp::Ramp(Goal goal, RampLimits limits, UnixNanos start, const Past& history, const Latest& latest,
+           const config::Declarations& declarations)
+    : goal_(std::move(goal)), limits_(limits), start_(start), declared_(goal_, start, history, latest, declarations) {
   add_guards(history, declarations);
   settle_s_ = settle_s(goal_, history, second_of(start));
 }
@@ -65,26 +59,6 @@ void Ramp::add_guards(const Past& history, const config::Declarations& declarati
       if (total(before).n >= guard_n_min) guards_.push_back({where.first, where.second, bad, std::move(before)});
     }
   }
-  add_kpi_guards(history, declarations, from, to);
-}
-
-void Ramp::add_kpi_guards(const Past& history, const config::Declarations& declarations, int64_t from, int64_t to) {
-  const double good = good_share(history, {}, from - kpi_lag_s, to - kpi_lag_s);
-  const bool of_incident = from - kpi_lag_s > second_of(goal_.started);
-  for (const auto& kpi : declarations.kpis) {
-    if (kpi.kind == config::KpiKind::quantile) continue;  // its numerator is a count of values, neither good nor bad
-    const int64_t delay_s = history.kpi_delay_s(kpi.name);
-    if (delay_s > kpi_delay_s_max) continue;
-    const Block b = history.kpi(kpi.name, from - (delay_s - 1), to - (delay_s - 1));
-    const auto seconds = static_cast<double>(to - from);
-    if (b.bad < kpi_events_min || b.n < kpi_seconds_min * seconds) continue;
-    const bool higher_is_better = kpi.direction == config::KpiDirection::higher_is_better;
-    kpi_guards_.push_back({kpi.name, higher_is_better, b.bad / seconds, seconds, good, delay_s, of_incident});
-  }
-}
-
-double Ramp::good_share(const Past& history, const Latest& latest, int64_t from, int64_t to) const {
-  return 1 - total(blocks_of(goal_, history, latest, from, to)).share();
 }
 
 void Ramp::on(UnixNanos at) {
@@ -108,28 +82,6 @@ Drop Ramp::drop_now(const Past& history, const Latest& latest) const {
   return drop_between(before(history, latest), after(history, latest));
 }
 
-// What the incident itself does to a KPI is no harm of the change: as fewer of the goal's requests are good than when
-// the KPI was measured, so much less of the good is expected. How much more of the bad an incident makes is only known
-// from its own seconds.
-std::optional<std::string> Ramp::kpi_harm(const Past& history, const Latest& latest, int64_t from, int64_t to) const {
-  const double good = good_share(history, latest, from - kpi_lag_s, to - kpi_lag_s);
-  for (const auto& kpi : kpi_guards_) {
-    if (!kpi.higher_is_better && !kpi.of_incident) continue;
-    const int64_t until = to - (kpi.delay_s - 1);  // what did not come yet has not fallen
-    if (until <= from) continue;
-    Block now = history.kpi(kpi.name, from, until);
-    double seconds = static_cast<double>(until - from), expected = kpi.before_per_s * seconds;
-    if (kpi.higher_is_better) expected *= std::min(1.0, good / std::max(kpi.good_before, good_before_min));
-    if (expected < kpi_events_min || now.n < 1) continue;
-    bool fell = kpi.higher_is_better ? now.bad < kpi_fall_max * expected : now.bad * kpi_fall_max > expected;
-    // Both counts vary: the one before, too.
-    double deviation = std::sqrt(kpi_overdispersion * (expected + expected * seconds / kpi.before_s));
-    if (fell && std::abs(now.bad - expected) > kpi_z_min * deviation)
-      return fmt::format("KPI {}: {:.1f} a second, {:.1f} before", kpi.name, now.bad / seconds, kpi.before_per_s);
-  }
-  return std::nullopt;
-}
-
 std::optional<std::string> Ramp::harm(const Past& history, const Latest& latest) const {
   int64_t from = second_of(first_on_) + 1, to = history.last_second();
   for (const auto& guard : guards_) {
@@ -144,7 +96,8 @@ std::optional<std::string> Ramp::harm(const Past& history, const Latest& latest)
       return fmt::format("{} {}: {} {} after, {} before", guard.service, guard.operation, percent(undone.before),
                          guard.bad.slow_ms > 0 ? "slow or failed" : "errors", percent(undone.after));
   }
-  return kpi_harm(history, latest, from, to);
+  if (auto why = declared_.objective_harm(goal_, history, latest, {from + settle_s_, to})) return why;
+  return declared_.kpi_harm(goal_, history, latest, {from, to});
 }
 
 Ramp::Step Ramp::step(const Past& history, const Latest& latest, UnixNanos now) {

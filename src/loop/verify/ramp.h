@@ -12,6 +12,7 @@
 
 #include "loop/types.h"
 #include "loop/verify/goal.h"
+#include "loop/verify/guards.h"
 #include "loop/verify/past.h"
 
 namespace hs::loop {
@@ -40,7 +41,8 @@ class Ramp {
   };
 
   // `start`: just before the change was first applied. The guards are what was healthy then.
-  Ramp(Goal goal, RampLimits limits, UnixNanos start, const Past& history, const config::Declarations& declarations);
+  Ramp(Goal goal, RampLimits limits, UnixNanos start, const Past& history, const Latest& latest,
+       const config::Declarations& declarations);
 
   // The receipts: everybody is treated from now on; nobody is (switchback).
   void on(UnixNanos at);
@@ -55,20 +57,9 @@ class Ramp {
     Bad bad;
     std::vector<Block> before;
   };
-  struct KpiGuard {
-    std::string name;
-    bool higher_is_better = true;
-    double before_per_s = 0, before_s = 1;
-    double good_before = 1;   // of the goal's requests, when the KPI was so
-    int64_t delay_s = 1;      // how late it comes
-    bool of_incident = true;  // nothing from before the onset is in it
-  };
   enum class Phase : uint8_t { waiting, on, off, waiting_again, on_again };
   void add_guards(const Past& history, const config::Declarations& declarations);
-  void add_kpi_guards(const Past& history, const config::Declarations& declarations, int64_t from, int64_t to);
-  double good_share(const Past& history, const Latest& latest, int64_t from, int64_t to) const;
   std::optional<std::string> harm(const Past& history, const Latest& latest) const;
-  std::optional<std::string> kpi_harm(const Past& history, const Latest& latest, int64_t from, int64_t to) const;
   Step judge_on(const Past& history, const Latest& latest, UnixNanos now);
   Step judge_off(const Past& history, const Latest& latest);
   std::vector<Block> before(const Past& history, const Latest& latest) const;
@@ -82,7 +73,7 @@ class Ramp {
   int64_t settle_s_ = 1;
   Phase phase_ = Phase::waiting;
   std::vector<Guard> guards_;
-  std::vector<KpiGuard> kpi_guards_;
+  StateGuards declared_;
 };
 
 }  // namespace hs::loop

@@ -39,7 +39,7 @@ TEST(Ramp, a_slow_fall_passes_when_the_incident_came_back_without_the_change) {
   while (shop.second < change_s) shop.next();
   shop.goal.requests[{"shop", "buy"}] = Bad{};
   shop.goal.started = (begin_s + onset_s) * nanos_per_s;
-  Ramp ramp(shop.goal, {}, shop.now(), shop.history, shop.declarations);
+  Ramp ramp(shop.goal, {}, shop.now(), shop.history, {}, shop.declarations);
   ramp.on(shop.now());
   shop.treated = true;
   int switches = 0;
@@ -65,7 +65,7 @@ std::optional<Verdict> verdict_while_orders_fall(Shop& shop, double orders_ill, 
   while (shop.second < onset_s + 2) shop.next();
   shop.goal.requests[{"shop", "buy"}] = Bad{};
   shop.goal.started = (begin_s + onset_s) * nanos_per_s;
-  Ramp ramp(shop.goal, {}, shop.now(), shop.history, shop.declarations);
+  Ramp ramp(shop.goal, {}, shop.now(), shop.history, {}, shop.declarations);
   ramp.on(shop.now());
   shop.kpi = orders_ill;
   while (shop.second < 180) {
