@@ -12,7 +12,7 @@ namespace {
 
 constexpr double queue_max_s = 8;  // a request that waited longer is dropped
 constexpr double login_window_s = 10;
-constexpr double strict_share = 0.3, frugal_factor = 0.35, verbose_factor = 15;
+constexpr double strict_share = 0.3, frugal_factor = 0.35, verbose_factor = 15, toll_share = 0.5;
 constexpr uint64_t attackers_from = 1'000'000, attackers = 40, poisoned_user = 2'000'000, prober = 2'000'001;
 constexpr uint32_t spans_per_attempt = 10'000;
 
@@ -132,6 +132,15 @@ Request App::probe(double at, Dice& dice, Answers& answers) {
   return arrive({.at = at, .user = prober, .trace = ++trace}, dice, answers);
 }
 
+// Everybody reads it at the door; who pays is one entry.
+bool App::pays_toll(const Operation& op, Context& context) {
+  const int setting = setting_of(Role::toll, op.service);
+  if (setting < 0 || toll.entry < 0) return false;
+  const bool on = number(value(setting, context)) > 0;
+  const bool theirs = &op == &operations[static_cast<size_t>(entries[static_cast<size_t>(toll.entry)].operation)];
+  return on && theirs && context.dice.chance(toll_share);
+}
+
 bool App::over_limit(int setting, double at, Context& context) {
   double limit = number(value(setting, context));
   std::erase_if(recent_logins_, [&](const auto& l) { return l.second < at - login_window_s; });
@@ -182,7 +191,8 @@ App::Outcome App::serve(int operation, double at, Context& context) {
                                      .error = !out.ok,
                                      .denied = out.denied,
                                      .limited = out.limited,
-                                     .own_error = !out.ok && !out.call_failed});
+                                     .own_error = !out.ok && !out.call_failed,
+                                     .placed = out.ok && out.placed});
   return out;
 }
 
@@ -194,8 +204,10 @@ App::Outcome App::work(const Operation& op, Service& service, Instance& instance
     if (settings[i].role == Role::useless && settings[i].service == op.service) value(static_cast<int>(i), context);
   int strict = setting_of(Role::strict, op.service);
   bool refused = strict >= 0 && number(value(strict, context)) > 0 && context.dice.chance(strict_share);
+  const bool pays = pays_toll(op, context);
   double at = start + (ms + service.extra_ms) / 1000;
   bool fails = context.dice.chance(service.fail) || context.dice.chance(service.noise_fail) || refused ||
+               (pays && !toll.silent) ||
                (context.request.poisoned && &op == &operations[static_cast<size_t>(entries[0].operation)]) ||
                cursed(context.request.user, static_cast<uint64_t>(op.service) + 7, service.cursed);
   if (fails) return {.end = at, .ok = false};
@@ -207,7 +219,7 @@ App::Outcome App::work(const Operation& op, Service& service, Instance& instance
     if (!called.ok) return {.end = at, .ok = false, .call_failed = true, .waiting_s = waiting_s};
   }
   bool denied = op.login_share > 0 && context.dice.chance(context.request.attack ? 0.98 : 0.03);
-  return {.end = at, .ok = true, .denied = denied, .waiting_s = waiting_s};
+  return {.end = at, .ok = true, .denied = denied, .placed = !denied && !pays, .waiting_s = waiting_s};
 }
 
 App::Outcome App::call(int index, double at, Context& context) {
@@ -269,6 +281,7 @@ bool App::good(const Request& r) const {
 
 config::Declarations App::declarations() const {
   config::Declarations d;
+  d.kpis = kpis;
   for (const auto& s : settings) d.knobs.push_back(s.knob);
   for (const auto& e : entries) {
     const Operation& op = operations[static_cast<size_t>(e.operation)];

@@ -26,7 +26,8 @@ enum class Role : uint8_t {
   frugal,      // of a service: does less work per request
   useless,     // nobody notices
   strict,      // of a service: refuses a share of good requests
-  verbose      // of a service: does more work per request
+  verbose,     // of a service: does more work per request
+  toll         // of an edge: a fallback that others pay for (see Toll)
 };
 
 struct Setting {
@@ -40,6 +41,12 @@ struct Instance {
   double flaky = 0;                     // share of its requests that fail; faults change it
   double stops_at = 0, goes_on_at = 0;  // a collection of garbage, a neighbour on the host
   std::vector<double> free_at;          // by worker, seconds
+};
+
+// What a setting of that role costs: half of the requests of an entry fail, or are answered and place no order.
+struct Toll {
+  int entry = -1;
+  bool silent = false;
 };
 
 struct Service {
@@ -91,6 +98,7 @@ struct Span {
   double end = 0, ms = 0, waiting_ms = 0;  // waiting for calls
   bool error = false, denied = false, limited = false;
   bool own_error = false;  // and no call inside failed
+  bool placed = false;     // an order
 };
 struct Reading {  // a knob was evaluated
   int setting = 0;
@@ -125,6 +133,8 @@ struct App {
   std::vector<Setting> settings;
   std::optional<Crowd> crowd;
   int login = -1;  // entry that can be attacked
+  Toll toll;
+  std::vector<config::Kpi> kpis;
   uint64_t trace = 0;
   // What faults change.
   double load = 1;            // factor of arrivals
@@ -155,7 +165,7 @@ struct App {
   struct Outcome {
     double end = 0;
     bool ok = true, denied = false, limited = false;
-    bool call_failed = false;
+    bool call_failed = false, placed = false;
     double waiting_s = 0;
   };
   struct Context {
@@ -175,6 +185,7 @@ struct App {
   Outcome work(const Operation& op, Service& service, Instance& instance, double start, Context& context);
   Outcome call(int edge, double at, Context& context);
   Outcome attempt(Edge& edge, int to, double at, double timeout_ms, Context& context);
+  bool pays_toll(const Operation& op, Context& context);
   bool over_limit(int setting, double at, Context& context);
   int setting_of(Role role, int service) const;
   config::Value value(int setting, Context& context);

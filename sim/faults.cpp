@@ -207,6 +207,43 @@ bool stuffing(App& app, Dice& dice, Fault& f) {
   return true;
 }
 
+bool passes(const App& app, int operation, int edge) {
+  const auto& edges = app.operations[static_cast<size_t>(operation)].edges;
+  return std::any_of(edges.begin(), edges.end(),
+                     [&](int e) { return e == edge || passes(app, app.edges[static_cast<size_t>(e)].to, edge); });
+}
+
+// The knobs that would help do nothing, but for one, and that one breaks what was declared of another entry: its
+// objective, or a KPI.
+bool tradeoff(App& app, Dice& dice, Fault& f) {
+  if (!strike(app, dice, f, {Role::fallback, Role::provider, Role::retries})) return false;
+  f.cures.clear(), f.size = dice.between(0.5, 1);
+  for (size_t e = 0; e < app.entries.size() && app.toll.entry < 0; ++e)
+    if (!passes(app, app.entries[e].operation, f.edge)) app.toll.entry = static_cast<int>(e);
+  if (app.toll.entry < 0) return false;
+  Edge& edge = edge_of(app, f.edge);
+  for (Role role : {Role::fallback, Role::provider, Role::retries}) edge.settings[static_cast<size_t>(role)] = -1;
+  edge.settings[static_cast<size_t>(Role::fallback)] = f.setting = static_cast<int>(app.settings.size());
+  Entry& paying = app.entries[static_cast<size_t>(app.toll.entry)];
+  paying.per_s = std::max(paying.per_s, 10.0);
+  const Service& door = app.services[0];
+  if (app.toll.silent = dice.chance(0.5); app.toll.silent)
+    app.kpis = {{.name = "orders",
+                 .service = door.name,
+                 .operation = app.operations[static_cast<size_t>(paying.operation)].name,
+                 .attribute = "order",
+                 .value = "placed"}};
+  Setting s{.role = Role::toll, .edge = f.edge, .service = 0};
+  s.knob.key = "toll", s.knob.base = false, s.knob.dependency = service_of(app, f).name;
+  s.knob.services = {door.name};
+  for (const auto& e : app.entries)
+    if (const Operation& op = app.operations[static_cast<size_t>(e.operation)]; passes(app, e.operation, f.edge))
+      s.knob.expect.push_back(
+          {.service = door.name, .operation = op.name, .measure = config::Measure::errors, .when = "enabled"});
+  app.settings.push_back(std::move(s));
+  return true;
+}
+
 void declare_to_help(const App& app, Setting& s) {
   for (const auto& e : app.entries)
     s.knob.expect.push_back({.service = app.services[0].name,
@@ -262,6 +299,7 @@ const std::vector<std::pair<std::string, Make>>& makers() {
       {"deploy", at_entry},
       {"by_instance", by_instance},
       {"traps", traps},
+      {"tradeoff", tradeoff},
       {"surge", benign},
       {"release", benign},
       {"burst", benign},
@@ -303,7 +341,7 @@ void Fault::apply(App& app, int64_t second) const {
   if (kind == "few_users") target.cursed = size;
   if (kind == "instance") target.sick_instance_fail = size;
   bool fails = kind == "failing" || kind == "retrying" || kind == "unrepairable" || kind == "hopeless" ||
-               kind == "by_instance" || kind == "traps";
+               kind == "by_instance" || kind == "traps" || kind == "tradeoff";
   if (fails || kind == "deploy") target.fail = size;
 }
 

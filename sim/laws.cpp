@@ -12,6 +12,7 @@ namespace hs::sim {
 namespace {
 constexpr int64_t lease_max_s = 11;  // 10 s, and the second in which it was granted
 constexpr int64_t hour_s = 3'600;
+constexpr int64_t kept_max_s = 40;  // seconds until a promoted change must show what it breaks
 constexpr size_t violations_max = 20;
 }  // namespace
 
@@ -99,7 +100,19 @@ void Laws::on_record(const loop::Record& record) {
   if (kind == "PASS" && !data) broken("PASS without data: " + record.json);
 }
 
+void Laws::is_kept() {
+  const auto* state = values_.state().find(breaks_);
+  if (state == nullptr || !state->promoted) {
+    broken_since_ = -1;
+    return;
+  }
+  if (broken_since_ < 0) broken_since_ = second_;
+  if (second_ - broken_since_ == kept_max_s)
+    broken(fmt::format("{} is kept for {} s, though it breaks what was declared", breaks_, kept_max_s));
+}
+
 void Laws::end_of_second(int64_t dead_s) {
+  if (dead_s == 0 && !breaks_.empty()) is_kept();
   for (const auto& change : must_revert_)
     if (!reverted_.contains(change)) broken("not reverted after its verdict: " + change);
   must_revert_.clear();

@@ -33,6 +33,8 @@ class Laws {
     while (!begun_.empty() && begun_.back() > second) begun_.pop_back();
   }
   void forbid_changes(std::string why) { forbidden_ = std::move(why); }
+  // This knob breaks what was declared: promoted by mistake, it must soon be taken back.
+  void forbid_keeping(std::string knob) { breaks_ = std::move(knob); }
   void broken(std::string what);
   const std::vector<std::string>& violations() const { return violations_; }
 
@@ -41,6 +43,7 @@ class Laws {
   void on_promote(const loop::Promote& promote);
   void on_record(const loop::Record& record);
   size_t instances_of(const std::string& knob) const;
+  void is_kept();
   void one_at_a_time(const loop::Change& change, const config::Knob& knob);
   const config::Knob* declared(const std::string& knob) const;
 
@@ -54,7 +57,8 @@ class Laws {
   std::deque<int64_t> begun_;                               // decisions to act, of the last hour
   std::set<std::string> passed_, must_revert_, reverted_, promoted_;
   bool stopped_ = false;
-  std::string forbidden_;
+  std::string forbidden_, breaks_;
+  int64_t broken_since_ = -1;  // second
   std::vector<std::string> violations_;
 };
 

@@ -264,6 +264,7 @@ void rename(App& app, uint64_t seed) {
   for (auto& s : app.services) change(s.name), change(s.credential);
   for (auto& o : app.operations) change(o.name);
   for (auto& e : app.entries) change(e.objective);
+  for (auto& k : app.kpis) change(k.service), change(k.operation);
   for (auto& s : app.settings) {
     change(s.knob.key), change(s.knob.dependency);
     for (auto& service : s.knob.services) change(service);

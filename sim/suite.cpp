@@ -18,7 +18,8 @@ constexpr double unlikely = 1e-3;       // of a correct loop: one suite in a tho
 constexpr double null_pass_max = 0.01;  // stated: CanaryLimits::alpha_pass, RampLimits::log_e_pass
 constexpr double good_fail_max = 0.05;  // stated: CanaryLimits::alpha_fail
 constexpr double honest_mismatch_max = 0.02;
-constexpr double repaired_min = 0.4;  // of what can be repaired: a loop that does nothing keeps every other law
+constexpr double toll_pass_max = 0.1;  // the goal's evidence may be there before that of what it breaks
+constexpr double repaired_min = 0.4;   // of what can be repaired: a loop that does nothing keeps every other law
 
 loop::Sabotage sabotage_of(const std::string& mutant) {
   loop::Sabotage s;
@@ -36,9 +37,10 @@ void add_trial(Verdicts& v, const Trial& t, const std::string& kind) {
   bool pass = t.verdict == "PASS";
   if (t.null()) v.null_trials++, v.null_passed += pass && !t.moot();
   if (!lies(kind)) v.honest_trials++, v.honest_mismatches += t.verdict == "MISMATCH";
-  if (t.good()) v.good_trials++, v.good_failed += t.verdict == "FAIL";
+  if (t.good() && !t.breaks) v.good_trials++, v.good_failed += t.verdict == "FAIL";
   if (t.by_instance && t.harmful()) v.traps++, v.sprung += t.everybody;
-  if (pass) v.promotions++, v.useful += t.good(), v.moot += t.moot(), v.harmful += t.harmful();
+  if (t.seen) v.tolls++, v.tolls_passed += pass;
+  if (pass && !t.breaks) v.promotions++, v.useful += t.good(), v.moot += t.moot(), v.harmful += t.harmful();
 }
 
 void add(Summary& sum, const Judgement& j, uint64_t seed) {
@@ -67,6 +69,7 @@ void judge_many(Summary& sum) {
   rare(v.good_failed, v.good_trials, good_fail_max, "changes that help failed");
   rare(v.honest_mismatches, v.honest_trials, honest_mismatch_max, "changes were called MISMATCH though nothing lied");
   rare(v.harmful, v.promotions, null_pass_max, "promoted changes harm");
+  rare(v.tolls_passed, v.tolls, toll_pass_max, "changes that break another objective passed");
   size_t curable = 0, repaired = 0;
   for (const auto& [kind, t] : sum.kinds)
     if (!disturbed(kind)) curable += t.curable, repaired += t.repaired;
@@ -148,6 +151,7 @@ std::string text_of(const Verdicts& v) {
          share("called MISMATCH though nothing lied", v.honest_mismatches, v.honest_trials) +
          share("promoted though it harms", v.harmful, v.promotions) +
          share("harms, decided for an instance, and everybody had it", v.sprung, v.traps) +
+         share("passed though it breaks another objective", v.tolls_passed, v.tolls) +
          fmt::format("  promoted: {}, useful {}, fault over at that moment {}\n", v.promotions, v.useful, v.moot);
 }
 

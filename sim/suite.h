@@ -34,6 +34,7 @@ struct Verdicts {
   size_t honest_trials = 0, honest_mismatches = 0;  // telemetry that does not lie
   size_t traps = 0, sprung = 0;  // changes that harm, of knobs decided for an instance; and everybody had them
   size_t promotions = 0, useful = 0, moot = 0, harmful = 0;
+  size_t tolls = 0, tolls_passed = 0;  // changes that repair their goal and break another objective
 };
 
 struct Summary {

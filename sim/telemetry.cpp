@@ -45,7 +45,14 @@ std::string_view status_of(const Span& span) {
 }  // namespace
 
 Telemetry::Telemetry(const App& app, Weather weather, Dice dice, int64_t epoch)
-    : app_(app), weather_(weather), dice_(dice), epoch_(epoch) {}
+    : app_(app), weather_(weather), dice_(dice), epoch_(epoch) {
+  forget();
+}
+
+void Telemetry::forget() {
+  stream_ = std::make_unique<stream::Stream>();
+  stream_->declare(app_.declarations());
+}
 
 // Each instance exports by itself, at its own moments.
 Telemetry::Key Telemetry::key_of(const Span& span, bool forged) const {
@@ -158,6 +165,7 @@ void Telemetry::add_span(model::Batch& batch, const Row& row) const {
   const Service& callee = app_.services[static_cast<size_t>(op.service)];
   if (call) put(to.attributes, "server.address", callee.traced ? host_of(batch, op.service) : callee.name);
   if (!call) put(to.attributes, "http.response.status_code", status_of(span));
+  if (span.parent == 0 && span.placed) put(to.attributes, "order", "placed");
   if (span.parent == 0) put(to.attributes, "client.address", address_of(batch, row.user));
   to.attributes.end_row();
   for (const Reading& reading : row.readings) {

@@ -37,7 +37,7 @@ class Telemetry {
   void add(const Request& request);
   // Everything that arrived by the end of `second`. Not heard: nobody listened, it is lost.
   stream::Frame flush(int64_t second, bool heard = true);
-  void forget() { stream_ = std::make_unique<stream::Stream>(); }  // the listener was killed
+  void forget();  // the listener was killed
 
  private:
   struct Row {
@@ -72,7 +72,7 @@ class Telemetry {
   Dice dice_;
   int64_t epoch_;
   std::map<Key, Parcel> pending_;
-  std::unique_ptr<stream::Stream> stream_ = std::make_unique<stream::Stream>();
+  std::unique_ptr<stream::Stream> stream_;
 };
 
 }  // namespace hs::sim

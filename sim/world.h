@@ -28,6 +28,8 @@ struct Trial {  // one change, from its decision to its verdict, and the truth a
   std::string knob, verdict, evidence;
   int64_t second = 0;
   bool by_instance = false, everybody = false;  // its knob is decided for an instance; and all of them had it
+  bool breaks = false;                          // what else was declared (kind tradeoff) ...
+  bool seen = false;                            // ... and requests of either arm show it: an objective, no KPI
   double without = 0, with = 0;                 // bad share of the coming seconds in two worlds with the same luck
   bool null() const { return with == without; }
   bool good() const { return with < 0.75 * without && without - with > 0.03; }
