@@ -18,8 +18,8 @@ constexpr double unlikely = 1e-3;       // of a correct loop: one suite in a tho
 constexpr double null_pass_max = 0.01;  // stated: CanaryLimits::alpha_pass, RampLimits::log_e_pass
 constexpr double good_fail_max = 0.05;  // stated: CanaryLimits::alpha_fail
 constexpr double honest_mismatch_max = 0.02;
-constexpr double toll_pass_max = 0.1;  // the goal's evidence may be there before that of what it breaks
-constexpr double repaired_min = 0.4;   // of what can be repaired: a loop that does nothing keeps every other law
+constexpr double toll_pass_max = 0.25;  // the goal's evidence may be there before that of what it breaks
+constexpr double repaired_min = 0.4;    // of what can be repaired: a loop that does nothing keeps every other law
 
 loop::Sabotage sabotage_of(const std::string& mutant) {
   loop::Sabotage s;
