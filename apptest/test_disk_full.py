@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from harness import Homeostat, wait_for
-from test_kill import Sender, stored_counts
+from kill_load import OTLP, Sender, stored_counts
 
 MIB = 1 << 20
 SIZE = 512 * MIB
@@ -41,13 +41,12 @@ def fill(place, leave):
     return filler
 
 
-def send(sender, state, count):
-    """So many requests; -> their answers. What was acknowledged is remembered."""
+def send(sender, count):
+    """So many requests of one record; -> their answers. What was acknowledged is remembered."""
     answers = []
     for _ in range(count):
-        state["n"] += 1
-        ids = [f"0-{state['n']}"]
-        status = sender.post(sender.body(ids))
+        signal, ids, body = sender.next_request(records=1)
+        status = sender.post(signal, body)
         answers.append(status)
         (sender.acknowledged if status == 200 else sender.unanswered).update(ids)
     return answers
@@ -57,27 +56,27 @@ def send(sender, state, count):
 def test_a_full_disk(small_disk, min_free, leave):
     settings = {"batch.max_age": "100ms", "retention.max_age": "0", "journal.min_free": min_free}
     with Homeostat(settings=settings, data=small_disk / "data") as h:
-        sender, state = Sender(h, 0, 1), {"n": 0}
-        assert set(send(sender, state, 20)) == {200}
+        sender = Sender(h, 0, 1, OTLP)
+        assert set(send(sender, 20)) == {200}
         h.flush()
         filler = fill(small_disk, leave)
-        wait_for("a refusal", lambda: send(sender, state, 1)[0] != 200)
-        answers = send(sender, state, 50)
+        wait_for("a refusal", lambda: send(sender, 1)[0] != 200)
+        answers = send(sender, 50)
         assert set(answers) <= {429, 503, 200}, answers
         assert 503 in answers or 429 in answers, answers
-        refused = h.post("/v1/logs", sender.body(["0-refused"]), listener="otlp_http",
-                         headers={"Content-Type": "application/json"})
+        _, unsure, body = sender.next_request("logs", records=1)
+        refused = h.post("/v1/logs", body, listener="otlp_http", headers={"Content-Type": "application/json"})
         if refused[0] != 200:
             assert refused[0] in (429, 503) and refused[1], refused
         assert h.get("/healthz")[0] == 200
         filler.unlink()
-        wait_for("room again", lambda: send(sender, state, 1)[0] == 200)
-        assert set(send(sender, state, 20)) == {200}
+        wait_for("room again", lambda: send(sender, 1)[0] == 200)
+        assert set(send(sender, 20)) == {200}
         h.kill("serve")  # and what is in the journal is whole
         h.start()
         h.flush()
         stored = stored_counts(h)
-        stored.pop("0-refused", None)
+        stored.pop(unsure[0], None)
         status = h.status()["ingest"]
     assert {i for i in sender.acknowledged if stored.get(i, 0) != 1} == set()
     assert all(times == 1 for times in stored.values()), "something is there twice"

@@ -6,7 +6,7 @@ import urllib.error
 import urllib.request
 
 from harness import Homeostat, wait_for
-from test_kill import Sender, stored_counts
+from kill_load import Sender, stored_counts
 
 TEXT = "x" * 20_000  # so that few requests fill the journal
 
@@ -27,10 +27,10 @@ def test_a_full_journal_refuses_and_recovers():
         os.kill(h.engine_pid(), signal.SIGSTOP)
 
         def send():
-            record = f"0-{len(answers)}"
-            answers.append(post(h, sender.body([record]).replace(b"kill test", TEXT.encode())))
+            _, record, body = sender.next_request("logs", records=1)
+            answers.append(post(h, body.replace(b"kill test", TEXT.encode())))
             if answers[-1][0] == 200:
-                acknowledged.append(record)
+                acknowledged.extend(record)
             return answers[-1]
 
         wait_for("a refusal", lambda: any(send()[0] != 200 for _ in range(50)))

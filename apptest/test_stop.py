@@ -15,7 +15,7 @@ import pytest
 
 from engine_process import alive, wait_gone
 from harness import PATIENCE_S, Homeostat, free_ports, is_stopped, wait_for
-from test_kill import Sender
+from kill_load import Sender
 
 FOR_EVER = f"{10 * PATIENCE_S}s"
 
@@ -128,7 +128,7 @@ def a_frozen_engine(tmp_path):
         engine = h.engine_pid()
         freeze(engine)
         sender = Sender(h, 0, 1)
-        assert sender.post(sender.body(["1"])) == 200
+        assert sender.post("logs", sender.next_request("logs")[2]) == 200
         asking = [ask_for_ever(h, path) for path in ("/api/v1/query?query=up", "/v1/logs", "/api/v1/labels")]
         asking += [send(h.ports["http"], f"POST /v1/flush HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {h.token()}"
                                          "\r\nContent-Length: 0\r\n\r\n".encode())]
