@@ -74,11 +74,12 @@ Block bad_share(const Kpi& kpi, const Past::KpiSum& sum, double limit) {
   return {n, higher_is_better(kpi) ? below : n - below};
 }
 
-// The share that its target allows to be bad; nothing without a target.
+// The share of values that may be bad: beyond a quantile's limit, declared or not, lies what is beyond the quantile; of
+// a ratio its target tells. Nothing where neither does.
 std::optional<double> allowance(const Kpi& kpi) {
+  if (kpi.kind == KpiKind::quantile) return higher_is_better(kpi) ? kpi.quantile : 1 - kpi.quantile;
   if (!kpi.target) return std::nullopt;
-  if (kpi.kind == KpiKind::ratio) return std::clamp(higher_is_better(kpi) ? 1 - *kpi.target : *kpi.target, 0.0, 1.0);
-  return higher_is_better(kpi) ? kpi.quantile : 1 - kpi.quantile;
+  return std::clamp(higher_is_better(kpi) ? 1 - *kpi.target : *kpi.target, 0.0, 1.0);
 }
 
 bool contains(const std::vector<std::string>& names, const std::string& name) {

@@ -121,6 +121,7 @@ struct Shop {
   Goal goal;
   int second = 0;
   double buy_bad = 0.6, sell_bad = 0, orders = 30, of_orders = 30, slow_ms = 50;
+  double slowest_ms = 0;                // of one value in 30
   double regular = 0, turned_away = 0;  // of `sell`, a second
 
   stream::Cell cell(const char* operation, double n, double bad) const {
@@ -134,7 +135,7 @@ struct Shop {
     f.cells = {cell("buy", 40, second < onset_s ? 0 : buy_bad), cell("sell", 20, sell_bad)};
     f.cells[1].regular = regular, f.cells[1].regular_limited = f.cells[1].limited = turned_away;
     stream::KpiPoint kpi{.second = begin_s + second, .name = "k", .numerator = orders, .denominator = of_orders};
-    for (int i = 0; i < 30; ++i) kpi.values.add(slow_ms);
+    for (int i = 0; i < 30; ++i) kpi.values.add(i == 0 ? std::max(slow_ms, slowest_ms) : slow_ms);
     f.kpis = {kpi};
     history.add(f);
     ++second;
@@ -237,8 +238,8 @@ TEST(StateGuards, a_quantile_beyond_its_limit_is_harm) {
     if (has_target) kpi.target = 100;
     shop.declarations.kpis = {kpi};
     const StateGuards guards = shop.begin();
-    shop.buy_bad = 0, shop.slow_ms = 70;
-    EXPECT_FALSE(shop.after(guards));
+    shop.buy_bad = 0, shop.slow_ms = 70, shop.slowest_ms = 900;  // the quantile is 70
+    EXPECT_FALSE(shop.after(guards)) << has_target;
     shop.slow_ms = 200;
     EXPECT_TRUE(says(shop.after(guards), "KPI k")) << has_target;
   }
