@@ -116,6 +116,7 @@ def test_it_is_homeostat_that_declares_a_fault_unrepairable():
     assert summary.declared_unrepairable({"decision": "needs a human: 6 changes did not help"})
     assert not summary.declared_unrepairable({"decision": "waits: the cause is not settled"})
     assert not summary.declared_unrepairable({"decision": "nothing yet: only one of 2 senders reports it"})
+    assert not summary.declared_unrepairable({"decision": "nothing: every objective that rests on it holds"})
     assert not summary.declared_unrepairable({"decision": ""})
 
 

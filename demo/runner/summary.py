@@ -31,8 +31,9 @@ def declared_unrepairable(trial):
 
 
 def is_final(decision):
-    """Not "nothing yet", which waits for something."""
-    return decision.startswith(("nothing:", "needs a human"))
+    """Not "nothing yet", which waits for something, nor a departure that costs nobody anything as yet."""
+    unhurt = decision.endswith("every objective that rests on it holds")
+    return decision.startswith(("nothing:", "needs a human")) and not unhurt
 
 
 def bad_seconds(trial):
